@@ -1,0 +1,104 @@
+"""What happened in a run: fills, refusals, trades."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fill:
+    """One executed order, in full.
+
+    Attributes
+    ----------
+    units : bought if above 0, sold if below
+    price : paid or received per unit, spread and slippage included
+    aimed_price : the price before spread and slippage
+    fee : in quote currency
+    decided_at : when the bar closed on which the order was decided
+    filled_at : open time of the bar that filled it
+    bar : position of that bar in its symbol's `Bars`
+    reason : why the order was made: `entry`, `take_profit`, `stop_loss`, …
+    """
+
+    symbol: str
+    units: float
+    price: float
+    aimed_price: float
+    fee: float
+    decided_at: np.datetime64
+    filled_at: np.datetime64
+    bar: int
+    reason: str
+
+    @property
+    def cash_change(self) -> float:
+        """What the fill did to the cash."""
+        return -self.units * self.price - self.fee
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejection:
+    """An order that was refused or dropped, and why."""
+
+    symbol: str
+    units: float
+    decided_at: np.datetime64
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trade:
+    """A position from flat to flat; prices are averages over its fills."""
+
+    symbol: str
+    units: float
+    entry_price: float
+    exit_price: float
+    decided_at: np.datetime64
+    opened_at: np.datetime64
+    closed_at: np.datetime64
+    bars_held: int
+    fees: float
+    pnl: float
+    exit_reason: str
+
+    @property
+    def return_fraction(self) -> float:
+        """Net profit over the money put in."""
+        return self.pnl / (self.units * self.entry_price)
+
+
+def trades_of(fills: Iterable[Fill]) -> list[Trade]:
+    """Join fills, oldest first, into trades; a position still open makes none."""
+    trades: list[Trade] = []
+    open_fills: dict[str, list[Fill]] = {}
+    for fill in fills:
+        held = open_fills.setdefault(fill.symbol, [])
+        held.append(fill)
+        if abs(sum(f.units for f in held)) < 1e-12 * abs(held[0].units):
+            trades.append(_trade(open_fills.pop(fill.symbol)))
+    return trades
+
+
+def _trade(fills: list[Fill]) -> Trade:
+    entries = [f for f in fills if f.units * fills[0].units > 0]
+    exits = [f for f in fills if f.units * fills[0].units < 0]
+    return Trade(
+        symbol=fills[0].symbol,
+        units=sum(f.units for f in entries),
+        entry_price=_average_price(entries),
+        exit_price=_average_price(exits),
+        decided_at=fills[0].decided_at,
+        opened_at=fills[0].filled_at,
+        closed_at=fills[-1].filled_at,
+        bars_held=fills[-1].bar - fills[0].bar,
+        fees=sum(f.fee for f in fills),
+        pnl=sum(f.cash_change for f in fills),
+        exit_reason=fills[-1].reason,
+    )
+
+
+def _average_price(fills: list[Fill]) -> float:
+    return sum(f.units * f.price for f in fills) / sum(f.units for f in fills)

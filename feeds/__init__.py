@@ -1,0 +1,1 @@
+"""Market data: bars, their quality, files, indicators and the arithmetic of exits."""

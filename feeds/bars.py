@@ -1,0 +1,150 @@
+"""Bars: the one form in which market data flows through the house."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from itertools import pairwise
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from feeds.errors import BadBarsError
+from feeds.timeframe import Timeframe
+
+FloatArray: TypeAlias = NDArray[np.float64]
+IntArray: TypeAlias = NDArray[np.int64]
+BoolArray: TypeAlias = NDArray[np.bool_]
+TimeArray: TypeAlias = NDArray[np.datetime64]
+
+PRICES = ("open", "high", "low", "close")
+_DTYPES: Mapping[str, Any] = {
+    "time": "datetime64[ms]",
+    **dict.fromkeys((*PRICES, "volume"), np.float64),
+    "filled": np.bool_,
+    "segment": np.int64,
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bars:
+    """OHLCV bars of one symbol and timeframe, oldest first, read-only.
+
+    A row is stamped with the moment its bar *opened* (UTC); it is known at open + timeframe.
+    Inside a segment the stamps are one timeframe apart: short gaps are flat bars flagged
+    `filled`, longer holes separate segments. Nothing may reach across a segment's edge.
+
+    Attributes
+    ----------
+    time : datetime64[ms], the open times
+    open, high, low, close, volume : float64; volume in base units
+    filled : bool, True for bars that stand in for missing ones
+    segment : int64, never falling; a new number after each hole
+    synthetic : True if the market is simulated
+    """
+
+    symbol: str
+    timeframe: Timeframe
+    time: TimeArray
+    open: FloatArray
+    high: FloatArray
+    low: FloatArray
+    close: FloatArray
+    volume: FloatArray
+    filled: BoolArray
+    segment: IntArray
+    synthetic: bool = False
+
+    def __post_init__(self) -> None:
+        for name, dtype in _DTYPES.items():
+            array = np.array(getattr(self, name), dtype=dtype)
+            array.flags.writeable = False
+            object.__setattr__(self, name, array)
+        _check(self)
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+    def __getitem__(self, rows: slice) -> "Bars":
+        """Return the bars of a forward slice, without copying or checking again."""
+        if rows.step not in (None, 1):
+            raise BadBarsError(f"bars are sliced forward, one by one, found step {rows.step}")
+        return self._with({name: getattr(self, name)[rows] for name in _DTYPES})
+
+    def _with(self, columns: Mapping[str, Any]) -> "Bars":
+        view = object.__new__(Bars)
+        for field in fields(Bars):
+            value = columns.get(field.name, getattr(self, field.name))
+            object.__setattr__(view, field.name, value)
+        return view
+
+    @property
+    def closed_at(self) -> TimeArray:
+        """The moments at which the bars became known."""
+        return self.time + self.timeframe.delta
+
+    def known_at(self, moment: np.datetime64) -> "Bars":
+        """Return what a trader could know at `moment`: bars closed by then."""
+        return self[: int(np.searchsorted(self.closed_at, moment, side="right"))]
+
+    def index_from(self, moment: np.datetime64) -> int:
+        """Return the position of the first bar that opens at or after `moment`."""
+        return int(np.searchsorted(self.time, moment, side="left"))
+
+    def segments(self) -> Iterator[slice]:
+        """Yield the rows of each unbroken run of bars."""
+        edges = np.flatnonzero(np.diff(self.segment)) + 1
+        starts = [0, *edges.tolist(), len(self)]
+        for start, stop in pairwise(starts):
+            if stop > start:
+                yield slice(start, stop)
+
+    def bars_before(self) -> IntArray:
+        """Return for each bar how many bars its segment holds before it."""
+        count = np.arange(len(self))
+        for rows in self.segments():
+            count[rows] -= rows.start
+        return count
+
+    def last_of_segment(self) -> BoolArray:
+        """Return True for the last bar of each segment."""
+        last = np.zeros(len(self), np.bool_)
+        last[[rows.stop - 1 for rows in self.segments()]] = True
+        return last
+
+    def frame(self) -> pd.DataFrame:
+        """Return a copy as a frame: `timestamp` (UTC), prices, volume."""
+        columns = {name: getattr(self, name) for name in (*PRICES, "volume")}
+        return pd.DataFrame({"timestamp": pd.DatetimeIndex(self.time, tz="UTC"), **columns})
+
+    def digest(self) -> str:
+        """Return the SHA-256 of symbol, timeframe and every column: same digest, same bars."""
+        sha = hashlib.sha256(f"{self.symbol} {self.timeframe} {self.synthetic}".encode())
+        for name in _DTYPES:
+            sha.update(np.ascontiguousarray(getattr(self, name)).tobytes())
+        return sha.hexdigest()
+
+
+def _check(bars: Bars) -> None:
+    lengths = {name: len(getattr(bars, name)) for name in _DTYPES}
+    if len(set(lengths.values())) > 1:
+        raise BadBarsError(f"{bars.symbol}: columns must be equally long, found {lengths}")
+    prices = np.stack([bars.open, bars.high, bars.low, bars.close])
+    _refuse(bars, ~(np.isfinite(prices) & (prices > 0)).all(axis=0), "a price that is not above 0")
+    _refuse(bars, ~(np.isfinite(bars.volume) & (bars.volume >= 0)), "a volume below 0")
+    outside = (prices.min(axis=0) < bars.low) | (prices.max(axis=0) > bars.high)
+    _refuse(bars, outside, "open or close outside low..high")
+    step = np.diff(bars.time)
+    same = np.diff(bars.segment) == 0
+    wrong = np.where(same, step != bars.timeframe.delta, step <= bars.timeframe.delta)
+    _refuse(bars, np.concatenate([[False], wrong]), f"a stamp off the grid of {bars.timeframe}")
+
+
+def _refuse(bars: Bars, wrong: BoolArray, what: str) -> None:
+    if wrong.any():
+        first = bars.time[int(np.argmax(wrong))]
+        raise BadBarsError(
+            f"{bars.symbol} {bars.timeframe}: {int(wrong.sum())} bars have {what}, "
+            f"first at {first}Z"
+        )

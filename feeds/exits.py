@@ -1,0 +1,146 @@
+"""How a long position ends: one compiled rule for labels, engine and sweeps.
+
+The convention, the same as the broker's (docs/assumptions.md): an entry fills at a bar's open,
+so that bar's whole range counts; when stop and target are both touched the stop comes first; a
+stop that the open has jumped over fills at the open; a target never fills better than its price;
+the time limit is a market order at an open; filled bars fill nothing; what is still open at the
+last bar of a segment ends at its close.
+"""
+
+import math
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from numba import njit
+
+from feeds.bars import Bars, BoolArray, FloatArray, IntArray
+
+
+class ExitReason(IntEnum):
+    """Why a position ended."""
+
+    TAKE_PROFIT = 0
+    STOP_LOSS = 1
+    TRAILING_STOP = 2
+    TIME_LIMIT = 3
+    SEGMENT_END = 4
+
+
+# Plain numbers for the compiled part; -1 says that the position is still open.
+_OPEN = -1
+_TAKE_PROFIT, _STOP_LOSS, _TRAILING_STOP, _TIME_LIMIT, _SEGMENT_END = map(int, ExitReason)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Exits:
+    """Exit orders, one row per entry.
+
+    Attributes
+    ----------
+    target, stop : absolute prices
+    trail : fraction below the highest high at which the stop follows; 0 for none
+    max_bars : bars held before a market order ends the position at the next open
+    """
+
+    target: FloatArray
+    stop: FloatArray
+    trail: FloatArray
+    max_bars: IntArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ExitTable:
+    """Where each entry ended: bar, price aimed at (before costs), `ExitReason` as a number."""
+
+    bar: IntArray
+    price: FloatArray
+    reason: IntArray
+
+    @property
+    def by_market(self) -> BoolArray:
+        """True where the exit pays spread and slippage: everything but a target."""
+        return self.reason != ExitReason.TAKE_PROFIT
+
+
+def next_fill_bar(bars: Bars) -> IntArray:
+    """Return for each bar the first later bar of its segment that can fill an order, or -1."""
+    found = np.full(len(bars), -1, np.int64)
+    for rows in bars.segments():
+        real = np.flatnonzero(~bars.filled[rows]) + rows.start
+        position = np.searchsorted(real, np.arange(rows.start, rows.stop), side="right")
+        inside = position < len(real)
+        found[rows][inside] = real[position[inside]]
+    return found
+
+
+def tick_up(price: float, tick: float) -> float:
+    """Round up to the tick; 0 means no tick.
+
+    >>> tick_up(100.01, 0.25)
+    100.25
+    """
+    return math.ceil(price / tick - 1e-9) * tick if tick else price
+
+
+def tick_down(price: float, tick: float) -> float:
+    """Round down to the tick; 0 means no tick."""
+    return math.floor(price / tick + 1e-9) * tick if tick else price
+
+
+def first_exit(bars: Bars, entry: IntArray, exits: Exits) -> ExitTable:
+    """Return where long positions that filled at the open of the bars `entry` end.
+
+    Parameters
+    ----------
+    bars : the market
+    entry : positions of the entry bars, each a bar that can fill an order
+    exits : one row per entry
+    """
+    bar = np.empty(len(entry), np.int64)
+    price = np.empty(len(entry), np.float64)
+    reason = np.empty(len(entry), np.int64)
+    _walk(
+        (bars.open, bars.high, bars.low, bars.close),
+        (bars.filled, bars.last_of_segment()),
+        np.asarray(entry, np.int64),
+        (exits.target, exits.stop, exits.trail, exits.max_bars),
+        (bar, price, reason),
+    )
+    return ExitTable(bar, price, reason)
+
+
+@njit(cache=True)
+def _walk(prices, flags, entry, exits, out) -> None:  # type: ignore[no-untyped-def]
+    open_, high, low, close = prices
+    filled, last = flags
+    target, first_stop, trail, max_bars = exits
+    bar, price, reason = out
+    for k in range(len(entry)):
+        stop = first_stop[k]
+        j = entry[k]
+        ended = _OPEN
+        while ended == _OPEN:
+            paid = close[j]
+            if not filled[j]:
+                late = j - entry[k] >= max_bars[k]
+                ended, paid = _touched(open_[j], high[j], low[j], stop, target[k], late)
+                if trail[k] > 0.0 and ended == _OPEN:
+                    stop = max(stop, high[j] * (1.0 - trail[k]))
+            if ended == _OPEN and last[j]:
+                ended, paid = _SEGMENT_END, close[j]
+            j += 1
+        trailed = ended == _STOP_LOSS and stop > first_stop[k]
+        bar[k], price[k], reason[k] = j - 1, paid, _TRAILING_STOP if trailed else ended
+
+
+@njit(cache=True)
+def _touched(open_, high, low, stop, target, late):  # type: ignore[no-untyped-def]
+    """Return what ends the position within one bar, and the price aimed at."""
+    if late:
+        return _TIME_LIMIT, open_
+    if low <= stop:
+        return _STOP_LOSS, min(open_, stop)
+    if high >= target:
+        return _TAKE_PROFIT, target
+    return _OPEN, open_

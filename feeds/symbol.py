@@ -1,0 +1,28 @@
+"""Symbols: `BASE/QUOTE`, as ccxt writes them."""
+
+import re
+
+from feeds.errors import BadSymbolError
+
+_SHAPE = re.compile(r"([A-Z0-9]{1,20})[/\-_]([A-Z0-9]{2,10})")
+
+
+def normalise_symbol(text: str) -> str:
+    """Return the symbol as `BASE/QUOTE`; `BTC-USD` and `btc_usd` are accepted.
+
+    >>> normalise_symbol("btc-usd")
+    'BTC/USD'
+    """
+    match = _SHAPE.fullmatch(text.strip().upper())
+    if match is None:
+        raise BadSymbolError(f"a symbol must look like BTC/USDT, found {text!r}")
+    return f"{match[1]}/{match[2]}"
+
+
+def symbol_slug(symbol: str) -> str:
+    """Return the symbol as it stands in file names.
+
+    >>> symbol_slug("BTC/USDT")
+    'BTC-USDT'
+    """
+    return symbol.replace("/", "-")

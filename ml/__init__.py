@@ -1,0 +1,1 @@
+"""Learning: features, labels, models and the ensemble. Knows no trading."""

@@ -1,0 +1,1 @@
+"""From bars to a trained ensemble and what it is worth."""

@@ -1,0 +1,1 @@
+"""Rules of the trade: evidence, score, decision."""
