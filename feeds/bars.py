@@ -131,7 +131,8 @@ def _check(bars: Bars) -> None:
     if len(set(lengths.values())) > 1:
         raise BadBarsError(f"{bars.symbol}: columns must be equally long, found {lengths}")
     prices = np.stack([bars.open, bars.high, bars.low, bars.close])
-    _refuse(bars, ~(np.isfinite(prices) & (prices > 0)).all(axis=0), "a price that is not above 0")
+    sound = np.isfinite(prices) & (prices > 0)
+    _refuse(bars, np.any(~sound, axis=0), "a price that is not above 0")
     _refuse(bars, ~(np.isfinite(bars.volume) & (bars.volume >= 0)), "a volume below 0")
     outside = (prices.min(axis=0) < bars.low) | (prices.max(axis=0) > bars.high)
     _refuse(bars, outside, "open or close outside low..high")

@@ -60,7 +60,7 @@ class ExitTable:
     @property
     def by_market(self) -> BoolArray:
         """True where the exit pays spread and slippage: everything but a target."""
-        return self.reason != ExitReason.TAKE_PROFIT
+        return np.not_equal(self.reason, ExitReason.TAKE_PROFIT)
 
 
 def next_fill_bar(bars: Bars) -> IntArray:
@@ -119,9 +119,8 @@ def _walk(prices, flags, entry, exits, out) -> None:  # type: ignore[no-untyped-
     for k in range(len(entry)):
         stop = first_stop[k]
         j = entry[k]
-        ended = _OPEN
+        ended, paid = _OPEN, 0.0
         while ended == _OPEN:
-            paid = close[j]
             if not filled[j]:
                 late = j - entry[k] >= max_bars[k]
                 ended, paid = _touched(open_[j], high[j], low[j], stop, target[k], late)

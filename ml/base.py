@@ -37,7 +37,8 @@ class Samples:
 
     def sequences(self, steps: int) -> FloatMatrix:
         """Return (rows, steps, features): each row's bar and those before it, oldest first."""
-        return self.matrix[self.rows[:, None] + np.arange(1 - steps, 1)]
+        window = self.rows[:, None] + np.arange(1 - steps, 1)
+        return np.asarray(self.matrix[window])
 
     def shaped_for(self, model: "Model") -> FloatMatrix:
         """Return the rows as `model` wants them: sequences if it declares `steps`, else latest."""
