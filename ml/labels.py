@@ -1,0 +1,132 @@
+"""Labels: what a decision turned out to be worth, and when one could have known it.
+
+A decision is made at a bar's close and fills at the open of the next bar that can fill, so a label
+depends on nothing before that bar: what came earlier is the features' business. A label that would
+have to look beyond its segment or the data is not valid, and neither is that of a filled bar, at
+whose close nothing is decided.
+"""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from feeds.bars import Bars, BoolArray, FloatArray, IntArray, TimeArray
+from feeds.costs import Costs
+from feeds.errors import BadBarsError
+from feeds.exits import ExitReason, Exits, ExitTable, first_exit, next_fill_bar
+
+# A high that equals the threshold reaches it, whatever the last bit of the product says.
+_ROUNDING = 1e-12
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Labels:
+    """One label per bar; where `valid` is False the other columns say nothing.
+
+    Attributes
+    ----------
+    value : int64, 1 if the decision paid, else 0
+    entry : int64, position of the bar at whose open the decision fills, or -1
+    known_at : datetime64[ms], close of the bar that settles the label; NaT where not valid
+    valid : bool
+    """
+
+    value: IntArray
+    entry: IntArray
+    known_at: TimeArray
+    valid: BoolArray
+
+    def __post_init__(self) -> None:
+        lengths = {field.name: len(getattr(self, field.name)) for field in fields(self)}
+        if len(set(lengths.values())) > 1:
+            raise BadBarsError(f"columns of labels must be equally long, found {lengths}")
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+
+def horizon_labels(bars: Bars, *, lookahead: int = 5, profit_threshold: float = 0.005) -> Labels:
+    """Return 1 where the price reaches the threshold within `lookahead` bars of the entry.
+
+    The highest high of the `lookahead` bars from the entry bar on is compared with the entry
+    bar's open. Costs play no part. The label is known when the last of those bars closes.
+
+    Parameters
+    ----------
+    bars : the market
+    lookahead : bars, the entry bar included; at least 1
+    profit_threshold : fraction above the entry bar's open
+    """
+    entry = _entries(bars)
+    last = entry + lookahead - 1
+    settled = (entry >= 0) & (last < len(bars))
+    settled[settled] = bars.segment[entry[settled]] == bars.segment[last[settled]]
+    reached = np.zeros(len(bars), np.bool_)
+    if settled.any():
+        highest = sliding_window_view(bars.high, lookahead).max(axis=1)[entry[settled]]
+        aim = bars.open[entry[settled]] * (1.0 + profit_threshold)
+        reached[settled] = highest >= aim * (1.0 - _ROUNDING)
+    return _labels(bars, reached, entry, last, settled)
+
+
+def barrier_labels(
+    bars: Bars,
+    *,
+    take_profit: float | FloatArray,
+    stop_loss: float | FloatArray,
+    max_bars: int,
+    trail: float,
+    costs: Costs,
+) -> Labels:
+    """Return 1 where a long position with these exits ends in profit after costs.
+
+    Target and stop are counted from the price of the entry fill. The label is known when the bar
+    closes on which the position ended; a position that only a segment's end closed has none.
+
+    Parameters
+    ----------
+    bars : the market
+    take_profit, stop_loss : fractions of the fill price; arrays hold one per deciding bar, and
+        where one is NaN nothing can be decided
+    max_bars : bars held before a market order ends the position
+    trail : fraction below the highest high at which the stop follows; 0 for none
+    costs : of entry and exit
+    """
+    entry = _entries(bars)
+    target = np.broadcast_to(np.asarray(take_profit, np.float64), len(bars))
+    stop = np.broadcast_to(np.asarray(stop_loss, np.float64), len(bars))
+    asked = np.flatnonzero((entry >= 0) & ~np.isnan(target) & ~np.isnan(stop))
+    paid = costs.bought_at(bars.open[entry[asked]])
+    exits = Exits(
+        target=paid * (1.0 + target[asked]),
+        stop=paid * (1.0 - stop[asked]),
+        trail=np.full(len(asked), trail),
+        max_bars=np.full(len(asked), max_bars),
+    )
+    table = first_exit(bars, entry[asked], exits)
+    won, settled = np.zeros((2, len(bars)), np.bool_)
+    won[asked] = _net(paid, table, costs) > 0.0
+    settled[asked] = table.reason != ExitReason.SEGMENT_END
+    last = entry.copy()
+    last[asked] = table.bar
+    return _labels(bars, won, entry, last, settled)
+
+
+def _entries(bars: Bars) -> IntArray:
+    """Return where each bar's decision fills; -1 too for filled bars, which decide nothing."""
+    return np.where(bars.filled, -1, next_fill_bar(bars))
+
+
+def _net(paid: FloatArray, table: ExitTable, costs: Costs) -> FloatArray:
+    """Return the profit of one unit of each position, spread, slippage and both fees included."""
+    received = np.where(table.by_market, costs.sold_at(table.price), table.price)
+    return received * (1.0 - costs.fee) - paid * (1.0 + costs.fee)
+
+
+def _labels(
+    bars: Bars, good: BoolArray, entry: IntArray, last: IntArray, settled: BoolArray
+) -> Labels:
+    known_at = np.full(len(bars), np.datetime64("NaT", "ms"))
+    known_at[settled] = bars.closed_at[last[settled]]
+    return Labels((good & settled).astype(np.int64), entry, known_at, settled)

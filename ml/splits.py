@@ -1,0 +1,93 @@
+"""Splits in time: parts cut at moments that hold for all symbols, purged by known_at.
+
+A row belongs to the part in which it is decided, and only if its label is known when the next part
+starts; the others are dropped. So nothing that a later part is asked about can have shaped an
+earlier one, however far the labels reach.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from itertools import pairwise
+
+import numpy as np
+
+from feeds.bars import IntArray, TimeArray
+from ml.errors import TrainingError
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Parts:
+    """Rows of a training set by what they are for, oldest part first.
+
+    Attributes
+    ----------
+    train, stop, calibrate, test : positions of rows: to fit on, to stop the fitting early,
+        to calibrate on, to report on
+    cuts : datetime64[ms], the starts of stop, calibrate and test
+    """
+
+    train: IntArray
+    stop: IntArray
+    calibrate: IntArray
+    test: IntArray
+    cuts: TimeArray
+
+    def items(self) -> list[tuple[str, IntArray]]:
+        """Return the names and rows of the parts, oldest first."""
+        names = [field.name for field in fields(self)][:-1]
+        return [(name, getattr(self, name)) for name in names]
+
+
+def chronological_parts(
+    decided_at: TimeArray, known_at: TimeArray, fractions: Sequence[float]
+) -> Parts:
+    """Return train, stop, calibrate and test, cut at `fractions` of the time spanned.
+
+    Parameters
+    ----------
+    decided_at, known_at : datetime64[ms] (rows,), of all symbols, in any order
+    fractions : the four shares of the time from the first to the last decision; they add up to 1
+
+    Raises
+    ------
+    TrainingError
+        if there is no row
+    """
+    cuts = cut_moments(decided_at, fractions)
+    train, stop, calibrate, test = purged_parts(decided_at, known_at, cuts)
+    verify_parts((train, stop, calibrate, test), decided_at, known_at)
+    return Parts(train, stop, calibrate, test, cuts)
+
+
+def cut_moments(decided_at: TimeArray, fractions: Sequence[float]) -> TimeArray:
+    """Return the moments (datetime64[ms]) that cut the time spanned into `fractions` of it."""
+    if not len(decided_at):
+        raise TrainingError("rows are needed to split them in time, found none")
+    start, end = decided_at.min(), decided_at.max()
+    span = float((end - start) / np.timedelta64(1, "ms"))
+    offsets = np.cumsum(np.asarray(fractions[:-1], np.float64)) * span
+    return np.asarray(start + offsets.astype(np.int64).astype("timedelta64[ms]"))
+
+
+def purged_parts(decided_at: TimeArray, known_at: TimeArray, cuts: TimeArray) -> list[IntArray]:
+    """Return the rows of the `len(cuts) + 1` parts that the moments `cuts` make, oldest first.
+
+    A row decided at a cut belongs to the later part; a row of an earlier part is kept only if its
+    label is known at or before the cut.
+    """
+    part = np.searchsorted(cuts, decided_at, side="right")
+    end = np.append(cuts, np.datetime64("9999-01-01", "ms"))[part]
+    kept = known_at <= end
+    return [np.flatnonzero(kept & (part == number)) for number in range(len(cuts) + 1)]
+
+
+def verify_parts(parts: Sequence[IntArray], decided_at: TimeArray, known_at: TimeArray) -> None:
+    """Raise TrainingError if a label of one part is known only after a later part has started."""
+    filled = [rows for rows in parts if len(rows)]
+    for earlier, later in pairwise(filled):
+        known, start = known_at[earlier].max(), decided_at[later].min()
+        if not known <= start:
+            raise TrainingError(
+                "labels of an earlier part must be known when the next part starts "
+                f"({start}Z), found one known at {known}Z: purge the rows by known_at"
+            )
