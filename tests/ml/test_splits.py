@@ -38,7 +38,7 @@ def test_a_row_whose_label_is_known_at_the_cut_stays_and_one_minute_later_goes()
 
 def test_rows_of_several_symbols_are_cut_at_the_same_moment() -> None:
     decided = np.concatenate([minutes(*range(1001)), minutes(*range(500, 1001))])
-    known = np.asarray(decided + np.timedelta64(5, "m"))
+    known: TimeArray = decided + np.full(len(decided), 5).astype("timedelta64[m]")
     parts = chronological_parts(decided, known, FRACTIONS)
     assert decided[parts.train].max() == minutes(645)[0]
     for start, rows in zip(parts.cuts, (parts.stop, parts.calibrate, parts.test), strict=True):
