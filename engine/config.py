@@ -1,0 +1,101 @@
+"""Configuration: TOML in, validated sections out, errors in one line."""
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import tomli_w
+from pydantic import BaseModel, Field, ValidationError
+
+from engine.errors import ConfigError
+from feeds.costs import Costs
+from feeds.section import Section
+
+S = TypeVar("S", bound=Section)
+
+
+class BrokerConfig(Section):
+    """Cash and what fills cost; fee per side, all costs as fractions of the price."""
+
+    cash: float = Field(10_000.0, gt=0)
+    fee: float = Field(0.001, ge=0, le=0.02)
+    half_spread: float = Field(0.0001, ge=0, le=0.02)
+    slippage: float = Field(0.0001, ge=0, le=0.02)
+
+    @property
+    def costs(self) -> Costs:
+        """The costs of a fill."""
+        return Costs(fee=self.fee, half_spread=self.half_spread, slippage=self.slippage)
+
+
+class DataConfig(Section):
+    """How files are read: bars of a gap that are filled, repairs that are allowed."""
+
+    fill_limit: int = Field(5, ge=0, le=1000)
+    repair: tuple[str, ...] = ()
+
+
+def load_config(kind: type[S], path: Path | None, overrides: Mapping[str, Any]) -> S:
+    """Return the configuration of `kind`: defaults, then the file, then `overrides`.
+
+    `overrides` is nested like the file; None in it means "not given".
+    """
+    found = {} if path is None else _read(path)
+    where = "command line" if path is None else str(path)
+    try:
+        return kind.model_validate(_merged(found, overrides))
+    except ValidationError as error:
+        raise ConfigError(_explain(kind, error, where)) from error
+
+
+def to_toml(config: Section) -> str:
+    """Return the configuration as TOML that `load_config` reads back."""
+    return tomli_w.dumps(config.model_dump(mode="json", exclude_none=True))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"--config must name a file, found none at {path}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} must be TOML: {error}") from error
+
+
+def _merged(low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(low)
+    for key, value in high.items():
+        if isinstance(value, Mapping):
+            below = merged.get(key, {})
+            merged[key] = _merged(below if isinstance(below, Mapping) else {}, value)
+        elif value is not None:
+            merged[key] = value
+    return merged
+
+
+def _explain(kind: type[BaseModel], error: ValidationError, where: str) -> str:
+    """Return one line for the first thing that is wrong."""
+    first, *others = error.errors()
+    key = ".".join(str(part) for part in first["loc"])
+    more = f" (and {len(others)} more)" if others else ""
+    if first["type"] == "extra_forbidden":
+        return f"{where}: {key} is not a known key{_did_you_mean(kind, first['loc'])}{more}"
+    problem = first["msg"].removeprefix("Value error, ")
+    subject = f"{key}: " if key else ""
+    return f"{where}: {subject}{problem}, found {first['input']!r}{more}"
+
+
+def _did_you_mean(kind: type[BaseModel], loc: tuple[int | str, ...]) -> str:
+    """Return a hint from the keys that the section at `loc` knows."""
+    *sections, wrong = loc
+    section: Any = kind
+    for name in sections:
+        field = getattr(section, "model_fields", {}).get(name)
+        section = field.annotation if field is not None else None
+    known = list(getattr(section, "model_fields", {}))
+    close = difflib.get_close_matches(str(wrong), known, n=1)
+    if close:
+        return f"; did you mean {close[0]}?"
+    return f"; known keys: {', '.join(sorted(known))}" if known else ""

@@ -1,0 +1,41 @@
+"""The whole configuration of a command, from `--config FILE.toml` and the flags."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, field_validator
+
+from engine.broker import SymbolRules
+from engine.config import BrokerConfig, DataConfig, load_config
+from feeds.costs import Costs
+from feeds.section import Section
+from feeds.symbol import normalise_symbol
+from ml.training.config import TrainingConfig
+from strategies.config import CryptoScalpingConfig
+
+
+class Settings(Section):
+    """Broker, data, strategy and training; `symbols` holds the trading rules of each symbol."""
+
+    seed: int = Field(0, ge=0)
+    broker: BrokerConfig = BrokerConfig()
+    data: DataConfig = DataConfig()
+    strategy: CryptoScalpingConfig = CryptoScalpingConfig()
+    training: TrainingConfig = TrainingConfig()
+    symbols: dict[str, SymbolRules] = {}
+
+    @field_validator("symbols")
+    @classmethod
+    def _normalised(cls, rules: dict[str, SymbolRules]) -> dict[str, SymbolRules]:
+        return {normalise_symbol(symbol): rule for symbol, rule in rules.items()}
+
+    @property
+    def costs(self) -> Costs:
+        """What fills cost."""
+        return self.broker.costs
+
+
+def load_settings(path: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Settings:
+    """Return the settings: defaults, then the file, then `overrides` (None: not given)."""
+    return load_config(Settings, path, overrides or {})

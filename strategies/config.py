@@ -1,0 +1,99 @@
+"""Settings of the hybrid strategy: rules, points, thresholds, exits, sizing."""
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from feeds.section import Section
+
+DEFAULT_MODEL_PATH = Path("models/crypto_scalping_ensemble")
+
+
+class Points(Section):
+    """What each piece of evidence is worth, and what the ensemble's opinion adds."""
+
+    rsi: float = Field(2.0, ge=0)
+    bollinger: float = Field(2.0, ge=0)
+    volume: float = Field(1.0, ge=0)
+    pattern: float = Field(1.0, ge=0)
+    macd: float = Field(1.0, ge=0)
+    stochastic: float = Field(1.0, ge=0)
+    support: float = Field(1.0, ge=0)
+    ml_strong: float = 2.0
+    ml_entry: float = 1.0
+    ml_weak: float = 0.5
+    ml_neutral: float = 0.0
+    ml_avoid: float = -1.0
+
+    @property
+    def largest_bonus(self) -> float:
+        """The most that an opinion can add."""
+        return max(self.ml_strong, self.ml_entry, self.ml_weak, self.ml_neutral, self.ml_avoid)
+
+
+class ExitRules(Section):
+    """Where a position is left.
+
+    `unit` says what take-profit, stop-loss and trailing stop count in: percent of the entry
+    price, or multiples of the ATR(14) at the decision. `max_bars` is the time limit.
+    """
+
+    unit: Literal["percent", "atr"] = "percent"
+    take_profit: float = Field(0.5, gt=0)
+    stop_loss: float = Field(0.5, gt=0)
+    trailing_stop: float | None = Field(None, gt=0)
+    max_bars: int = Field(5, ge=1)
+
+    @model_validator(mode="after")
+    def _stop_above_zero(self) -> Self:
+        if self.unit == "percent" and max(self.stop_loss, self.trailing_stop or 0.0) >= 100:
+            raise ValueError("a stop must be less than 100 percent below the entry")
+        return self
+
+
+class Sizing(Section):
+    """How many units are bought: a fraction of the equity, or a fraction of it at risk."""
+
+    method: Literal["fraction", "risk"] = "fraction"
+    fraction: float = Field(0.25, gt=0, le=1)
+    risk: float = Field(0.005, gt=0, le=0.2)
+
+
+class CryptoScalpingConfig(Section):
+    """Everything the hybrid strategy decides by."""
+
+    use_ml_ensemble: bool = True
+    ml_model_path: Path = DEFAULT_MODEL_PATH
+    ml_strong_threshold: float = Field(0.70, ge=0, le=1)
+    ml_entry_threshold: float = Field(0.60, ge=0, le=1)
+    ml_weak_threshold: float = Field(0.50, ge=0, le=1)
+    ml_avoid_threshold: float = Field(0.45, ge=0, le=1)
+    min_entry_score: float = Field(6.0, ge=0)
+    warmup_bars: int = Field(400, ge=400)
+    rsi_oversold: float = Field(30.0, gt=0, lt=100)
+    bollinger_deviations: float = Field(2.0, gt=0)
+    volume_ratio: float = Field(1.5, gt=0)
+    stochastic_oversold: float = Field(20.0, gt=0, lt=100)
+    support_period: int = Field(50, ge=2, le=400)
+    support_distance_percent: float = Field(0.3, gt=0)
+    points: Points = Points()
+    exits: ExitRules = ExitRules()
+    sizing: Sizing = Sizing()
+
+    @model_validator(mode="after")
+    def _thresholds_fall(self) -> Self:
+        found = (
+            self.ml_strong_threshold,
+            self.ml_entry_threshold,
+            self.ml_weak_threshold,
+            self.ml_avoid_threshold,
+        )
+        if list(found) != sorted(found, reverse=True):
+            raise ValueError(f"thresholds must fall from strong to avoid, found {found}")
+        return self
+
+    @property
+    def mandatory_filter(self) -> dict[str, float]:
+        """The filter that no score replaces; a bundle is trained for exactly this one."""
+        return {"rsi_period": 14.0, "rsi_below": self.rsi_oversold}

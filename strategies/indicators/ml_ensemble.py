@@ -1,0 +1,71 @@
+"""The ensemble as a backtrader indicator, for any strategy."""
+
+from collections.abc import Callable
+from typing import Any
+
+import backtrader as bt
+import numpy as np
+
+from feeds.bars import Bars, BoolArray
+from ml.prediction import Confidence, Prediction, Signal
+
+MEMBERS = ("random_forest", "xgboost", "lstm", "logistic", "svm")
+SIGNALS = tuple(Signal)
+CONFIDENCES = tuple(Confidence)
+
+
+class MLEnsemble(bt.Indicator):
+    """Lines of the ensemble's opinion; NaN where it was not asked or has none.
+
+    Parameters
+    ----------
+    analyzer : ml.analyzer.Analyzer
+    where : function of `Bars` that returns True for the bars to ask about; all by default.
+        Asking is what costs: a filter keeps a long run short.
+    window : bars that `where` and the analyzer see when bars come one by one
+
+    Lines
+    -----
+    probability : in [0, 1], at a prior of 0.5
+    signal : position in `SIGNALS` (0 STRONG_BUY … 4 AVOID)
+    confidence : position in `CONFIDENCES` (0 VERY_HIGH … 3 LOW)
+    random_forest, xgboost, lstm, logistic, svm : the members' votes
+    """
+
+    lines: Any = ("probability", "signal", "confidence", *MEMBERS)
+    params: Any = (("analyzer", None), ("where", None), ("window", 401))
+
+    def next(self) -> None:
+        """Bar by bar: from a trailing window."""
+        window = self.data.window(self.p.window)
+        asked = bool(_asked(window, self.p.where)[-1])
+        self._put(0, self.p.analyzer.predict_last(window) if asked else None)
+
+    def once(self, start: int, end: int) -> None:
+        """All at once: one batch over the bars to ask about."""
+        bars, first = self.data.p.bars, self.data.p.first
+        asked = _asked(bars, self.p.where)
+        asked[:first] = False
+        rows = np.flatnonzero(asked)
+        table = self.p.analyzer.predict(bars, rows)
+        columns = np.full((len(self.lines), end), np.nan)
+        for row, bar in enumerate(rows.tolist()):
+            columns[:, bar - first] = _line_values(table.at(row))
+        for line, values in zip(self.lines, columns, strict=True):
+            line.array[start:end] = type(line.array)("d", values[start:].tobytes())
+
+    def _put(self, ago: int, opinion: Any) -> None:
+        for line, value in zip(self.lines, _line_values(opinion), strict=True):
+            line[ago] = value
+
+
+def _asked(bars: Bars, where: Callable[[Bars], BoolArray] | None) -> BoolArray:
+    return np.ones(len(bars), np.bool_) if where is None else np.array(where(bars))
+
+
+def _line_values(opinion: Any) -> list[float]:
+    if not isinstance(opinion, Prediction):
+        return [np.nan] * (3 + len(MEMBERS))
+    votes = (opinion.votes.get(name, np.nan) for name in MEMBERS)
+    signal, confidence = SIGNALS.index(opinion.signal), CONFIDENCES.index(opinion.confidence)
+    return [opinion.probability, signal, confidence, *votes]

@@ -1,0 +1,85 @@
+"""The decision journal: a row for every candidate bar, and the block that the log shows."""
+
+from enum import StrEnum
+from typing import Any
+
+from ml.prediction import Prediction, Unavailable
+from strategies.config import CryptoScalpingConfig
+from strategies.scoring import Decision, Opinion
+
+
+class Outcome(StrEnum):
+    """What became of a candidate bar."""
+
+    ORDERED = "ordered"
+    SCORE_BELOW = "score_below"
+    IN_POSITION = "in_position"
+    TOO_SMALL = "too_small"
+
+
+def journal_row(decision: Decision, outcome: Outcome) -> dict[str, Any]:
+    """Return the decision as one flat row."""
+    evidence, score = decision.evidence, decision.score
+    return {
+        "symbol": evidence.symbol,
+        "decided_at": evidence.decided_at,
+        "outcome": str(outcome),
+        "score": score.total,
+        "technical_points": score.technical,
+        "ml_points": score.ml,
+        **{f"points_{rule}": points for rule, points in score.items.items()},
+        **evidence.values,
+        "pattern": evidence.pattern,
+        **_opinion_columns(decision.opinion),
+    }
+
+
+def _opinion_columns(opinion: Opinion) -> dict[str, Any]:
+    match opinion:
+        case None:
+            return {"ml": "not_asked"}
+        case Unavailable(reason=reason):
+            return {"ml": "unavailable", "ml_reason": reason}
+        case Prediction():
+            return {
+                "ml": "answered",
+                "probability": opinion.probability,
+                "signal": str(opinion.signal),
+                "confidence": str(opinion.confidence),
+                **{f"vote_{name}": vote for name, vote in opinion.votes.items()},
+                "ml_reason": "; ".join(f"{k}: {v}" for k, v in opinion.left_out.items()) or None,
+            }
+
+
+def entry_block(decision: Decision, config: CryptoScalpingConfig) -> str:
+    """Return the lines that the log prints on an entry."""
+    evidence, score = decision.evidence, decision.score
+    seen = evidence.values
+    facts = (
+        ("RSI", f"{seen['rsi']:.2f}", "rsi"),
+        ("BB lower", f"{seen['bollinger_lower']:.8g}", "bollinger"),
+        ("Volume ratio", f"{seen['volume_ratio']:.2f}x", "volume"),
+        ("Pattern", evidence.pattern or "none", "pattern"),
+        ("MACD histogram", f"{seen['macd_histogram']:.6g}", "macd"),
+        ("Stoch K/D", f"{seen['stochastic_k']:.1f}/{seen['stochastic_d']:.1f}", "stochastic"),
+        ("Support", f"{seen['support']:.8g}", "support"),
+    )
+    return "\n".join(
+        [
+            f"ENTRY {evidence.symbol} decided {evidence.decided_at}Z  "
+            f"score {score.total:.1f} (needs {config.min_entry_score:.1f})",
+            f"  Price: {seen['close']:.8g}",
+            *(f"  {name}: {value}  {score.items[rule]:+.1f} pts" for name, value, rule in facts),
+            f"  ML Ensemble: {_opinion_text(decision.opinion)} {score.ml:+.1f} pts",
+        ]
+    )
+
+
+def _opinion_text(opinion: Opinion) -> str:
+    match opinion:
+        case None:
+            return "not asked"
+        case Unavailable(reason=reason):
+            return f"UNAVAILABLE ({reason})"
+        case Prediction():
+            return f"{opinion.probability:.3f} ({opinion.signal}) [{opinion.confidence}]"

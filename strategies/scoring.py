@@ -1,0 +1,80 @@
+"""From evidence and the ensemble's opinion to a score and a decision."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from feeds.bars import BoolArray, FloatArray
+from ml.prediction import EPSILON, Prediction, Unavailable
+from strategies.config import CryptoScalpingConfig, Points
+from strategies.evidence import RULES, Evidence, EvidenceTable
+
+Opinion: TypeAlias = Prediction | Unavailable | None
+"""What the ensemble said; None where it was not asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Points by rule, and what the opinion added."""
+
+    items: Mapping[str, float]
+    ml: float
+
+    @property
+    def technical(self) -> float:
+        """The points of the technical evidence."""
+        return sum(self.items.values())
+
+    @property
+    def total(self) -> float:
+        """The final score."""
+        return self.technical + self.ml
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """To enter or not at a bar where the mandatory filter holds, with all it rests on."""
+
+    enter: bool
+    evidence: Evidence
+    opinion: Opinion
+    score: Score
+
+
+def decide(evidence: Evidence, opinion: Opinion, config: CryptoScalpingConfig) -> Decision:
+    """Score the evidence with the opinion; the mandatory filter stands above every score."""
+    items = {rule: getattr(config.points, rule) if evidence.holds[rule] else 0.0 for rule in RULES}
+    score = Score(items, ml_points(opinion, config))
+    enough = score.total >= config.min_entry_score - EPSILON
+    return Decision(evidence.holds["rsi"] and enough, evidence, opinion, score)
+
+
+def ml_points(opinion: Opinion, config: CryptoScalpingConfig) -> float:
+    """Return the points that the opinion is worth; no opinion is worth nothing."""
+    if not isinstance(opinion, Prediction):
+        return 0.0
+    points = config.points
+    steps = (
+        (config.ml_strong_threshold, points.ml_strong),
+        (config.ml_entry_threshold, points.ml_entry),
+        (config.ml_weak_threshold, points.ml_weak),
+        (config.ml_avoid_threshold, points.ml_neutral),
+    )
+    reached = (worth for floor, worth in steps if opinion.probability >= floor - EPSILON)
+    return next(reached, points.ml_avoid)
+
+
+def technical_scores(table: EvidenceTable, points: Points) -> FloatArray:
+    """Return the technical score of every bar."""
+    scores = np.zeros(len(table.bars))
+    for rule in RULES:
+        scores += np.where(table.holds[rule], getattr(points, rule), 0.0)
+    return scores
+
+
+def opinion_matters(technical: FloatArray, config: CryptoScalpingConfig) -> BoolArray:
+    """Return True where the largest bonus would lift the technical score to an entry."""
+    best = np.asarray(technical + config.points.largest_bonus)
+    return best >= config.min_entry_score - EPSILON
