@@ -1,0 +1,299 @@
+"""Indicators: every TA-Lib call of the project, used by features and by evidence alike.
+
+Inputs are float64 arrays of ONE segment, oldest first; outputs are as long. NaN stands in the
+warm-up and wherever the window is degenerate: no range, no deviation, no movement.
+
+Two kinds, so that a trailing window gives what the whole segment gives:
+
+- *windowed* ones look at the last `period` bars only, and each window is reckoned on its own
+  (no running sums, whose last bits would depend on where the segment began): bit for bit equal;
+- *recursive* ones (Wilder's and exponential averages) never quite forget their first bar:
+  after `RECURSIVE_LOOKBACK` bars the difference is below 1e-8 of the indicator's own size.
+"""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+import talib
+from numba import njit
+
+from feeds.bars import BoolArray, FloatArray, IntArray
+
+# (13/14)**340 is 1e-11: what RSI, ATR and ADX over 14 bars still know of their first bar.
+RECURSIVE_LOOKBACK = 340
+
+
+class Bands(NamedTuple):
+    """Bollinger bands, in units of price."""
+
+    upper: FloatArray
+    middle: FloatArray
+    lower: FloatArray
+
+
+class Macd(NamedTuple):
+    """MACD, in units of price: `histogram` is `line` - `signal`."""
+
+    line: FloatArray
+    signal: FloatArray
+    histogram: FloatArray
+
+
+class Stochastic(NamedTuple):
+    """Slow stochastic, 0 to 100."""
+
+    k: FloatArray
+    d: FloatArray
+
+
+class Directional(NamedTuple):
+    """Wilder's directional movement, 0 to 100 each."""
+
+    plus: FloatArray
+    minus: FloatArray
+    adx: FloatArray
+
+
+# --- windows ----------------------------------------------------------------------------------
+
+
+@njit(cache=True)
+def _windowed_mean(x, period):  # type: ignore[no-untyped-def]
+    out = np.full(len(x), np.nan)
+    for i in range(period - 1, len(x)):
+        first = x[i - period + 1]
+        total = 0.0
+        for j in range(i - period + 2, i + 1):
+            total += x[j] - first
+        out[i] = first + total / period
+    return out
+
+
+@njit(cache=True)
+def _windowed_deviation(x, period):  # type: ignore[no-untyped-def]
+    out = np.full(len(x), np.nan)
+    for i in range(period - 1, len(x)):
+        first = x[i - period + 1]
+        total = 0.0
+        squares = 0.0
+        for j in range(i - period + 2, i + 1):
+            apart = x[j] - first
+            total += apart
+            squares += apart * apart
+        out[i] = math.sqrt(max(squares - total * total / period, 0.0) / period)
+    return out
+
+
+def sma(x: FloatArray, period: int) -> FloatArray:
+    """Return the mean of the last `period` values; equal values give exactly that value.
+
+    >>> sma(np.array([1.0, 2.0, 6.0]), 2)
+    array([nan, 1.5, 4. ])
+    """
+    return np.asarray(_windowed_mean(_ready(x), period))
+
+
+def deviation(x: FloatArray, period: int) -> FloatArray:
+    """Return the population deviation of the last `period` values; NaN where it is 0.
+
+    TA-Lib's STDDEV subtracts two running sums of squares: it loses coins priced 0.00001
+    altogether and finds noise in windows that are flat at 60000. Here each window is measured
+    from its own first value, so flat is exactly 0 at any price.
+    """
+    found = _windowed_deviation(_ready(x), period)
+    return np.where(found == 0.0, np.nan, found)
+
+
+def highest(x: FloatArray, period: int) -> FloatArray:
+    """Return the maximum of the last `period` values."""
+    return np.asarray(talib.MAX(_ready(x), period))
+
+
+def lowest(x: FloatArray, period: int) -> FloatArray:
+    """Return the minimum of the last `period` values."""
+    return np.asarray(talib.MIN(_ready(x), period))
+
+
+def support(low: FloatArray, period: int) -> FloatArray:
+    """Return the lowest low of the `period` bars BEFORE each bar."""
+    level = np.full(len(low), np.nan)
+    level[1:] = lowest(low, period)[:-1]
+    return level
+
+
+def slope(x: FloatArray, period: int) -> FloatArray:
+    """Return the slope, per bar, of the least-squares line through the last `period` values."""
+    return np.asarray(talib.LINEARREG_SLOPE(_ready(x), period))
+
+
+# --- averages and bands -----------------------------------------------------------------------
+
+
+def ema(x: FloatArray, period: int) -> FloatArray:
+    """Return the exponential average, seeded with the mean of the first `period` values."""
+    return np.asarray(talib.EMA(_ready(x), period))
+
+
+def bollinger(close: FloatArray, period: int, deviations: float) -> Bands:
+    """Return the bands `deviations` population deviations about the mean; NaN where flat."""
+    reach = deviations * deviation(close, period)
+    middle = sma(close, period) + 0.0 * reach
+    return Bands(middle + reach, middle, middle - reach)
+
+
+def macd(close: FloatArray) -> Macd:
+    """Return MACD(12, 26, 9); NaN where the last 34 closes are equal."""
+    found = talib.MACD(_ready(close), 12, 26, 9)
+    flat = _is_flat(close, close, 34)
+    return Macd(*(np.where(flat, np.nan, part) for part in found))
+
+
+def atr(high: FloatArray, low: FloatArray, close: FloatArray, period: int) -> FloatArray:
+    """Return Wilder's average true range; NaN where the last `period` true ranges are all 0."""
+    prices = _ready(high), _ready(low), _ready(close)
+    still = np.equal(talib.MAX(talib.TRANGE(*prices), period), 0.0)
+    return np.where(still, np.nan, talib.ATR(*prices, period))
+
+
+# --- oscillators ------------------------------------------------------------------------------
+
+
+def rsi(close: FloatArray, period: int) -> FloatArray:
+    """Return Wilder's RSI, 0 to 100; NaN where the last `period` changes are all 0."""
+    found = talib.RSI(_to_unit(close, close), period)
+    return np.where(_is_flat(close, close, period + 1), np.nan, found)
+
+
+def stochastic(high: FloatArray, low: FloatArray, close: FloatArray) -> Stochastic:
+    """Return the slow stochastic: %K(14, 3) and its 3-bar mean %D, as TA-Lib's STOCH.
+
+    Reckoned window by window. A window of 14 bars without range has no place to be in: it
+    makes the %K and %D that stand on it NaN, where TA-Lib says 0.
+    """
+    k = sma(100.0 * place_in_range(high, low, close, 14), 3)
+    return Stochastic(k, sma(k, 3))
+
+
+def place_in_range(high: FloatArray, low: FloatArray, close: FloatArray, period: int) -> FloatArray:
+    """Return where the close stands in the range of the last `period` bars: 0 low, 1 high."""
+    top, bottom = highest(high, period), lowest(low, period)
+    return _divided(close - bottom, top - bottom)
+
+
+def directional(high: FloatArray, low: FloatArray, close: FloatArray, period: int) -> Directional:
+    """Return +DI, -DI and ADX; NaN where the last `period` + 1 bars have no range."""
+    prices = [_to_unit(x, close) for x in (high, low, close)]
+    flat = _is_flat(high, low, period + 1)
+    found = (talib.PLUS_DI, talib.MINUS_DI, talib.ADX)
+    return Directional(*(np.where(flat, np.nan, part(*prices, period)) for part in found))
+
+
+def cci(high: FloatArray, low: FloatArray, close: FloatArray, period: int) -> FloatArray:
+    """Return the commodity channel index; NaN where the last `period` bars have no range."""
+    prices = [_to_unit(x, close) for x in (high, low, close)]
+    return np.where(_is_flat(high, low, period), np.nan, talib.CCI(*prices, period))
+
+
+def aroon(high: FloatArray, low: FloatArray, period: int) -> FloatArray:
+    """Return the Aroon oscillator, -100 to 100; NaN where the bars have no range."""
+    found = talib.AROONOSC(_ready(high), _ready(low), period)
+    return np.where(_is_flat(high, low, period + 1), np.nan, found)
+
+
+# --- candle patterns --------------------------------------------------------------------------
+
+Pattern: TypeAlias = Callable[[FloatArray, FloatArray, FloatArray, FloatArray], IntArray]
+
+_PATTERNS: dict[str, Pattern] = {
+    "three_white_soldiers": talib.CDL3WHITESOLDIERS,
+    "morning_star": talib.CDLMORNINGSTAR,
+    "morning_doji_star": talib.CDLMORNINGDOJISTAR,
+    "engulfing": talib.CDLENGULFING,
+    "piercing": talib.CDLPIERCING,
+    "hammer": talib.CDLHAMMER,
+    "inverted_hammer": talib.CDLINVERTEDHAMMER,
+    "dragonfly_doji": talib.CDLDRAGONFLYDOJI,
+    "harami": talib.CDLHARAMI,
+    "three_black_crows": talib.CDL3BLACKCROWS,
+    "evening_star": talib.CDLEVENINGSTAR,
+    "dark_cloud_cover": talib.CDLDARKCLOUDCOVER,
+    "hanging_man": talib.CDLHANGINGMAN,
+    "shooting_star": talib.CDLSHOOTINGSTAR,
+    "gravestone_doji": talib.CDLGRAVESTONEDOJI,
+    "three_inside": talib.CDL3INSIDE,
+    "three_outside": talib.CDL3OUTSIDE,
+    "belt_hold": talib.CDLBELTHOLD,
+    "marubozu": talib.CDLMARUBOZU,
+    "closing_marubozu": talib.CDLCLOSINGMARUBOZU,
+    "long_line": talib.CDLLONGLINE,
+    "short_line": talib.CDLSHORTLINE,
+    "hikkake": talib.CDLHIKKAKE,
+    "doji": talib.CDLDOJI,
+    "long_legged_doji": talib.CDLLONGLEGGEDDOJI,
+    "spinning_top": talib.CDLSPINNINGTOP,
+    "high_wave": talib.CDLHIGHWAVE,
+}
+CANDLES = tuple(_PATTERNS)
+
+# Strongest first: three bars that confirm one another, then two, then one, then inside a body.
+BULLISH_CANDLES = CANDLES[: CANDLES.index("harami") + 1]
+
+
+def candle(
+    name: str, open_: FloatArray, high: FloatArray, low: FloatArray, close: FloatArray
+) -> IntArray:
+    """Return TA-Lib's verdict on each bar: above 0 bullish, below 0 bearish, 0 for no pattern.
+
+    Most patterns say 100; engulfing and harami say 80 where one end of the bodies is equal.
+
+    Raises
+    ------
+    ValueError : `name` is not in `CANDLES`
+    """
+    if name not in _PATTERNS:
+        raise ValueError(f"a candle pattern must be one of {', '.join(CANDLES)}, found {name!r}")
+    prices = [_rounded(x) for x in (open_, high, low, close)]
+    return np.asarray(_PATTERNS[name](*prices), dtype=np.int64)
+
+
+# TA-Lib compares a body with a running mean of bodies, and with few ticks in a body the two are
+# often equal, so that the last bit of the sum decides. Prices of 32 significant bits (1 part in
+# 4e9) add up exactly, whatever came before: the verdict no longer depends on the segment's start.
+_KEEP_32_BITS = 2.0**21 + 1.0
+
+
+def _rounded(x: FloatArray) -> FloatArray:
+    """Return `x` rounded to 32 significant bits (Dekker's splitting)."""
+    spread = _ready(x) * _KEEP_32_BITS
+    return np.asarray(spread - (spread - x))
+
+
+# --- degenerate windows and scale -------------------------------------------------------------
+
+
+def _ready(x: FloatArray) -> FloatArray:
+    """Return `x` as TA-Lib must have it."""
+    return np.ascontiguousarray(x, dtype=np.float64)
+
+
+def _to_unit(x: FloatArray, close: FloatArray) -> FloatArray:
+    """Return `x` in units of the power of two next to the first close.
+
+    TA-Lib takes what is below 1e-14 for zero, which is a movement where a coin costs 1e-10.
+    A power of two changes no bit, and the first close is known to every later bar.
+    """
+    exponent = math.frexp(close[0])[1] if len(close) else 0
+    return np.asarray(_ready(x) * 2.0**-exponent)
+
+
+def _is_flat(high: FloatArray, low: FloatArray, period: int) -> BoolArray:
+    """Return True where the last `period` bars hold a single price."""
+    return np.equal(highest(high, period), lowest(low, period))
+
+
+def _divided(part: FloatArray, whole: FloatArray) -> FloatArray:
+    """Return `part` / `whole`, NaN where `whole` is 0."""
+    undefined = np.full(len(part), np.nan)
+    return np.asarray(np.divide(part, whole, out=undefined, where=whole != 0.0))
