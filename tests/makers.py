@@ -6,7 +6,7 @@ from feeds.bars import Bars
 from feeds.timeframe import Timeframe
 
 
-def make_bars(  # noqa: PLR0913  a maker for tests names what varies
+def make_bars(
     n: int,
     seed: int = 0,
     *,

@@ -1,0 +1,52 @@
+# Everything a contributor does, by name. `make` alone lists the targets.
+# PYTHON chooses the interpreter that makes the environment: make setup PYTHON=python3.12
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test test-slow check format lint types imports fix bench
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## Make the environment in .venv
+
+# The stamp is written last, so an interrupted installation is taken up again.
+$(READY): requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Tandem needs Python 3.11 or later: make setup PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --requirement requirements.lock
+	@touch $@
+
+run: $(READY) ## Do the whole main job on a synthetic market: train, then compare ML-off and ML-on
+	$(BIN)/python run_backtest.py
+
+test: $(READY) ## Run the tests, but not the slow ones
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: $(READY) ## Run the proofs that take minutes
+	$(BIN)/python -m pytest -m slow
+
+check: format lint types imports ## Check format, lint, types and imports
+
+format: $(READY)
+	$(BIN)/python -m ruff format --check .
+
+lint: $(READY)
+	$(BIN)/python -m ruff check .
+
+types: $(READY)
+	$(BIN)/python -m mypy
+
+imports: $(READY)
+	$(BIN)/lint-imports
+
+fix: $(READY) ## Format the code and mend what can be mended without thought
+	$(BIN)/python -m ruff check --fix .
+	$(BIN)/python -m ruff format .
+
+bench: $(READY) ## Measure the speed on this machine
+	$(BIN)/python -m benchmarks

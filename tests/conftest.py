@@ -1,0 +1,45 @@
+"""What holds for every test: threads, hypothesis, and tests that need real bars."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# A test shares its machine with others. These are read when the libraries start, hence here.
+for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_variable, "2")
+
+# No deadline: the first example pays for compilation. In CI the examples are the same each time,
+# so that a submission fails only for what it changed; everywhere else they are drawn anew.
+settings.register_profile("explore", deadline=None)
+settings.register_profile("repeat", deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("repeat" if os.environ.get("CI") == "true" else "explore")
+
+REAL_BARS = Path(__file__).resolve().parents[2] / "shared" / "data"
+_DESELECTED = pytest.StashKey[int]()
+
+
+@pytest.fixture(scope="session")
+def real_bars_dir() -> Path:
+    """The folder of real exchange bars; only for tests marked `real_data`."""
+    return REAL_BARS
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect what needs real bars where there are none."""
+    if REAL_BARS.is_dir():
+        return
+    without = [item for item in items if item.get_closest_marker("real_data")]
+    items[:] = [item for item in items if not item.get_closest_marker("real_data")]
+    config.hook.pytest_deselected(items=without)
+    config.stash[_DESELECTED] = len(without)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say in one line what was not run."""
+    count = terminalreporter.config.stash.get(_DESELECTED, 0)
+    if count:
+        terminalreporter.write_line(
+            f"real_data: {count} tests need real bars in {REAL_BARS}, which is absent; not run"
+        )
