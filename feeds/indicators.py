@@ -5,10 +5,10 @@ warm-up and wherever the window is degenerate: no range, no deviation, no moveme
 
 Two kinds, so that a trailing window gives what the whole segment gives:
 
-- *windowed* ones look at the last `period` bars only, and each window is reckoned on its own
-  (no running sums, whose last bits would depend on where the segment began): bit for bit equal;
-- *recursive* ones (Wilder's and exponential averages) never quite forget their first bar:
-  after `RECURSIVE_LOOKBACK` bars the difference is below 1e-8 of the indicator's own size.
+- *windowed* ones look at the last `period` bars only (see `feeds.windows`): bit for bit equal;
+- *recursive* ones (`rsi`, `atr`, `ema`, `macd`) never quite forget their first bars: what was
+  `RECURSIVE_LOOKBACK` bars ago weighs less than 1e-8 for Wilder's averages up to 18 bars and
+  exponential ones up to 36.
 """
 
 import math
@@ -17,11 +17,11 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import talib
-from numba import njit
 
 from feeds.bars import BoolArray, FloatArray, IntArray
+from feeds.windows import deviation, mean, ratio
 
-# (13/14)**340 is 1e-11: what RSI, ATR and ADX over 14 bars still know of their first bar.
+# (13/14)**340 is 1e-11: so little weighs the first bar in RSI(14) and ATR(14); less in MACD.
 RECURSIVE_LOOKBACK = 340
 
 
@@ -48,62 +48,17 @@ class Stochastic(NamedTuple):
     d: FloatArray
 
 
-class Directional(NamedTuple):
-    """Wilder's directional movement, 0 to 100 each."""
-
-    plus: FloatArray
-    minus: FloatArray
-    adx: FloatArray
-
-
-# --- windows ----------------------------------------------------------------------------------
-
-
-@njit(cache=True)
-def _windowed_mean(x, period):  # type: ignore[no-untyped-def]
-    out = np.full(len(x), np.nan)
-    for i in range(period - 1, len(x)):
-        first = x[i - period + 1]
-        total = 0.0
-        for j in range(i - period + 2, i + 1):
-            total += x[j] - first
-        out[i] = first + total / period
-    return out
-
-
-@njit(cache=True)
-def _windowed_deviation(x, period):  # type: ignore[no-untyped-def]
-    out = np.full(len(x), np.nan)
-    for i in range(period - 1, len(x)):
-        first = x[i - period + 1]
-        total = 0.0
-        squares = 0.0
-        for j in range(i - period + 2, i + 1):
-            apart = x[j] - first
-            total += apart
-            squares += apart * apart
-        out[i] = math.sqrt(max(squares - total * total / period, 0.0) / period)
-    return out
+# --- averages and extremes --------------------------------------------------------------------
 
 
 def sma(x: FloatArray, period: int) -> FloatArray:
-    """Return the mean of the last `period` values; equal values give exactly that value.
-
-    >>> sma(np.array([1.0, 2.0, 6.0]), 2)
-    array([nan, 1.5, 4. ])
-    """
-    return np.asarray(_windowed_mean(_ready(x), period))
+    """Return the mean of the last `period` values."""
+    return mean(x, period)
 
 
-def deviation(x: FloatArray, period: int) -> FloatArray:
-    """Return the population deviation of the last `period` values; NaN where it is 0.
-
-    TA-Lib's STDDEV subtracts two running sums of squares: it loses coins priced 0.00001
-    altogether and finds noise in windows that are flat at 60000. Here each window is measured
-    from its own first value, so flat is exactly 0 at any price.
-    """
-    found = _windowed_deviation(_ready(x), period)
-    return np.where(found == 0.0, np.nan, found)
+def ema(x: FloatArray, period: int) -> FloatArray:
+    """Return the exponential average, seeded with the mean of the first `period` values."""
+    return np.asarray(talib.EMA(_ready(x), period))
 
 
 def highest(x: FloatArray, period: int) -> FloatArray:
@@ -123,23 +78,17 @@ def support(low: FloatArray, period: int) -> FloatArray:
     return level
 
 
-def slope(x: FloatArray, period: int) -> FloatArray:
-    """Return the slope, per bar, of the least-squares line through the last `period` values."""
-    return np.asarray(talib.LINEARREG_SLOPE(_ready(x), period))
-
-
-# --- averages and bands -----------------------------------------------------------------------
-
-
-def ema(x: FloatArray, period: int) -> FloatArray:
-    """Return the exponential average, seeded with the mean of the first `period` values."""
-    return np.asarray(talib.EMA(_ready(x), period))
+# --- bands and movement -------------------------------------------------------------------------
 
 
 def bollinger(close: FloatArray, period: int, deviations: float) -> Bands:
-    """Return the bands `deviations` population deviations about the mean; NaN where flat."""
+    """Return the bands `deviations` population deviations about the mean.
+
+    `upper` and `lower` are NaN where the window is flat. TA-Lib's BBANDS subtracts running sums
+    of squares: it loses coins priced 0.00001 and finds noise in windows flat at 60000.
+    """
     reach = deviations * deviation(close, period)
-    middle = sma(close, period) + 0.0 * reach
+    middle = sma(close, period)
     return Bands(middle + reach, middle, middle - reach)
 
 
@@ -179,21 +128,7 @@ def stochastic(high: FloatArray, low: FloatArray, close: FloatArray) -> Stochast
 def place_in_range(high: FloatArray, low: FloatArray, close: FloatArray, period: int) -> FloatArray:
     """Return where the close stands in the range of the last `period` bars: 0 low, 1 high."""
     top, bottom = highest(high, period), lowest(low, period)
-    return _divided(close - bottom, top - bottom)
-
-
-def directional(high: FloatArray, low: FloatArray, close: FloatArray, period: int) -> Directional:
-    """Return +DI, -DI and ADX; NaN where the last `period` + 1 bars have no range."""
-    prices = [_to_unit(x, close) for x in (high, low, close)]
-    flat = _is_flat(high, low, period + 1)
-    found = (talib.PLUS_DI, talib.MINUS_DI, talib.ADX)
-    return Directional(*(np.where(flat, np.nan, part(*prices, period)) for part in found))
-
-
-def cci(high: FloatArray, low: FloatArray, close: FloatArray, period: int) -> FloatArray:
-    """Return the commodity channel index; NaN where the last `period` bars have no range."""
-    prices = [_to_unit(x, close) for x in (high, low, close)]
-    return np.where(_is_flat(high, low, period), np.nan, talib.CCI(*prices, period))
+    return ratio(close - bottom, top - bottom)
 
 
 def aroon(high: FloatArray, low: FloatArray, period: int) -> FloatArray:
@@ -291,9 +226,3 @@ def _to_unit(x: FloatArray, close: FloatArray) -> FloatArray:
 def _is_flat(high: FloatArray, low: FloatArray, period: int) -> BoolArray:
     """Return True where the last `period` bars hold a single price."""
     return np.equal(highest(high, period), lowest(low, period))
-
-
-def _divided(part: FloatArray, whole: FloatArray) -> FloatArray:
-    """Return `part` / `whole`, NaN where `whole` is 0."""
-    undefined = np.full(len(part), np.nan)
-    return np.asarray(np.divide(part, whole, out=undefined, where=whole != 0.0))
