@@ -76,7 +76,7 @@ def barrier_labels(
     take_profit: float | FloatArray,
     stop_loss: float | FloatArray,
     max_bars: int,
-    trail: float,
+    trail: float | FloatArray,
     costs: Costs,
 ) -> Labels:
     """Return 1 where a long position with these exits ends in profit after costs.
@@ -87,23 +87,19 @@ def barrier_labels(
     Parameters
     ----------
     bars : the market
-    take_profit, stop_loss : fractions of the fill price; arrays hold one per deciding bar, and
-        where one is NaN nothing can be decided
+    take_profit, stop_loss : fractions of the fill price
     max_bars : bars held before a market order ends the position
     trail : fraction below the highest high at which the stop follows; 0 for none
+    take_profit, stop_loss, trail : arrays hold one per deciding bar; where one is NaN nothing
+        can be decided
     costs : of entry and exit
     """
     entry = _entries(bars)
-    target = np.broadcast_to(np.asarray(take_profit, np.float64), len(bars))
-    stop = np.broadcast_to(np.asarray(stop_loss, np.float64), len(bars))
-    asked = np.flatnonzero((entry >= 0) & ~np.isnan(target) & ~np.isnan(stop))
+    distances = np.stack([_per_bar(bars, x) for x in (take_profit, stop_loss, trail)])
+    asked = np.flatnonzero((entry >= 0) & ~np.isnan(distances).any(axis=0))
+    above, below, behind = distances[:, asked]
     paid = costs.bought_at(bars.open[entry[asked]])
-    exits = Exits(
-        target=paid * (1.0 + target[asked]),
-        stop=paid * (1.0 - stop[asked]),
-        trail=np.full(len(asked), trail),
-        max_bars=np.full(len(asked), max_bars),
-    )
+    exits = Exits(paid * (1.0 + above), paid * (1.0 - below), behind, np.full(len(asked), max_bars))
     table = first_exit(bars, entry[asked], exits)
     won, settled = np.zeros((2, len(bars)), np.bool_)
     won[asked] = _net(paid, table, costs) > 0.0
@@ -116,6 +112,10 @@ def barrier_labels(
 def _entries(bars: Bars) -> IntArray:
     """Return where each bar's decision fills; -1 too for filled bars, which decide nothing."""
     return np.where(bars.filled, -1, next_fill_bar(bars))
+
+
+def _per_bar(bars: Bars, fraction: float | FloatArray) -> FloatArray:
+    return np.broadcast_to(np.asarray(fraction, np.float64), len(bars))
 
 
 def _net(paid: FloatArray, table: ExitTable, costs: Costs) -> FloatArray:

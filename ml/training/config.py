@@ -1,0 +1,44 @@
+"""Settings of a training."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from feeds.section import Section
+
+
+class TrainingConfig(Section):
+    """What is learned, from which bars, and how the time is divided.
+
+    Attributes
+    ----------
+    label : `horizon`, the price reaches `profit_threshold` within `lookahead` bars; or `barrier`,
+        the strategy's own exits end in profit after costs
+    lookahead : bars, the entry bar included
+    profit_threshold : fraction above the entry price
+    population : `candidates`, the bars where the mandatory filter holds and the ensemble will be
+        asked; or `all`
+    preset : size of the models, `full` or `small`
+    fractions : shares of the time for fitting, early stopping, calibration and test
+    max_rows : rows of all parts together; more are thinned evenly in time
+    jobs : threads a model may use
+    """
+
+    label: Literal["horizon", "barrier"] = "horizon"
+    lookahead: int = Field(5, ge=1, le=10_000)
+    profit_threshold: float = Field(0.005, gt=0, lt=10)
+    population: Literal["candidates", "all"] = "candidates"
+    preset: Literal["full", "small"] = "full"
+    fractions: tuple[float, float, float, float] = (0.65, 0.10, 0.10, 0.15)
+    max_rows: int = Field(200_000, ge=1000)
+    seed: int = Field(0, ge=0, lt=2**32)
+    jobs: int = Field(2, ge=1, le=64)
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if min(self.fractions) <= 0 or abs(sum(self.fractions) - 1) > 1e-9:
+            raise ValueError(
+                "fractions must be four shares above 0 that add up to 1 "
+                "(train, stop, calibrate, test)"
+            )
+        return self
