@@ -1,0 +1,183 @@
+"""Results as text: plain tables of at most 100 columns, the same on a terminal and in a file."""
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from engine.result import IN_SAMPLE, SYNTHETIC, RunResult
+
+WIDTH = 100
+UNDEFINED = "-"
+
+Number = float | None
+Show = Callable[[float], str]
+
+_MEANING = {
+    SYNTHETIC: "a simulated market; these figures say nothing about a real one",
+    IN_SAMPLE: "the model has seen these bars; these figures say nothing about new ones",
+}
+_RUN_NAMES = {"off": "ML-off", "on": "ML-on"}
+
+
+def _percent(value: float) -> str:
+    return f"{value:.2%}"
+
+
+def _fine_percent(value: float) -> str:
+    return f"{value:.3%}"
+
+
+def _ratio(value: float) -> str:
+    return f"{value:.2f}"
+
+
+def _money(value: float) -> str:
+    return f"{value:,.2f}"
+
+
+def _days(value: float) -> str:
+    return f"{value:,.1f} days"
+
+
+def _count(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+# How each metric is called and written, in the order of the table.
+_METRICS: Mapping[str, tuple[str, Show]] = {
+    "win_rate": ("Win rate", _percent),
+    "profit_factor": ("Profit factor", _ratio),
+    "expectancy": ("Expectancy per trade", _fine_percent),
+    "expectancy_quote": ("Expectancy per trade, money", _money),
+    "average_win": ("Average win", _fine_percent),
+    "average_loss": ("Average loss", _fine_percent),
+    "longest_losing_streak": ("Longest losing streak", _count),
+    "sqn": ("SQN", _ratio),
+    "total_return": ("Total return", _percent),
+    "buy_and_hold": ("Buy and hold", _percent),
+    "cagr": ("CAGR", _percent),
+    "volatility": ("Volatility", _percent),
+    "sharpe": ("Sharpe", _ratio),
+    "sortino": ("Sortino", _ratio),
+    "calmar": ("Calmar", _ratio),
+    "max_drawdown": ("Max drawdown", _percent),
+    "max_drawdown_days": ("Max drawdown, length", _days),
+    "exposure": ("Exposure", _percent),
+    "turnover": ("Turnover", _ratio),
+    "fees_paid": ("Fees paid", _money),
+}
+
+
+def side_by_side(results: Sequence[RunResult], comparison: Mapping[str, Any] | None = None) -> str:
+    """Return the runs as columns, and what ML changed if `comparison` is given.
+
+    Parameters
+    ----------
+    results : one or more runs
+    comparison : `engine.jobs.compare.comparison` of the runs
+    """
+    stamps = _stamps(results)
+    tables = [_metrics_table(results, comparison or {}, stamps)]
+    if comparison:
+        tables += [_entries_table(comparison, stamps), _groups_table(comparison, stamps)]
+    return "\n".join([*map(_rendered, tables), *_warnings(results)])
+
+
+def _metrics_table(
+    results: Sequence[RunResult], comparison: Mapping[str, Any], stamps: str
+) -> Table:
+    """Return metrics as rows, runs as columns, and the difference if there is one."""
+    names = [_RUN_NAMES.get(result.label, result.label) for result in results]
+    difference = comparison.get("difference")
+    table = _table(
+        stamps, "Runs", ["", *names, *(["Difference"] if difference is not None else [])]
+    )
+    for title, values in _counts(results):
+        change = [values[-1] - values[0]] if difference is not None else []
+        table.add_row(title, *map(_count, values), *(f"{value:+,}" for value in change))
+    for name, (title, show) in _METRICS.items():
+        cells = [_cell(result.metrics.to_dict()[name], show) for result in results]
+        if difference is not None:
+            cells.append(_signed(difference.get(name), show))
+        table.add_row(title, *cells)
+    return table
+
+
+def _counts(results: Sequence[RunResult]) -> list[tuple[str, list[int]]]:
+    return [
+        ("Trades", [len(result.trades) for result in results]),
+        ("ML asked, bars", [result.ml_asked for result in results]),
+        ("ML unavailable, bars", [result.ml_unavailable for result in results]),
+    ]
+
+
+def _entries_table(comparison: Mapping[str, Any], stamps: str) -> Table:
+    """Return how high the entries scored and how many of them lost."""
+    scores = comparison["average_entry_score"]
+    losing = comparison["losing_entries"]
+    table = _table(stamps, "Entries", ["", *(_RUN_NAMES.get(label, label) for label in scores)])
+    table.add_row("Average entry score", *(_cell(scores[label], _ratio) for label in scores))
+    table.add_row("Losing entries", *(_cell(losing[label]["count"], _count) for label in scores))
+    table.add_row("Losing rate", *(_cell(losing[label]["rate"], _percent) for label in scores))
+    return table
+
+
+def _groups_table(comparison: Mapping[str, Any], stamps: str) -> Table:
+    """Return how the entries did that ML added, removed and kept."""
+    columns = ["", "Trades", "Win rate", "Expectancy", "Net profit"]
+    table = _table(stamps, "What ML did to the entries", columns)
+    for name, group in comparison["groups"].items():
+        table.add_row(
+            name.capitalize(),
+            _cell(group["trades"], _count),
+            _cell(group["win_rate"], _percent),
+            _cell(group["expectancy"], _fine_percent),
+            _cell(group["pnl"], _money),
+        )
+    return table
+
+
+def _stamps(results: Sequence[RunResult]) -> str:
+    """Return one line for each stamp that any of the runs bears."""
+    borne = dict.fromkeys(stamp for result in results for stamp in result.stamps)
+    return "\n".join(f"*** {stamp}: {_MEANING[stamp]} ***" for stamp in borne)
+
+
+def _warnings(results: Sequence[RunResult]) -> list[str]:
+    """Return a line for each run whose ensemble did not answer."""
+    return [
+        f"*** ML UNAVAILABLE on {result.ml_unavailable:,} of {result.ml_asked:,} bars "
+        f"on which {_RUN_NAMES.get(result.label, result.label)} asked ***"
+        for result in results
+        if result.ml_unavailable
+    ]
+
+
+def _table(stamps: str, title: str, columns: Sequence[str]) -> Table:
+    heading = f"{stamps}\n{title}" if stamps else title
+    table = Table(title=Text(heading), title_justify="left", box=box.ASCII2, pad_edge=False)
+    for column in columns:
+        table.add_column(Text(column), justify="right" if column else "left", no_wrap=True)
+    return table
+
+
+def _rendered(table: Table) -> str:
+    console = Console(file=io.StringIO(), width=WIDTH, color_system=None, force_terminal=False)
+    with console.capture() as written:
+        console.print(table)
+    return "\n".join(line.rstrip() for line in written.get().splitlines()) + "\n"
+
+
+def _cell(value: Number, show: Show) -> str:
+    return UNDEFINED if value is None else show(value)
+
+
+def _signed(value: Number, show: Show) -> str:
+    if value is None:
+        return UNDEFINED
+    return show(value) if value < 0 else f"+{show(value)}"

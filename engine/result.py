@@ -1,0 +1,247 @@
+"""What a run came to, as JSON and as a folder.
+
+A run's folder `runs/<id>/` holds
+
+    config.json      the configuration of each run
+    manifest.json    what it was made from: digests, versions, seeds; the digest of every file
+    metrics.json     the JSON that the command prints
+    off/, on/        trades.csv, fills.csv, rejections.csv, equity.parquet, decisions.parquet
+
+and appears whole or not at all. Every table in it carries the stamps in a column, so that a file
+taken out of the folder still says SYNTHETIC or IN-SAMPLE.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from engine.equity import EquityCurve
+from engine.errors import RunError
+from engine.metrics import Metrics
+from engine.plain import moment, plain
+from engine.records import Fill, Rejection, Trade
+from feeds.atomic import atomic_path, atomic_text
+from feeds.clock import Clock, SystemClock
+
+SYNTHETIC = "SYNTHETIC"
+IN_SAMPLE = "IN-SAMPLE"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RunResult:
+    """One finished run.
+
+    Attributes
+    ----------
+    label : `off` or `on`: whether ML took part; names the run in JSON, tables and folders
+    trades, fills, rejections : what happened, oldest first
+    equity : at the close of every bar
+    metrics : what it came to
+    ml_asked, ml_unavailable : bars on which the ensemble was asked, and on which it had no answer
+    in_sample : True if the ensemble has seen bars of the run
+    synthetic : True if the market is simulated
+    decisions : one row per candidate bar
+    config : everything that was configured
+    digests : of what went in, by name: a symbol's bars, the bundle
+    versions : of the libraries, by name
+    seed : of all chance in the run
+    """
+
+    label: str
+    trades: Sequence[Trade]
+    fills: Sequence[Fill]
+    rejections: Sequence[Rejection]
+    equity: EquityCurve
+    metrics: Metrics
+    ml_asked: int
+    ml_unavailable: int
+    in_sample: bool
+    synthetic: bool
+    decisions: pd.DataFrame
+    config: Mapping[str, Any]
+    digests: Mapping[str, str]
+    versions: Mapping[str, str]
+    seed: int
+
+    @property
+    def stamps(self) -> tuple[str, ...]:
+        """What must be said wherever a figure of this run is shown."""
+        said = ((SYNTHETIC, self.synthetic), (IN_SAMPLE, self.in_sample))
+        return tuple(stamp for stamp, holds in said if holds)
+
+
+def to_json(
+    results: Sequence[RunResult],
+    comparison: Mapping[str, Any] | None,
+    data: Mapping[str, Any],
+    run_dir: Path | None,
+) -> dict[str, Any]:
+    """Return what the command prints, made of JSON's own types; undefined figures are None.
+
+    Parameters
+    ----------
+    results : one or more runs
+    comparison : of two runs, else None
+    data : what the runs saw
+    run_dir : where they were saved, if they were
+    """
+    document = {
+        "runs": [_run_json(result) for result in results],
+        "comparison": comparison or {},
+        "data": data,
+        "run_dir": run_dir,
+    }
+    printed: dict[str, Any] = plain(document)
+    return printed
+
+
+def save_run(
+    results: Sequence[RunResult],
+    comparison: Mapping[str, Any] | None,
+    data: Mapping[str, Any],
+    out: Path,
+    *,
+    clock: Clock | None = None,
+) -> Path:
+    """Write the runs into a new folder below `out` and return it.
+
+    Raises
+    ------
+    RunError : two results bear the same label, or the folder cannot be written
+    """
+    labels = [result.label for result in results]
+    if len(set(labels)) < len(labels):
+        raise RunError(f"runs saved together must have different labels, found {labels}")
+    created = (clock or SystemClock()).now()
+    name = f"{created:%Y%m%dT%H%M%SZ}-{_digest_of(results)}"
+    try:
+        with _new_folder(out, name) as (draft, final):
+            for result in results:
+                _write_tables(result, draft / result.label)
+            _write_json(draft / "config.json", {r.label: r.config for r in results})
+            _write_json(draft / "metrics.json", to_json(results, comparison, data, final))
+            manifest = _manifest(results, data, f"{created:%Y-%m-%dT%H:%M:%SZ}")
+            _write_json(draft / "manifest.json", {**manifest, "files": _file_digests(draft)})
+    except OSError as error:
+        raise RunError(f"the run must be written below {out}, which failed: {error}") from error
+    return final
+
+
+def _run_json(result: RunResult) -> dict[str, Any]:
+    return {
+        "ml": result.label,
+        "trades": len(result.trades),
+        "ml_asked": result.ml_asked,
+        "ml_unavailable": result.ml_unavailable,
+        "in_sample": result.in_sample,
+        "synthetic": result.synthetic,
+        "metrics": result.metrics.to_dict(),
+    }
+
+
+def _manifest(
+    results: Sequence[RunResult], data: Mapping[str, Any], created_at: str
+) -> dict[str, Any]:
+    return {
+        "created_at": created_at,
+        "stamps": sorted({stamp for result in results for stamp in result.stamps}),
+        "data": data,
+        "runs": {
+            r.label: {"digests": r.digests, "versions": r.versions, "seed": r.seed} for r in results
+        },
+    }
+
+
+def _digest_of(results: Sequence[RunResult]) -> str:
+    """Return a short digest of all that decides the results."""
+    parts = [[r.label, plain(r.config), plain(r.digests), r.seed] for r in results]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:8]
+
+
+@contextmanager
+def _new_folder(out: Path, name: str) -> Iterator[tuple[Path, Path]]:
+    """Yield a hidden folder to fill and the name that it gets when the block succeeds."""
+    out.mkdir(parents=True, exist_ok=True)
+    draft, final = _claim(out, name)
+    try:
+        yield draft, final
+        draft.rename(final)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _claim(out: Path, name: str) -> tuple[Path, Path]:
+    """Take the first free name; making the hidden folder is what no two runs can both do."""
+    for attempt in count(1):
+        final = out / (name if attempt == 1 else f"{name}-{attempt}")
+        draft = out / f".{final.name}.part"
+        try:
+            draft.mkdir()
+        except FileExistsError:
+            continue
+        if not final.exists():
+            return draft, final
+        draft.rmdir()
+    raise AssertionError("count() does not end")  # pragma: no cover
+
+
+def _write_tables(result: RunResult, folder: Path) -> None:
+    stamp = " ".join(result.stamps)
+    _write_csv(_trades_frame(result.trades), folder / "trades.csv", stamp)
+    _write_csv(_records_frame(Fill, result.fills), folder / "fills.csv", stamp)
+    _write_csv(_records_frame(Rejection, result.rejections), folder / "rejections.csv", stamp)
+    curve = result.equity
+    values = pd.DataFrame(
+        {
+            "time": pd.DatetimeIndex(curve.time, tz="UTC"),
+            "equity": curve.equity,
+            "cash": curve.cash,
+            "position_value": curve.position_value,
+        }
+    )
+    _write_parquet(values, folder / "equity.parquet", stamp)
+    _write_parquet(result.decisions, folder / "decisions.parquet", stamp)
+
+
+def _trades_frame(trades: Sequence[Trade]) -> pd.DataFrame:
+    return _records_frame(Trade, trades).assign(**{"return": [t.return_fraction for t in trades]})
+
+
+def _records_frame(kind: type[Any], records: Sequence[Any]) -> pd.DataFrame:
+    """Return the records as text and numbers, one column per field, moments in ISO with Z."""
+    columns = {field.name: [getattr(r, field.name) for r in records] for field in fields(kind)}
+    return pd.DataFrame({name: _column(values) for name, values in columns.items()})
+
+
+def _column(values: list[Any]) -> list[Any]:
+    return [moment(v) if isinstance(v, np.datetime64) else v for v in values]
+
+
+def _write_csv(frame: pd.DataFrame, path: Path, stamp: str) -> None:
+    atomic_text(path, frame.assign(stamp=stamp).to_csv(index=False, lineterminator="\n"))
+
+
+def _write_parquet(frame: pd.DataFrame, path: Path, stamp: str) -> None:
+    with atomic_path(path) as draft:
+        frame.assign(stamp=stamp).to_parquet(draft, index=False, compression="zstd")
+
+
+def _write_json(path: Path, value: Mapping[str, Any]) -> None:
+    atomic_text(path, json.dumps(plain(value), indent=2, allow_nan=False) + "\n")
+
+
+def _file_digests(folder: Path) -> dict[str, str]:
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
