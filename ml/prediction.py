@@ -4,7 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+import numpy as np
+
+from feeds.bars import BoolArray, FloatArray, IntArray
+
 EPSILON = 1e-9  # a probability this close below a threshold counts as reaching it
+
+_UNANIMOUS_SPREAD = 0.15  # between the highest and the lowest vote
+_CLEAR_MAJORITY = 0.75  # of the weight
 
 
 class Signal(StrEnum):
@@ -17,6 +24,14 @@ class Signal(StrEnum):
     AVOID = "AVOID"
 
 
+_FLOORS = (
+    (0.70, Signal.STRONG_BUY),
+    (0.60, Signal.BUY),
+    (0.50, Signal.WEAK_BUY),
+    (0.45, Signal.NEUTRAL),
+)
+
+
 class Confidence(StrEnum):
     """How far the members' votes agree (docs/glossary.md)."""
 
@@ -24,6 +39,9 @@ class Confidence(StrEnum):
     HIGH = "HIGH"
     MEDIUM = "MEDIUM"
     LOW = "LOW"
+
+
+_LEVELS = tuple(Confidence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +68,105 @@ class Unavailable:
     """The ensemble has no opinion, and why."""
 
     reason: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PredictionTable:
+    """The ensemble's opinions of many bars, one row each.
+
+    Attributes
+    ----------
+    probability : (n,) as in `Prediction`; NaN where there is no opinion
+    confidence : (n,) positions in `tuple(Confidence)`; -1 where there is no opinion
+    votes : (n,) for each member, NaN where it did not answer
+    left_out : reason for each member that answered none of the rows it was asked about
+    reasons : why there is no opinion, by row
+    """
+
+    probability: FloatArray
+    confidence: IntArray
+    votes: Mapping[str, FloatArray]
+    left_out: Mapping[str, str]
+    reasons: Mapping[int, str]
+
+    def __len__(self) -> int:
+        return len(self.probability)
+
+    @property
+    def available(self) -> BoolArray:
+        """(n,) True where there is an opinion."""
+        return np.isfinite(self.probability)
+
+    def at(self, row: int) -> Prediction | Unavailable:
+        """Return the opinion of one row."""
+        probability = float(self.probability[row])
+        if not np.isfinite(probability):
+            return Unavailable(self.reasons[row])
+        votes = {name: float(vote[row]) for name, vote in self.votes.items()}
+        silent = {name: NOT_FINITE for name, vote in votes.items() if not np.isfinite(vote)}
+        return Prediction(
+            probability=probability,
+            signal=signal_of(probability),
+            confidence=_LEVELS[self.confidence[row]],
+            votes={name: vote for name, vote in votes.items() if name not in silent},
+            left_out={**silent, **self.left_out},
+        )
+
+
+NOT_FINITE = "answered with a number that is not finite"
+
+
+def signal_of(probability: float) -> Signal:
+    """Return the probability in words; a threshold counts as reached within EPSILON.
+
+    >>> [str(signal_of(p)) for p in (0.7, 0.69, 0.5, 0.45, 0.1)]
+    ['STRONG_BUY', 'BUY', 'WEAK_BUY', 'NEUTRAL', 'AVOID']
+    """
+    reached = (signal for floor, signal in _FLOORS if probability >= floor - EPSILON)
+    return next(reached, Signal.AVOID)
+
+
+def confidence_of(votes: Mapping[str, float], weights: Mapping[str, float]) -> Confidence:
+    """Return how far the votes agree. A vote is for the trade from 0.5 on, else against it.
+
+    - VERY_HIGH: all votes are on one side, and the highest is at most 0.15 above the lowest.
+    - HIGH: all votes are on one side.
+    - MEDIUM: the side that weighs more holds at least 0.75 of the weight of the votes.
+    - LOW: anything else; also a single vote, which has nobody to agree with.
+
+    Parameters
+    ----------
+    votes : probabilities of the members that answered, by name; at least one
+    weights : of at least these members
+
+    >>> str(confidence_of({"a": 0.55, "b": 0.65, "c": 0.70}, {"a": 1, "b": 1, "c": 1}))
+    'VERY_HIGH'
+    """
+    matrix = np.array([list(votes.values())], np.float64).T
+    return _LEVELS[int(confidence_codes(matrix, np.array([weights[name] for name in votes]))[0])]
+
+
+def confidence_codes(votes: FloatArray, weights: FloatArray) -> IntArray:
+    """Return `confidence_of` for many rows, as positions in `tuple(Confidence)`.
+
+    Parameters
+    ----------
+    votes : (members, n), NaN where a member did not answer
+    weights : (members,)
+    """
+    answered = np.isfinite(votes)
+    share = np.where(answered, weights[:, None], 0.0)
+    share_for = np.where(votes >= 0.5 - EPSILON, share, 0.0).sum(axis=0)
+    majority = np.maximum(share_for, share.sum(axis=0) - share_for)
+    highest = np.where(answered, votes, -np.inf).max(axis=0, initial=-np.inf)
+    lowest = np.where(answered, votes, np.inf).min(axis=0, initial=np.inf)
+    return np.select(
+        [
+            answered.sum(axis=0) < 2,
+            majority < _CLEAR_MAJORITY * share.sum(axis=0) - EPSILON,
+            majority < share.sum(axis=0) - EPSILON,
+            highest - lowest > _UNANIMOUS_SPREAD + EPSILON,
+        ],
+        [3, 3, 2, 1],
+        default=0,
+    )

@@ -1,0 +1,119 @@
+"""From a model's raw answer to a probability, and from there to a vote at even odds."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+
+from feeds.bars import FloatArray, IntArray
+
+_EDGE = 1e-9  # raw probabilities are held this far from 0 and 1, where log-odds end
+_RIDGE = 1e3  # inverse strength of the ridge penalty on the slope: only for want of data
+
+
+def log_odds(p: FloatArray) -> FloatArray:
+    """Return ln(p / (1 - p)), with p held 1e-9 away from 0 and 1.
+
+    >>> log_odds(np.array([0.5, 0.75])) / np.log(3.0)
+    array([0., 1.])
+    """
+    held = np.clip(np.asarray(p, np.float64), _EDGE, 1.0 - _EDGE)
+    return np.asarray(np.log(held) - np.log1p(-held))
+
+
+def logistic(x: FloatArray) -> FloatArray:
+    """Return 1 / (1 + e^-x), without overflow.
+
+    >>> logistic(np.array([0.0, -1e9, 1e9]))
+    array([0.5, 0. , 1. ])
+    """
+    return 0.5 * (1.0 + np.tanh(0.5 * x))
+
+
+def shift_prior(p: FloatArray, base_rate: float) -> FloatArray:
+    """Return what `p` would be if both outcomes were equally common.
+
+    The log-odds lose those of the base rate: 0.5 says "as likely as ever", above is better.
+
+    Parameters
+    ----------
+    p : probabilities under natural frequencies
+    base_rate : share of ones under those frequencies, above 0 and below 1
+
+    >>> shift_prior(np.array([0.1, 0.2, 1.0]), base_rate=0.2).round(3)
+    array([0.308, 0.5  , 1.   ])
+    """
+    check_base_rate(base_rate)
+    # In odds rather than log-odds: 0 and 1 need no special case and 0.5 changes nothing.
+    ones, zeros = p * (1.0 - base_rate), (1.0 - p) * base_rate
+    return np.asarray(ones / (ones + zeros))
+
+
+def check_base_rate(base_rate: float) -> None:
+    """Refuse a base rate that leaves one outcome out."""
+    if not 0.0 < base_rate < 1.0:
+        raise ValueError(f"a base rate must be above 0 and below 1, found {base_rate}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlattCalibrator:
+    """A straight line on the log-odds: p -> logistic(slope * log_odds(p) + intercept).
+
+    The slope is never negative, so the order of the rows is kept. A model whose answers run
+    against the labels has nothing to say here: its slope is 0 and every row gets the base rate,
+    which is a vote of exactly 0.5 after `shift_prior`.
+
+    References
+    ----------
+    Platt, "Probabilistic outputs for support vector machines", 1999.
+    """
+
+    slope: float
+    intercept: float
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite([self.slope, self.intercept]).all() and self.slope >= 0.0):
+            raise ValueError(f"a slope must be finite and at least 0, found {self}")
+
+    @classmethod
+    def from_fit(cls, raw: FloatArray, y: IntArray) -> Self:
+        """Fit to held-out rows with natural frequencies.
+
+        Parameters
+        ----------
+        raw : (n,) a model's raw probabilities of rows that it did not learn from
+        y : (n,) their labels, 0 or 1
+
+        Raises
+        ------
+        ValueError
+            If there are no rows or the lengths differ.
+        """
+        if raw.shape != y.shape or not len(y):
+            raise ValueError(f"a label per row is needed, found {y.shape} for {raw.shape}")
+        target = _smoothed(y)
+        line = _fitted_line(log_odds(raw), target)
+        if line.coef_[0, 0] > 0.0:
+            return cls(slope=float(line.coef_[0, 0]), intercept=float(line.intercept_[0]))
+        return cls(slope=0.0, intercept=float(log_odds(target.mean())))
+
+    def __call__(self, raw: FloatArray) -> FloatArray:
+        """Return the probabilities under natural frequencies."""
+        return logistic(self.slope * log_odds(raw) + self.intercept)
+
+
+def _smoothed(y: IntArray) -> FloatArray:
+    """Return Platt's targets: just inside 0 and 1, by as much as few rows leave open."""
+    ones = int(y.sum())
+    zeros = len(y) - ones
+    return np.where(y == 1, (ones + 1.0) / (ones + 2.0), 1.0 / (zeros + 2.0))
+
+
+def _fitted_line(x: FloatArray, target: FloatArray) -> LogisticRegression:
+    """Fit targets between 0 and 1: each row counts as a one and as a zero, by its share."""
+    return LogisticRegression(C=_RIDGE, solver="newton-cholesky", tol=1e-10, max_iter=200).fit(
+        np.concatenate([x, x])[:, None],
+        np.repeat([1, 0], len(x)),
+        sample_weight=np.concatenate([target, 1.0 - target]),
+    )

@@ -1,0 +1,118 @@
+"""What the five models share: scikit-learn's contract for a binary classifier."""
+
+from abc import abstractmethod
+from typing import Any, NoReturn, Self, TypeAlias
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
+
+from feeds.bars import FloatArray, IntArray
+from ml.base import FloatMatrix
+
+Validation: TypeAlias = tuple[FloatMatrix, IntArray] | None
+
+
+class BinaryModel(ClassifierMixin, BaseEstimator):
+    """A classifier of rows into 0 and 1.
+
+    `__init__` only stores its keyword parameters, `fit` checks them and the data; what is
+    learned ends in an underscore. Rows are finite float32, labels 0 or 1, both present.
+    `validation=(X, y)` stops the learning early where a model learns in rounds; the others
+    ignore it. A subclass says how it learns (`_learn`) and answers (`_probability`).
+
+    Attributes
+    ----------
+    classes_ : the labels, [0, 1]
+    n_features_in_ : features per row
+    rows_used_ : training rows that were really learned from
+    """
+
+    classes_: IntArray
+    n_features_in_: int
+    rows_used_: int
+
+    _row_shape = "(rows, features)"
+    _above_zero: tuple[str, ...] = ()  # parameters that must be above 0
+
+    def fit(self, X: FloatMatrix, y: IntArray, *, validation: Validation = None) -> Self:
+        """Learn from the rows.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data breaks the contract.
+        """
+        self._check_parameters()
+        X = self._as_rows(X)
+        self.n_features_in_ = X.shape[-1]
+        y = self._as_labels(y, X)
+        if len(np.unique(y)) < 2:
+            self._refuse(f"labels must hold both 0 and 1, found only {y[:1].tolist()}")
+        self._learn(X, y, self._as_validation(validation))
+        self.classes_ = np.array([0, 1])
+        return self
+
+    def predict_proba(self, X: FloatMatrix) -> FloatArray:
+        """Return (rows, 2): the probabilities of 0 and of 1, not calibrated."""
+        check_is_fitted(self)
+        X = self._as_rows(X)
+        if X.shape[-1] != self.n_features_in_:
+            self._refuse(f"rows must have {self.n_features_in_} features, found {X.shape[-1]}")
+        up = np.asarray(self._probability(X), np.float64)
+        return np.column_stack([1.0 - up, up])
+
+    def predict(self, X: FloatMatrix) -> IntArray:
+        """Return 1 where the probability of 1 is at least one half."""
+        return (self.predict_proba(X)[:, 1] >= 0.5).astype(np.int64)
+
+    @abstractmethod
+    def _learn(self, X: FloatMatrix, y: IntArray, validation: Validation) -> None:
+        """Learn from sound data and set `rows_used_`."""
+
+    @abstractmethod
+    def _probability(self, X: FloatMatrix) -> FloatArray:
+        """Return (rows,): the probability of 1."""
+
+    def _check_parameters(self) -> None:
+        for name in self._above_zero:
+            if not getattr(self, name) > 0:
+                self._refuse(f"{name} must be above 0, found {getattr(self, name)}")
+
+    def _as_rows(self, X: Any) -> FloatMatrix:
+        rows = np.asarray(X, np.float32)
+        if rows.ndim != self._row_shape.count(",") + 1 or not len(rows):
+            self._refuse(f"rows must be {self._row_shape}, at least one, found {rows.shape}")
+        if not np.isfinite(rows).all():
+            self._refuse("rows must be finite, found NaN or infinity; cut the warm-up off")
+        return rows
+
+    def _as_labels(self, y: Any, X: FloatMatrix) -> IntArray:
+        labels = np.asarray(y)
+        if labels.shape != (len(X),) or not np.isin(labels, (0, 1)).all():
+            self._refuse(f"labels must be 0 or 1, one for each of {len(X)} rows")
+        return labels.astype(np.int64)
+
+    def _as_validation(self, validation: Validation) -> Validation:
+        if validation is None:
+            return None
+        X = self._as_rows(validation[0])
+        if X.shape[-1] != self.n_features_in_:
+            self._refuse(
+                f"validation must have {self.n_features_in_} features, found {X.shape[-1]}"
+            )
+        return X, self._as_labels(validation[1], X)
+
+    def _refuse(self, what: str) -> NoReturn:
+        raise ValueError(f"{type(self).__name__}: {what}")
+
+
+def drawn_rows(rows: int, *, limit: int, seed: int) -> IntArray:
+    """Return at most `limit` of `rows` positions, drawn with the seed, in ascending order.
+
+    >>> drawn_rows(3, limit=5, seed=0)
+    array([0, 1, 2])
+    """
+    if rows <= limit:
+        return np.arange(rows)
+    return np.sort(np.random.default_rng(seed).choice(rows, limit, replace=False))

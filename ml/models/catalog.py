@@ -1,0 +1,57 @@
+"""The models of the default ensemble."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any, Literal, TypeAlias
+
+from ml.base import Model
+
+Preset: TypeAlias = Literal["full", "small"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A model of the ensemble: `ml.models.<name>_model.<class_name>`."""
+
+    weight: float
+    class_name: str
+    threads: bool = False  # whether it takes `jobs`
+    small: Mapping[str, Any] = field(default_factory=dict)  # its parameters in the small preset
+
+
+_ENTRIES: Mapping[str, _Entry] = {
+    "random_forest": _Entry(0.20, "RandomForestModel", threads=True, small={"n_estimators": 80}),
+    "xgboost": _Entry(0.25, "XGBoostModel", threads=True, small={"max_rounds": 80}),
+    "lstm": _Entry(0.20, "LSTMModel", small={"max_epochs": 4, "max_rows": 3000}),
+    "logistic": _Entry(0.15, "LogisticModel"),
+    "svm": _Entry(0.20, "SVMModel", small={"max_rows": 2000}),
+}
+
+
+def default_models(preset: Preset, *, seed: int, jobs: int) -> dict[str, tuple[float, Model]]:
+    """Return weight and unfitted model by name; a model whose library is missing is left out.
+
+    Parameters
+    ----------
+    preset : `full`, or `small` for a training of seconds
+    seed : for every model
+    jobs : threads, for the models that can use them
+    """
+    models: dict[str, tuple[float, Model]] = {}
+    for name, entry in _ENTRIES.items():
+        try:
+            models[name] = entry.weight, _made(name, entry, preset, seed, jobs)
+        except (ImportError, OSError) as error:  # OSError: a library that lacks its own binaries
+            _log.warning("the %s model is left out, its library cannot be loaded: %s", name, error)
+    return models
+
+
+def _made(name: str, entry: _Entry, preset: Preset, seed: int, jobs: int) -> Model:
+    estimator = getattr(import_module(f"ml.models.{name}_model"), entry.class_name)
+    threads = {"jobs": jobs} if entry.threads else {}
+    model: Model = estimator(seed=seed, **threads, **(entry.small if preset == "small" else {}))
+    return model

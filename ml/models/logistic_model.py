@@ -1,0 +1,40 @@
+"""Logistic regression on standardised features: the straight line among the five."""
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+
+from feeds.bars import FloatArray, IntArray
+from ml.base import FloatMatrix
+from ml.models.binary_model import BinaryModel, Validation
+
+
+class LogisticModel(BinaryModel):
+    """Logistic regression on features standardised by its own training rows.
+
+    Parameters
+    ----------
+    C : inverse strength of the ridge penalty
+    seed : handed on; this solver leaves nothing to chance
+    """
+
+    scaler_: StandardScaler
+    classifier_: LogisticRegression
+
+    _above_zero = ("C",)
+
+    def __init__(self, *, C: float = 1.0, seed: int = 0) -> None:
+        self.C = C
+        self.seed = seed
+
+    def _learn(self, X: FloatMatrix, y: IntArray, validation: Validation) -> None:  # noqa: ARG002
+        self.scaler_ = StandardScaler().fit(X.astype(np.float64))
+        classifier = LogisticRegression(C=self.C, max_iter=2000, random_state=self.seed)
+        self.classifier_ = classifier.fit(self._standardised(X), y)
+        self.rows_used_ = len(X)
+
+    def _probability(self, X: FloatMatrix) -> FloatArray:
+        return np.asarray(self.classifier_.predict_proba(self._standardised(X))[:, 1])
+
+    def _standardised(self, X: FloatMatrix) -> FloatArray:
+        return np.asarray(self.scaler_.transform(X.astype(np.float64)))

@@ -1,0 +1,197 @@
+"""A recurrent network over the last bars (PyTorch)."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from copy import deepcopy
+from typing import Any, Self
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor, nn
+
+from feeds.bars import FloatArray, IntArray
+from ml.base import FloatMatrix
+from ml.models.binary_model import BinaryModel, Validation, drawn_rows
+
+_BATCH = 512  # rows per step of learning
+_CHUNK = 4096  # rows per step of answering
+_PATIENCE = 3  # epochs without a better validation loss before the learning stops
+_TAIL = 0.15  # share of the rows, the latest, that validates where no validation is given
+
+
+class LSTMModel(BinaryModel):
+    """One LSTM layer over `steps` bars and a linear head on its last state.
+
+    Rows are sequences (rows, steps, features), oldest bar first, given in the order of time.
+    Features are standardised by the training rows; classes are weighted to count alike. The
+    epoch with the best validation loss is kept; without `validation` the latest 15 % of the
+    rows take its place and are not learned from. A GPU is used for learning where there is one;
+    the learned weights live on the CPU. The global random state is left as it was.
+
+    Parameters
+    ----------
+    steps : bars in a sequence
+    hidden : width of the layer
+    max_epochs : passes over the rows, at most
+    learning_rate : of Adam
+    max_rows : cap on the training rows; when more come, this many are drawn at random
+    seed : of that draw, the first weights and the order of the batches
+    """
+
+    network_: "_Network"
+
+    _row_shape = "(rows, steps, features)"
+    _above_zero = ("steps", "hidden", "max_epochs", "learning_rate", "max_rows")
+
+    def __init__(
+        self,
+        *,
+        steps: int = 24,
+        hidden: int = 48,
+        max_epochs: int = 15,
+        learning_rate: float = 2e-3,
+        max_rows: int = 20_000,
+        seed: int = 0,
+    ) -> None:
+        self.steps = steps
+        self.hidden = hidden
+        self.max_epochs = max_epochs
+        self.learning_rate = learning_rate
+        self.max_rows = max_rows
+        self.seed = seed
+
+    def _as_rows(self, X: Any) -> FloatMatrix:
+        rows = super()._as_rows(X)
+        if rows.shape[1] != self.steps:
+            self._refuse(f"rows must have {self.steps} steps, found {rows.shape[1]}")
+        return rows
+
+    def _learn(self, X: FloatMatrix, y: IntArray, validation: Validation) -> None:
+        rows = drawn_rows(len(X), limit=self.max_rows, seed=self.seed)
+        if validation is None:
+            rows, tail = np.split(rows, [len(rows) - int(_TAIL * len(rows))])
+            validation = (X[tail], y[tail]) if len(tail) else (X[rows], y[rows])
+        with _own_random_state(self.seed):
+            network = _Network(X.shape[-1], self.hidden)
+            network.know(X[rows])
+            self.network_ = _learned(network, self, (X[rows], y[rows]), validation)
+        self.rows_used_ = len(rows)
+
+    def _probability(self, X: FloatMatrix) -> FloatArray:
+        with torch.inference_mode():
+            chunks = torch.split(torch.tensor(X), _CHUNK)
+            logits = torch.cat([self.network_(chunk) for chunk in chunks])
+            return np.asarray(torch.sigmoid(logits.double()).numpy())
+
+    def to_bytes(self) -> bytes:
+        """Return what was learned as safetensors."""
+        state = {**self.network_.state_dict(), "rows_used": torch.tensor(self.rows_used_)}
+        return bytes(save(state))
+
+    @classmethod
+    def from_bytes(cls, data: bytes, params: Mapping[str, Any]) -> Self:
+        """Return the model with these parameters that learned `data`.
+
+        Raises
+        ------
+        ValueError
+            If the bytes are not such a model.
+        """
+        model = cls(**params)
+        try:
+            state = load(data)
+            model.rows_used_ = int(state.pop("rows_used"))
+            model.n_features_in_ = len(state["mean"])
+            model.network_ = _Network(model.n_features_in_, model.hidden)
+            model.network_.load_state_dict(state)
+        except (SafetensorError, KeyError, RuntimeError) as error:
+            raise ValueError(f"LSTMModel: these are not its weights: {error}") from error
+        model.network_.eval()
+        model.classes_ = np.array([0, 1])
+        return model
+
+
+class _Network(nn.Module):
+    """Standardise, run the LSTM, weigh its last state: (rows, steps, features) -> logits."""
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, features: int, hidden: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(features))
+        self.register_buffer("scale", torch.ones(features))
+        self.lstm = nn.LSTM(features, hidden, batch_first=True)
+        self.head = nn.Linear(hidden, 1)
+
+    def know(self, X: FloatMatrix) -> None:
+        """Take mean and deviation of each feature from the rows; a constant keeps scale 1."""
+        scale, self.mean = torch.std_mean(torch.tensor(X), dim=(0, 1), correction=0)
+        constant = scale <= 1e-6 * self.mean.abs()
+        self.scale = torch.where(constant, torch.ones_like(scale), scale)
+
+    def forward(self, x: Tensor) -> Tensor:
+        states, _ = self.lstm((x - self.mean) / self.scale)
+        logits: Tensor = self.head(states[:, -1]).squeeze(1)
+        return logits
+
+
+@contextmanager
+def _own_random_state(seed: int) -> Iterator[None]:
+    devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+    with torch.random.fork_rng(devices):
+        torch.manual_seed(seed)
+        yield
+
+
+def _learned(
+    network: _Network,
+    model: LSTMModel,
+    training: tuple[FloatMatrix, IntArray],
+    validation: tuple[FloatMatrix, IntArray],
+) -> _Network:
+    """Return the network after its best epoch, on the CPU."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    network.to(device)
+    loss = _balanced_loss(training[1]).to(device)
+    optimiser = torch.optim.Adam(network.parameters(), lr=model.learning_rate)
+    X, y = _tensors(training)
+    best, best_epoch, best_state = np.inf, 0, deepcopy(network.state_dict())
+    for epoch in range(model.max_epochs):
+        for rows in torch.split(torch.randperm(len(y)), _BATCH):
+            _step(network, optimiser, loss(network(X[rows].to(device)), y[rows].to(device)))
+        score = _mean_loss(network, loss, _tensors(validation), device)
+        if score < best:
+            best, best_epoch, best_state = score, epoch, deepcopy(network.state_dict())
+        elif epoch - best_epoch >= _PATIENCE:
+            break
+    network.load_state_dict(best_state)
+    return network.cpu().eval()
+
+
+def _step(network: _Network, optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
+    optimiser.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+    optimiser.step()
+
+
+def _mean_loss(
+    network: _Network, loss: nn.Module, data: tuple[Tensor, Tensor], device: torch.device
+) -> float:
+    X, y = data
+    with torch.inference_mode():
+        logits = torch.cat([network(chunk.to(device)) for chunk in torch.split(X, _CHUNK)])
+        return float(loss(logits, y.to(device)))
+
+
+def _balanced_loss(y: IntArray) -> nn.Module:
+    """Return the loss under which both classes weigh alike."""
+    ups = max(int(y.sum()), 1)
+    return nn.BCEWithLogitsLoss(pos_weight=torch.tensor((len(y) - ups) / ups))
+
+
+def _tensors(data: tuple[FloatMatrix, IntArray]) -> tuple[Tensor, Tensor]:
+    return torch.tensor(data[0]), torch.tensor(data[1], dtype=torch.float32)

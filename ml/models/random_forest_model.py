@@ -1,0 +1,57 @@
+"""A random forest: many deep trees on random parts of rows and features."""
+
+import numpy as np
+from sklearn.ensemble import RandomForestClassifier
+
+from feeds.bars import FloatArray, IntArray
+from ml.base import FloatMatrix
+from ml.models.binary_model import BinaryModel, Validation
+
+
+class RandomForestModel(BinaryModel):
+    """A random forest.
+
+    Parameters
+    ----------
+    n_estimators : trees
+    max_depth : of a tree
+    min_samples_leaf : rows in a leaf, at least; keeps the leaf's frequency from being noise
+    seed : of the draws of rows and features
+    jobs : threads while learning; answering takes one, which is quickest for a single row
+    """
+
+    forest_: RandomForestClassifier
+
+    _above_zero = ("n_estimators", "max_depth", "min_samples_leaf")
+
+    def __init__(
+        self,
+        *,
+        n_estimators: int = 300,
+        max_depth: int = 12,
+        min_samples_leaf: int = 20,
+        seed: int = 0,
+        jobs: int = 1,
+    ) -> None:
+        self.n_estimators = n_estimators
+        self.max_depth = max_depth
+        self.min_samples_leaf = min_samples_leaf
+        self.seed = seed
+        self.jobs = jobs
+
+    def _learn(self, X: FloatMatrix, y: IntArray, validation: Validation) -> None:  # noqa: ARG002
+        self.forest_ = RandomForestClassifier(
+            n_estimators=self.n_estimators,
+            max_depth=self.max_depth,
+            min_samples_leaf=self.min_samples_leaf,
+            max_features="sqrt",
+            n_jobs=self.jobs,
+            random_state=self.seed,
+        ).fit(X, y)
+        self.forest_.n_jobs = 1
+        self.rows_used_ = len(X)
+
+    def _probability(self, X: FloatMatrix) -> FloatArray:
+        # What the forest's own predict_proba returns, without its 300 input checks and locks.
+        trees = self.forest_.estimators_
+        return np.asarray(sum(tree.tree_.predict(X)[:, 1] for tree in trees)) / len(trees)

@@ -1,0 +1,102 @@
+"""Gradient-boosted trees (XGBoost)."""
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+import xgboost
+
+from feeds.bars import FloatArray, IntArray
+from ml.base import FloatMatrix
+from ml.models.binary_model import BinaryModel, Validation
+
+_PATIENCE = 30  # rounds without a better validation loss before the boosting stops
+
+
+class XGBoostModel(BinaryModel):
+    """Gradient-boosted trees on histograms.
+
+    With `validation` the boosting stops early and keeps the rounds up to the best one; without
+    it all `max_rounds` are run.
+
+    Parameters
+    ----------
+    max_rounds : trees, at most
+    max_depth : of a tree
+    learning_rate : weight of a tree
+    seed : of the draws of rows and features (80 % each per tree)
+    jobs : threads
+    """
+
+    booster_: xgboost.Booster
+
+    _above_zero = ("max_rounds", "max_depth", "learning_rate")
+
+    def __init__(
+        self,
+        *,
+        max_rounds: int = 600,
+        max_depth: int = 5,
+        learning_rate: float = 0.05,
+        seed: int = 0,
+        jobs: int = 1,
+    ) -> None:
+        self.max_rounds = max_rounds
+        self.max_depth = max_depth
+        self.learning_rate = learning_rate
+        self.seed = seed
+        self.jobs = jobs
+
+    def _learn(self, X: FloatMatrix, y: IntArray, validation: Validation) -> None:
+        watched = [] if validation is None else [(self._matrix(*validation), "validation")]
+        booster = xgboost.train(
+            self._settings(),
+            self._matrix(X, y),
+            num_boost_round=self.max_rounds,
+            evals=watched,
+            early_stopping_rounds=_PATIENCE if watched else None,
+            verbose_eval=False,
+        )
+        self.booster_ = booster[: booster.best_iteration + 1] if watched else booster
+        self.rows_used_ = len(X)
+
+    def _settings(self) -> dict[str, Any]:
+        return {
+            "objective": "binary:logistic",
+            "eval_metric": "logloss",
+            "tree_method": "hist",
+            "max_depth": self.max_depth,
+            "eta": self.learning_rate,
+            "min_child_weight": 5,
+            "subsample": 0.8,
+            "colsample_bytree": 0.8,
+            "seed": self.seed,
+            "nthread": self.jobs,
+        }
+
+    def _matrix(self, X: FloatMatrix, y: IntArray) -> xgboost.DMatrix:
+        return xgboost.DMatrix(X, label=y, nthread=self.jobs)
+
+    def _probability(self, X: FloatMatrix) -> FloatArray:
+        return np.asarray(self.booster_.inplace_predict(X), np.float64)
+
+    def to_bytes(self) -> bytes:
+        """Return what was learned as UBJSON."""
+        self.booster_.set_attr(rows_used=str(self.rows_used_))
+        return bytes(self.booster_.save_raw("ubj"))
+
+    @classmethod
+    def from_bytes(cls, data: bytes, params: Mapping[str, Any]) -> Self:
+        """Return the model with these parameters that learned `data`.
+
+        Raises
+        ------
+        ValueError
+            If the bytes are not such a model.
+        """
+        model = cls(**params)
+        model.booster_ = xgboost.Booster({"nthread": model.jobs}, model_file=bytearray(data))
+        model.n_features_in_ = model.booster_.num_features()
+        model.rows_used_ = int(model.booster_.attr("rows_used") or 0)
+        model.classes_ = np.array([0, 1])
+        return model
