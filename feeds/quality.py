@@ -12,9 +12,9 @@ from typing import Literal, TypeAlias
 import numpy as np
 import pandas as pd
 
-from feeds.bars import PRICES, BoolArray, FloatArray, IntArray, TimeArray
+from feeds.bars import PRICES, Bars, BoolArray, FloatArray, IntArray, TimeArray
 from feeds.errors import BadBarsError, FeedError
-from feeds.gaps import Hole, stamp
+from feeds.gaps import Hole, holes_of, stamp
 from feeds.timeframe import Timeframe
 
 LARGEST = 1e15  # no market has a price or a volume above it: a unit or a column is wrong
@@ -168,6 +168,26 @@ def refuse_defects(defects: tuple[Defect, ...], source: str) -> None:
         repairs = ",".join(known_repairs(defect.repair for defect in defects))
         found = "; ".join(map(str, defects))
         raise BadBarsError(f"{source}: {found}; repair with --repair {repairs}")
+
+
+def report_of(
+    bars: Bars,
+    source: str,
+    rows_read: int,
+    defects: tuple[Defect, ...],
+    repairs: tuple[Repair, ...],
+) -> QualityReport:
+    """Return the report on the bars that were made of a file's rows."""
+    return QualityReport(
+        source=source,
+        rows_read=rows_read,
+        defects=defects,
+        repairs=repairs,
+        bars=len(bars),
+        filled_bars=int(bars.filled.sum()),
+        segments=sum(1 for _ in bars.segments()),
+        holes=holes_of(bars),
+    )
 
 
 def _counted(rows: int, what: str) -> str:

@@ -1,0 +1,197 @@
+"""Bars in files: Parquet and CSV, read with suspicion, written atomically."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias, TypeVar
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from feeds.atomic import atomic_path
+from feeds.bars import Bars
+from feeds.errors import BadFileError
+from feeds.gaps import FILL_LIMIT, to_bars
+from feeds.identity import (
+    SYNTHETIC,
+    Claim,
+    claim_of_columns,
+    claim_of_name,
+    claim_of_text,
+    says_synthetic,
+    settle_symbol,
+    settle_timeframe,
+)
+from feeds.quality import (
+    QualityReport,
+    inspect_rows,
+    known_repairs,
+    refuse_defects,
+    repair_rows,
+    report_of,
+)
+from feeds.rows import STAMPS, VALUES, raw_rows, spellings
+from feeds.timeframe import Timeframe
+
+_METADATA_KEY = b"tandem"
+_READ = (*STAMPS, *VALUES, "symbol", "timeframe", "source")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Contents:
+    """A file as it is: its columns under plain names, and what its metadata says."""
+
+    table: pd.DataFrame
+    metadata: Mapping[str, str]
+
+    @property
+    def synthetic(self) -> bool:
+        return self.metadata.get("source") == SYNTHETIC or says_synthetic(self.table)
+
+
+def read_bars(
+    path: Path,
+    *,
+    symbol: str | None = None,
+    timeframe: Timeframe | None = None,
+    repair: Iterable[str] = (),
+    fill_limit: int = FILL_LIMIT,
+) -> tuple[Bars, QualityReport]:
+    """Read a Parquet or CSV file of bars; a defective one is refused unless repairs are named.
+
+    Parameters
+    ----------
+    path : a file with `timestamp` (or `date`) and `open high low close volume`
+    symbol, timeframe : taken where neither the file nor its name says them
+    repair : names from `feeds.quality.REPAIRS`
+    fill_limit : missing bars in a row that are filled; a longer hole splits segments
+
+    Raises
+    ------
+    BadFileError
+        if it cannot be read as bars
+    BadBarsError
+        if its rows have defects that the named repairs do not remove
+    """
+    repairs = known_repairs(repair)
+    contents = _read(path)
+    rows = raw_rows(contents.table, path.name)
+    claims = _claims(contents, path, Claim("the command", symbol, timeframe))
+    timeframe = settle_timeframe(claims, rows["timestamp"].to_numpy("datetime64[ms]"), path.name)
+    sound, done = repair_rows(rows, timeframe, repairs)
+    refuse_defects(inspect_rows(sound, timeframe), path.name)
+    if sound.empty:
+        raise BadFileError(f"{path.name}: no row is left after the repairs")
+    bars = to_bars(
+        sound,
+        settle_symbol(claims, path.name),
+        timeframe,
+        fill_limit=fill_limit,
+        synthetic=contents.synthetic,
+    )
+    defects = inspect_rows(rows, timeframe) if done else ()
+    return bars, report_of(bars, path.name, len(rows), defects, done)
+
+
+def write_bars(bars: Bars, path: Path) -> None:
+    """Write the bars that exist (not the filled ones) to a `.parquet` or `.csv` file, atomically.
+
+    Reading the file gives the same bars back, to the last bit, under the same fill limit.
+
+    Raises
+    ------
+    BadFileError
+        if the suffix is unknown, there is nothing to write or it cannot be written
+    """
+    write = _of_suffix(path, _WRITERS)
+    frame = bars.frame()[~bars.filled]
+    if frame.empty:
+        raise BadFileError(f"{path}: there are no bars to write")
+    if bars.synthetic:
+        frame["source"] = SYNTHETIC
+    try:
+        with atomic_path(path) as draft:
+            write(frame, bars, draft)
+    except OSError as error:
+        raise BadFileError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def _claims(contents: _Contents, path: Path, command: Claim) -> list[Claim]:
+    said = contents.metadata
+    metadata = claim_of_text("its metadata", said.get("symbol"), said.get("timeframe"), path.name)
+    return [metadata, claim_of_columns(contents.table, path.name), claim_of_name(path), command]
+
+
+def _read(path: Path) -> _Contents:
+    read = _of_suffix(path, _READERS)
+    try:
+        if not path.stat().st_size:
+            raise BadFileError(f"{path.name}: the file is empty")
+        contents = read(path)
+    except FileNotFoundError as error:
+        raise BadFileError(f"{path}: there is no such file") from error
+    except OSError as error:
+        raise BadFileError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except (ValueError, pa.ArrowException) as error:
+        line = str(error).splitlines()[0]
+        raise BadFileError(f"{path.name}: not a {path.suffix[1:]} file of bars: {line}") from error
+    if contents.table.empty:
+        raise BadFileError(f"{path.name}: the file has no rows")
+    return contents
+
+
+def _read_parquet(path: Path) -> _Contents:
+    file = pq.ParquetFile(path)
+    schema = file.schema_arrow
+    spelled = spellings(schema.names, path.name)
+    table = file.read(columns=[spelled[name] for name in _READ if name in spelled])
+    said = json.loads((schema.metadata or {}).get(_METADATA_KEY, b"{}"))
+    return _Contents(_plain(table.to_pandas(ignore_metadata=True), spelled), said)
+
+
+def _read_csv(path: Path) -> _Contents:
+    spelled = spellings(pd.read_csv(path, nrows=0, encoding="utf-8-sig").columns, path.name)
+    wanted = [spelled[name] for name in _READ if name in spelled]
+    table = pd.read_csv(path, usecols=wanted, encoding="utf-8-sig", low_memory=False)
+    return _Contents(_plain(table, spelled), {})
+
+
+def _plain(table: pd.DataFrame, spelled: Mapping[str, str]) -> pd.DataFrame:
+    return table.rename(columns={spelling: name for name, spelling in spelled.items()})
+
+
+def _write_parquet(frame: pd.DataFrame, bars: Bars, path: Path) -> None:
+    said = {"symbol": bars.symbol, "timeframe": str(bars.timeframe)}
+    if bars.synthetic:
+        said["source"] = SYNTHETIC
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    metadata = {**(table.schema.metadata or {}), _METADATA_KEY: json.dumps(said).encode()}
+    pq.write_table(table.replace_schema_metadata(metadata), path, compression="zstd")
+
+
+def _write_csv(frame: pd.DataFrame, bars: Bars, path: Path) -> None:
+    stamps = frame["timestamp"].dt.tz_localize(None).to_numpy("datetime64[s]")
+    frame["timestamp"] = np.datetime_as_string(stamps, timezone="UTC")
+    frame.insert(6, "symbol", bars.symbol)
+    frame.insert(7, "timeframe", str(bars.timeframe))
+    frame.to_csv(path, index=False)
+
+
+Read: TypeAlias = Callable[[Path], _Contents]
+Write: TypeAlias = Callable[[pd.DataFrame, Bars, Path], None]
+_READERS: Mapping[str, Read] = {".parquet": _read_parquet, ".csv": _read_csv}
+_WRITERS: Mapping[str, Write] = {".parquet": _write_parquet, ".csv": _write_csv}
+_Way = TypeVar("_Way", Read, Write)
+
+
+def _of_suffix(path: Path, ways: Mapping[str, _Way]) -> _Way:
+    way = ways.get(path.suffix.lower())
+    if way is None:
+        raise BadFileError(
+            f"{path}: bars are kept in {' or '.join(ways)} files, found "
+            f"{path.suffix or 'no suffix'}"
+        )
+    return way
