@@ -1,9 +1,12 @@
 """What happened in a run: fills, refusals, trades."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
+
+# What is left of a position when units that should cancel out do so only up to rounding.
+_DUST = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +43,15 @@ class Fill:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejection:
-    """An order that was refused or dropped, and why."""
+    """An order that was refused or dropped, and why.
+
+    Attributes
+    ----------
+    units : to buy if above 0, to sell if below
+    decided_at : when the bar closed on which the order was decided
+    reason : `amount_step`, `min_notional` or `order_type` if a rule was broken, `cash` if there
+        was not enough at the fill, `segment_end` if the market stopped before the order could fill
+    """
 
     symbol: str
     units: float
@@ -50,7 +61,13 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trade:
-    """A position from flat to flat; prices are averages over its fills."""
+    """A position from flat to flat; prices are averages over its fills.
+
+    Attributes
+    ----------
+    units : of all entries together; below 0 for a short position
+    pnl : what the cash gained, fees paid
+    """
 
     symbol: str
     units: float
@@ -67,19 +84,40 @@ class Trade:
     @property
     def return_fraction(self) -> float:
         """Net profit over the money put in."""
-        return self.pnl / (self.units * self.entry_price)
+        return self.pnl / (abs(self.units) * self.entry_price)
 
 
 def trades_of(fills: Iterable[Fill]) -> list[Trade]:
-    """Join fills, oldest first, into trades; a position still open makes none."""
+    """Join fills, oldest first, into trades; a position still open makes none.
+
+    A fill that turns a position around ends one trade and begins the next, its fee divided by
+    units.
+    """
     trades: list[Trade] = []
     open_fills: dict[str, list[Fill]] = {}
     for fill in fills:
         held = open_fills.setdefault(fill.symbol, [])
-        held.append(fill)
-        if abs(sum(f.units for f in held)) < 1e-12 * abs(held[0].units):
-            trades.append(_trade(open_fills.pop(fill.symbol)))
+        for part in _split_at_flat(fill, sum(f.units for f in held)):
+            held.append(part)
+            if _is_flat(held):
+                trades.append(_trade(held))
+                held = open_fills[fill.symbol] = []
     return trades
+
+
+def _split_at_flat(fill: Fill, held: float) -> Iterator[Fill]:
+    """Yield the part of a fill that closes the position, then the part that opens another."""
+    after = held + fill.units
+    if held * after < 0 and abs(after) > _DUST * abs(held):
+        share = -held / fill.units
+        yield replace(fill, units=-held, fee=fill.fee * share)
+        yield replace(fill, units=after, fee=fill.fee * (1.0 - share))
+    else:
+        yield fill
+
+
+def _is_flat(fills: list[Fill]) -> bool:
+    return abs(sum(f.units for f in fills)) <= _DUST * abs(fills[0].units)
 
 
 def _trade(fills: list[Fill]) -> Trade:

@@ -1,0 +1,104 @@
+"""The engine: Cerebro with our feeds and broker, from bars to an `Execution`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import backtrader as bt
+
+from engine.broker import BarBroker, SymbolRules
+from engine.data import BarsFeed, StreamFeed, SymbolFeed
+from engine.equity import EquityCurve, equity_curve
+from engine.errors import RunError
+from engine.records import Fill, Rejection, Trade, trades_of
+from feeds.bars import Bars
+from feeds.costs import Costs
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Execution:
+    """What came of running a strategy.
+
+    Attributes
+    ----------
+    strategy : the instance that ran
+    fills, rejections : in the order in which they happened
+    trades : positions from flat to flat, in the order in which they ended
+    equity : the account at the close of every bar
+    """
+
+    strategy: bt.Strategy
+    fills: tuple[Fill, ...]
+    rejections: tuple[Rejection, ...]
+    trades: tuple[Trade, ...]
+    equity: EquityCurve
+
+
+class Engine(bt.Cerebro):
+    """Runs one strategy on the bars of one or several symbols that share a wallet.
+
+    Parameters
+    ----------
+    cash : what the account begins with, in quote currency
+    costs : fee, spread and slippage
+    rules : what the exchange asks of orders, by symbol; a symbol without an entry is free
+
+    Examples
+    --------
+    >>> engine = Engine(cash=10_000.0, costs=Costs())  # doctest: +SKIP
+    >>> engine.add_bars(bars, first=400)  # doctest: +SKIP
+    >>> engine.execute(MyStrategy, period=14).trades  # doctest: +SKIP
+    """
+
+    params = (("stdstats", False),)
+
+    def __init__(
+        self, *, cash: float, costs: Costs, rules: Mapping[str, SymbolRules] | None = None
+    ) -> None:
+        super().__init__()
+        self._cash = cash
+        self.setbroker(BarBroker(cash=cash, costs=costs, rules=dict(rules or {})))
+
+    def add_bars(self, bars: Bars, first: int = 0) -> BarsFeed:
+        """Add recorded bars; those before `first` are warm-up."""
+        feed = BarsFeed(bars, first)
+        self._add(feed)
+        return feed
+
+    def add_stream(self, feed: StreamFeed) -> StreamFeed:
+        """Add bars that arrive one by one."""
+        self._add(feed)
+        return feed
+
+    def _add(self, feed: SymbolFeed) -> None:
+        if feed.symbol in self.datasbyname:
+            raise RunError(f"each symbol must be added once, found {feed.symbol} again")
+        if any(type(other) is not type(feed) for other in self.datas):
+            raise RunError("a run must have recorded bars or streams, found both")
+        self.adddata(feed)
+
+    def execute(self, strategy: type[bt.Strategy], **params: Any) -> Execution:
+        """Run the strategy from the first bar to the last.
+
+        Raises
+        ------
+        RunError
+            if there are no bars, or a stream ended without one.
+        """
+        if not self.datas:
+            raise RunError("a run must have bars, found none; call add_bars or add_stream first")
+        self.strats.clear()
+        self.addstrategy(strategy, **params)
+        (ran,) = self.run()
+        fills = tuple(self.broker.fills)
+        return Execution(
+            strategy=ran,
+            fills=fills,
+            rejections=tuple(self.broker.rejections),
+            trades=tuple(trades_of(fills)),
+            equity=self._equity(fills),
+        )
+
+    def _equity(self, fills: tuple[Fill, ...]) -> EquityCurve:
+        delivered = {feed.symbol: feed.delivered() for feed in self.datas}
+        return equity_curve(fills, delivered, dict.fromkeys(delivered, 0), self._cash)

@@ -1,0 +1,297 @@
+"""Feeds: `Bars`, recorded or arriving, as backtrader data.
+
+`BarsFeed` hands over recorded bars in bulk, `StreamFeed` takes them one by one. A strategy sees no
+difference: the same lines with the same stamps, the same `index`, `window` and `moment`.
+"""
+
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import backtrader as bt
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import RunError
+from feeds.bars import Bars, BoolArray, FloatArray, IntArray, TimeArray
+
+_EPOCH_DAY = 719163  # 1970-01-01 as backtrader counts days
+_DAY_MS = 86_400_000
+_LINES = ("open", "high", "low", "close", "volume", "filled", "segment")
+
+
+def stamps(time: TimeArray) -> FloatArray:
+    """Return times as backtrader's days; the one formula, so that equal times are equal floats.
+
+    >>> stamps(np.array(["1970-01-02T12:00"], "datetime64[ms]")).tolist()
+    [719164.5]
+    """
+    return _EPOCH_DAY + time.astype("datetime64[ms]").astype(np.int64) / _DAY_MS
+
+
+def _times(stamp: FloatArray) -> TimeArray:
+    return np.rint((stamp - _EPOCH_DAY) * _DAY_MS).astype(np.int64).astype("datetime64[ms]")
+
+
+class SymbolFeed(bt.feed.DataBase):
+    """What both feeds offer to strategies and broker.
+
+    Lines beside backtrader's own: `filled` (1.0 for a bar that stands in for a missing one),
+    `segment` (its number) and `segment_end` (1.0 on the last bar of a segment).
+    """
+
+    lines = ("filled", "segment", "segment_end")
+
+    # Rows that hold the current bar: `_age` counts the bars of its segment before each row,
+    # `_base` is the position of row 0, `_ahead` the number of bars before the first delivered one.
+    _rows: Bars
+    _age: IntArray
+    _base = 0
+    _ahead = 0
+
+    @property
+    def symbol(self) -> str:
+        """The symbol that the bars belong to."""
+        return str(self._name)
+
+    @property
+    def index(self) -> int:
+        """The position of the current bar, counted from the first warm-up bar.
+
+        Raises
+        ------
+        RunError
+            before the first bar: backtrader's lines would answer with the last bar of all.
+        """
+        delivered = len(self)
+        if not delivered:
+            raise RunError(f"{self.symbol}: a bar must have been delivered, found none yet")
+        return self._ahead + delivered - 1
+
+    @property
+    def bar_time(self) -> np.datetime64:
+        """The open time of the current bar (datetime64[ms], UTC)."""
+        return np.datetime64(self._rows.time[self.index - self._base])
+
+    @property
+    def moment(self) -> np.datetime64:
+        """The time at which the current bar closed, which is now (datetime64[ms], UTC)."""
+        return np.datetime64(self.bar_time + self._rows.timeframe.delta)
+
+    @property
+    def ends_data(self) -> bool:
+        """True if this is known to be the last bar of all."""
+        return False
+
+    def window(self, n: int) -> Bars:
+        """Return the last `n` bars of the current segment, the current bar last.
+
+        They are fewer if the segment is younger.
+        """
+        row = self.index - self._base
+        return self._rows[row - min(n - 1, int(self._age[row])) : row + 1]
+
+    def delivered(self) -> Bars:
+        """Return the bars delivered so far, without warm-up."""
+        raise NotImplementedError
+
+    def _tick_nullify(self) -> None:
+        """Do nothing: ticks matter to replayed data, and cost a third of a bar's time."""
+
+    def _tick_fill(self, force: bool = False) -> None:
+        """Do nothing, for the same reason."""
+
+
+class BarsFeed(SymbolFeed):
+    """Recorded bars, preloaded with one copy per line.
+
+    Parameters
+    ----------
+    bars : the market, warm-up included
+    first : position of the first bar delivered; strategies may look back at those before it
+    """
+
+    def __init__(self, bars: Bars, first: int = 0) -> None:
+        super().__init__()
+        if not 0 <= first < len(bars):
+            raise RunError(
+                f"{bars.symbol}: the first bar must be one of the {len(bars)} bars, found {first}"
+            )
+        self._name = bars.symbol
+        self._rows, self._age, self._ahead = bars, bars.bars_before(), first
+
+    @property
+    def ends_data(self) -> bool:
+        return self.index == len(self._rows) - 1
+
+    def delivered(self) -> Bars:
+        return self._rows[self._ahead : self._ahead + len(self)]
+
+    def preload(self) -> None:
+        for name, values in _line_values(self._rows, self._rows.last_of_segment()).items():
+            loaded = array("d")
+            loaded.frombytes(values[self._ahead :].tobytes())
+            getattr(self.lines, name).array = loaded
+        self.home()
+
+
+def _line_values(bars: Bars, ends_segment: BoolArray) -> dict[str, FloatArray]:
+    lines = {name: getattr(bars, name).astype(np.float64) for name in _LINES}
+    return {**lines, "datetime": stamps(bars.time), "segment_end": ends_segment.astype(np.float64)}
+
+
+@dataclass(frozen=True, slots=True)
+class StreamBar:
+    """A bar that has just closed, and whether its segment is known to end with it."""
+
+    bar: Bars
+    ends_segment: bool
+
+
+def stream_of(bars: Bars, first: int = 0) -> Iterator[StreamBar]:
+    """Replay recorded bars, from position `first` on, as they once arrived."""
+    last = bars.last_of_segment()
+    for i in range(first, len(bars)):
+        yield StreamBar(bars[i : i + 1], bool(last[i]))
+
+
+class _LatestBars:
+    """The latest bars of a stream, in contiguous columns.
+
+    When the room is used up the bars worth keeping move to fresh columns, so that windows handed
+    out before stay as they were; every bar is moved at most once on average.
+    """
+
+    def __init__(self, symbol: str, keep: int) -> None:
+        self._symbol = symbol
+        self._keep = keep
+        self._used = 0
+        self._columns: dict[str, NDArray[Any]] = {}
+        self.age = np.empty(0, np.int64)
+        self.base = 0
+        self.rows: Bars
+
+    def append(self, bar: Bars) -> None:
+        """Take the next bar."""
+        self._check(bar)
+        if self._used == len(self.age):
+            self._make_room(bar)
+        row = self._used
+        for name, column in self._columns.items():
+            column[row] = getattr(bar, name)[0]
+        same = row > 0 and self._columns["segment"][row - 1] == bar.segment[0]
+        self.age[row] = self.age[row - 1] + 1 if same else 0
+        self._used += 1
+
+    @property
+    def count(self) -> int:
+        """How many bars were taken so far."""
+        return self.base + self._used
+
+    def _check(self, bar: Bars) -> None:
+        if bar.symbol != self._symbol or not self._follows(bar):
+            last = f"{self.rows.time[self._used - 1]}Z" if self._used else "its beginning"
+            raise RunError(
+                f"the stream of {self._symbol} must go on one bar after {last}, or later with a "
+                f"new segment, found {bar.symbol} {bar.timeframe} {bar.time[0]}Z"
+            )
+
+    def _follows(self, bar: Bars) -> bool:
+        if not self._used:
+            return True
+        last = self.rows[self._used - 1 : self._used]
+        apart = bar.time[0] - last.time[0]
+        if bar.segment[0] == last.segment[0]:
+            return bool(apart == last.timeframe.delta == bar.timeframe.delta)
+        return bool(apart > last.timeframe.delta == bar.timeframe.delta)
+
+    def _make_room(self, bar: Bars) -> None:
+        kept = slice(max(0, self._used - self._keep), self._used)
+        size = kept.stop - kept.start
+        room = max(2 * self._keep, 2)
+        old, old_age = self._columns, self.age
+        self._columns = {n: np.empty(room, getattr(bar, n).dtype) for n in (*_LINES, "time")}
+        self.age = np.empty(room, np.int64)
+        if size:
+            self.age[:size] = old_age[kept]
+            for name, column in self._columns.items():
+                column[:size] = old[name][kept]
+        self.base += kept.start
+        self._used = size
+        self.rows = bar._with({n: _read_only(c) for n, c in self._columns.items()})
+
+
+def _read_only(column: NDArray[Any]) -> NDArray[Any]:
+    view = column.view()
+    view.flags.writeable = False
+    return view
+
+
+class StreamFeed(SymbolFeed):
+    """Bars that arrive one by one.
+
+    When several streams run together backtrader asks for a bar ahead of its time and puts it
+    back; `window` and `index` go by what was delivered, so a strategy never sees that bar.
+
+    Parameters
+    ----------
+    stream : an iterator of `StreamBar`; when it ends, so does the run
+    warmup : bars before the stream that strategies may look back at
+    symbol : what the stream delivers; needed only without warm-up
+    keep : how many bars back `window` must be able to reach
+    """
+
+    def __init__(
+        self,
+        stream: Iterator[StreamBar],
+        *,
+        warmup: Bars | None = None,
+        symbol: str | None = None,
+        keep: int = 1000,
+    ) -> None:
+        super().__init__()
+        name = symbol if warmup is None else warmup.symbol
+        if name is None:
+            raise RunError("a stream must name its symbol or have warm-up bars, found neither")
+        self._name = name
+        self._stream = stream
+        self._keep = keep
+        # One more than asked for: the bar that backtrader may hold ahead of its time.
+        self._latest = _LatestBars(name, keep + 1)
+        for bar in () if warmup is None else stream_of(warmup):
+            self._latest.append(bar.bar)
+        self._ahead = self._latest.count
+
+    def islive(self) -> bool:
+        """Tell Cerebro to take the bars one by one."""
+        return True
+
+    def window(self, n: int) -> Bars:
+        if n > self._keep:
+            raise RunError(
+                f"{self.symbol}: a window must be within the {self._keep} bars that the stream "
+                f"keeps, found {n}; raise `keep`"
+            )
+        return super().window(n)
+
+    def delivered(self) -> Bars:
+        if not len(self):
+            raise RunError(f"{self.symbol}: the stream must deliver a bar, it ended without one")
+        lines = {
+            name: np.array(getattr(self.lines, name).array[: len(self)])
+            for name in (*_LINES, "datetime")
+        }
+        time = _times(lines.pop("datetime"))
+        rows = self._latest.rows
+        return Bars(rows.symbol, rows.timeframe, time, **lines, synthetic=rows.synthetic)
+
+    def _load(self) -> bool:
+        arrived: StreamBar | None = next(self._stream, None)
+        if arrived is None:
+            return False
+        self._latest.append(arrived.bar)
+        self._rows, self._age, self._base = self._latest.rows, self._latest.age, self._latest.base
+        for name, values in _line_values(arrived.bar, np.array([arrived.ends_segment])).items():
+            getattr(self.lines, name)[0] = float(values[0])
+        return True
