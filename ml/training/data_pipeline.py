@@ -1,0 +1,146 @@
+"""From bars, asked bars and labels to the rows that models learn from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from feeds.bars import Bars, BoolArray, FloatArray, IntArray, TimeArray
+from ml.base import Samples
+from ml.errors import TrainingError
+from ml.features.catalog import FEATURE_NAMES
+from ml.features.matrix import feature_matrix
+from ml.labels import Labels
+
+VOLATILITY = "volatility_20"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """What one file of bars brings.
+
+    Attributes
+    ----------
+    bars : of one symbol
+    asked : bool, True for the bars on which the ensemble is to have an opinion
+    labels : one per bar
+    """
+
+    bars: Bars
+    asked: BoolArray
+    labels: Labels
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainingSet:
+    """Rows of all symbols, ordered by the moment of their decision.
+
+    Attributes
+    ----------
+    samples : feature rows, with the rows before them at hand
+    y : int64 (rows,), 0 or 1
+    decided_at, known_at : datetime64[ms] (rows,), close of the deciding bar and of the bar that
+        settles the label
+    symbol : int64 (rows,), position in `symbols`
+    volatility : (rows,), the feature `volatility_20`, which a label that looks ahead must beat
+    """
+
+    samples: Samples
+    y: IntArray
+    decided_at: TimeArray
+    known_at: TimeArray
+    symbol: IntArray
+    symbols: tuple[str, ...]
+    volatility: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def take(self, chosen: NDArray[Any]) -> "TrainingSet":
+        """Return the chosen rows (positions or mask)."""
+        columns = ("y", "decided_at", "known_at", "symbol", "volatility")
+        taken = {name: getattr(self, name)[chosen] for name in columns}
+        return replace(self, samples=self.samples.take(chosen), **taken)
+
+
+def usable_rows(source: Source, *, warmup_bars: int, until: np.datetime64 | None) -> BoolArray:
+    """Return True for the asked bars that can teach.
+
+    They are real bars with at least `warmup_bars` bars of their segment before them and a valid
+    label that is known at or before `until`.
+    """
+    bars, labels = source.bars, source.labels
+    usable = source.asked & ~bars.filled & labels.valid & (bars.bars_before() >= warmup_bars)
+    return usable if until is None else usable & (labels.known_at <= until)
+
+
+def build_training_set(
+    sources: Sequence[Source],
+    *,
+    warmup_bars: int,
+    until: np.datetime64 | None = None,
+    max_rows: int | None = None,
+) -> TrainingSet:
+    """Return the usable rows of all sources, oldest first.
+
+    Parameters
+    ----------
+    sources : at least one, all of one timeframe; no two may hold the same bar
+    warmup_bars : bars of a segment before its first row; no fewer than the features' lookback
+        plus the steps of a sequence model
+    until : labels known later are left out; None for no limit
+    max_rows : more rows are thinned evenly in time; None for no limit
+
+    Raises
+    ------
+    TrainingError
+        if timeframes differ or no row is usable
+    """
+    _refuse_mixture(sources)
+    chosen = [usable_rows(each, warmup_bars=warmup_bars, until=until) for each in sources]
+    found = sum(int(mask.sum()) for mask in chosen)
+    if not found:
+        raise TrainingError(_nothing_usable(sources, warmup_bars, until))
+    whole = _joined(sources, chosen)
+    order = np.lexsort((whole.symbol, whole.decided_at))
+    if max_rows is not None and found > max_rows:
+        order = order[np.linspace(0, found - 1, max_rows).round().astype(np.int64)]
+    return whole.take(order)
+
+
+def _joined(sources: Sequence[Source], chosen: Sequence[BoolArray]) -> TrainingSet:
+    symbols = tuple(dict.fromkeys(each.bars.symbol for each in sources))
+    codes = [np.full(len(each.bars), symbols.index(each.bars.symbol)) for each in sources]
+    mask = np.concatenate(chosen)
+    matrix = np.concatenate([feature_matrix(each.bars) for each in sources])
+    rows = np.flatnonzero(mask)
+    return TrainingSet(
+        samples=Samples(matrix, rows),
+        y=np.concatenate([each.labels.value for each in sources])[mask],
+        decided_at=np.concatenate([each.bars.closed_at for each in sources])[mask],
+        known_at=np.concatenate([each.labels.known_at for each in sources])[mask],
+        symbol=np.concatenate(codes)[mask],
+        symbols=symbols,
+        volatility=matrix[rows, FEATURE_NAMES.index(VOLATILITY)].astype(np.float64),
+    )
+
+
+def _refuse_mixture(sources: Sequence[Source]) -> None:
+    timeframes = sorted({str(each.bars.timeframe) for each in sources})
+    if len(timeframes) != 1:
+        found = ", ".join(timeframes) or "no bars"
+        raise TrainingError(f"all bars must be of one timeframe, found {found}")
+
+
+def _nothing_usable(
+    sources: Sequence[Source], warmup_bars: int, until: np.datetime64 | None
+) -> str:
+    bars = sum(len(each.bars) for each in sources)
+    asked = sum(int(each.asked.sum()) for each in sources)
+    limit = "" if until is None else f", known by {until}Z"
+    return (
+        f"a training row needs {warmup_bars} bars of its segment before it and a settled label"
+        f"{limit}; found none among {asked} asked of {bars} bars: give more bars"
+    )

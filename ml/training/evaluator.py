@@ -1,0 +1,220 @@
+"""How good members and ensemble are on rows they have not learned from.
+
+Decisions (accuracy, precision, the confusion matrix, …) are read off the probability at a prior of
+0.5, the one that a strategy sees. Brier score, log loss and reliability are about probabilities as
+such and are read off the calibrated ones at natural frequencies, before the shift of the prior.
+What a part with a single class cannot tell is None.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import (
+    average_precision_score,
+    brier_score_loss,
+    log_loss,
+    roc_auc_score,
+)
+
+from feeds.bars import BoolArray, FloatArray, IntArray
+from ml.calibration import shift_prior
+from ml.ensemble import Ensemble
+from ml.errors import TrainingError
+from ml.prediction import EPSILON
+from ml.training.data_pipeline import TrainingSet
+
+BAND_FLOORS = (0.70, 0.60, 0.50, 0.45, 0.0)
+RELIABILITY_BINS = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confusion:
+    """Rows by what was said (probability at least 0.5) and what came."""
+
+    true_positives: int
+    false_positives: int
+    false_negatives: int
+    true_negatives: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReliabilityBin:
+    """Rows whose natural probability lies in [low, high): what was said and what came."""
+
+    low: float
+    high: float
+    rows: int
+    mean_probability: float
+    observed: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scores:
+    """One predictor on one part."""
+
+    accuracy: float
+    balanced_accuracy: float | None
+    precision: float | None
+    recall: float | None
+    f1: float | None
+    roc_auc: float | None
+    pr_auc: float | None
+    brier: float
+    log_loss: float
+    confusion: Confusion
+    reliability: tuple[ReliabilityBin, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Band:
+    """Rows whose probability, at a prior of 0.5, is at least `floor` and below the next band."""
+
+    floor: float
+    rows: int
+    observed: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """Members and ensemble on one part.
+
+    Attributes
+    ----------
+    rows, positive_rate : how many rows, and the share of ones among them
+    members : scores by name; a member that did not answer is in `left_out` instead
+    volatility_roc_auc : of recent volatility alone, the baseline of a label that looks ahead
+    bands : how many rows fall into each band of the ensemble's probability
+    """
+
+    rows: int
+    positive_rate: float
+    members: Mapping[str, Scores]
+    ensemble: Scores
+    volatility_roc_auc: float | None
+    bands: tuple[Band, ...]
+    left_out: Mapping[str, str]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the evaluation as plain values."""
+        return asdict(self)
+
+
+def evaluate(ensemble: Ensemble, rows: TrainingSet) -> Evaluation:
+    """Ask the ensemble about rows that it has not learned from.
+
+    Raises
+    ------
+    TrainingError
+        if there is no row, or one on which no member answers
+    """
+    if not len(rows):
+        raise TrainingError("an evaluation needs at least one row, found none: give more bars")
+    table = ensemble.predict(rows.samples)
+    if not table.available.all():
+        reason = next(iter(table.reasons.values()))
+        raise TrainingError(f"an evaluation needs an answer on every row, found: {reason}")
+    asked = partial(_score_answered, rows.y, base_rate=ensemble.base_rate)
+    return Evaluation(
+        rows=len(rows),
+        positive_rate=float(rows.y.mean()),
+        members={
+            name: asked(vote) for name, vote in table.votes.items() if np.isfinite(vote).any()
+        },
+        ensemble=asked(table.probability),
+        volatility_roc_auc=_roc_auc(rows.y, rows.volatility),
+        bands=bands(rows.y, table.probability),
+        left_out=dict(table.left_out),
+    )
+
+
+def score(y: IntArray, probability: FloatArray, base_rate: float) -> Scores:
+    """Return the scores of probabilities at a prior of 0.5.
+
+    Parameters
+    ----------
+    y : (rows,) of 0 and 1, at least one
+    probability : (rows,) at a prior of 0.5
+    base_rate : the natural frequency of ones that the prior was shifted from
+    """
+    natural = shift_prior(probability, 1.0 - base_rate)  # the same shift, the other way
+    return Scores(
+        **_decisions(y, probability >= 0.5 - EPSILON),
+        roc_auc=_roc_auc(y, probability),
+        pr_auc=float(average_precision_score(y, probability)) if _both(y) else None,
+        brier=float(brier_score_loss(y, natural, pos_label=1)),
+        log_loss=float(log_loss(y, natural, labels=[0, 1])),
+        reliability=reliability(y, natural),
+    )
+
+
+def reliability(
+    y: IntArray, natural: FloatArray, bins: int = RELIABILITY_BINS
+) -> tuple[ReliabilityBin, ...]:
+    """Return what was said and what came in each of `bins` equal bins that is not empty."""
+    edges = np.linspace(0.0, 1.0, bins + 1)
+    bin_of_row = np.clip(np.searchsorted(edges, natural, side="right") - 1, 0, bins - 1)
+    return tuple(
+        ReliabilityBin(
+            low=float(edges[number]),
+            high=float(edges[number + 1]),
+            rows=int(inside.sum()),
+            mean_probability=float(natural[inside].mean()),
+            observed=float(y[inside].mean()),
+        )
+        for number in np.unique(bin_of_row).tolist()
+        for inside in [bin_of_row == number]
+    )
+
+
+def bands(y: IntArray, probability: FloatArray) -> tuple[Band, ...]:
+    """Return how many rows fall into each band of the probability, highest band first."""
+    number = np.sum(probability[:, None] < np.array(BAND_FLOORS) - EPSILON, axis=1)
+    return tuple(
+        Band(floor=floor, rows=int(inside.sum()), observed=_ratio(y[inside].sum(), inside.sum()))
+        for position, floor in enumerate(BAND_FLOORS)
+        for inside in [number == position]
+    )
+
+
+def _score_answered(y: IntArray, vote: FloatArray, base_rate: float) -> Scores:
+    answered = np.isfinite(vote)
+    return score(y[answered], vote[answered], base_rate)
+
+
+def _both(y: IntArray) -> bool:
+    return bool(0 < y.sum() < len(y))
+
+
+def _roc_auc(y: IntArray, ranking: FloatArray) -> float | None:
+    return float(roc_auc_score(y, ranking)) if _both(y) else None
+
+
+def _decisions(y: IntArray, said: BoolArray) -> dict[str, Any]:
+    came = y == 1
+    hits, misses = int((said & came).sum()), int((~said & came).sum())
+    alarms, rests = int((said & ~came).sum()), int((~said & ~came).sum())
+    recall, specificity = _ratio(hits, hits + misses), _ratio(rests, rests + alarms)
+    return {
+        "accuracy": (hits + rests) / len(y),
+        "balanced_accuracy": _mean(recall, specificity),
+        "precision": _ratio(hits, hits + alarms),
+        "recall": recall,
+        "f1": _ratio(2 * hits, 2 * hits + alarms + misses),
+        "confusion": Confusion(
+            true_positives=hits,
+            false_positives=alarms,
+            false_negatives=misses,
+            true_negatives=rests,
+        ),
+    }
+
+
+def _ratio(part: float, whole: float) -> float | None:
+    return float(part / whole) if whole else None
+
+
+def _mean(one: float | None, other: float | None) -> float | None:
+    return None if one is None or other is None else (one + other) / 2
