@@ -27,6 +27,8 @@ MIN_DAYS = 2
 _DAY = np.timedelta64(1, "D")
 # Below this, a deviation or a drawdown is the rounding of floats and divides nothing.
 _NOTHING = 1e-12
+# A position worth less than this part of the equity is the rounding of its units.
+_DUST = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,7 +270,9 @@ def exposure(curve: EquityCurve, trades: Iterable[Trade]) -> float | None:
         first, last = np.searchsorted(curve.time, [trade.opened_at, trade.closed_at], side="right")
         steps[first] += 1
         steps[min(int(last) + 1, bars)] -= 1
-    held = (np.cumsum(steps[:bars]) > 0) | (curve.position_value != 0)
+    held = (np.cumsum(steps[:bars]) > 0) | (
+        np.abs(curve.position_value) > _DUST * np.abs(curve.equity)
+    )
     return _mean(held)
 
 

@@ -82,21 +82,17 @@ def side_by_side(results: Sequence[RunResult], comparison: Mapping[str, Any] | N
     comparison : `engine.jobs.compare.comparison` of the runs
     """
     stamps = _stamps(results)
-    tables = [_metrics_table(results, comparison or {}, stamps)]
+    tables = [_metrics_table(results, comparison or {})]
     if comparison:
-        tables += [_entries_table(comparison, stamps), _groups_table(comparison, stamps)]
-    return "\n".join([*map(_rendered, tables), *_warnings(results)])
+        tables += [_entries_table(comparison), _groups_table(comparison)]
+    return "\n".join([*(f"{stamps}{_rendered(table)}" for table in tables), *_warnings(results)])
 
 
-def _metrics_table(
-    results: Sequence[RunResult], comparison: Mapping[str, Any], stamps: str
-) -> Table:
+def _metrics_table(results: Sequence[RunResult], comparison: Mapping[str, Any]) -> Table:
     """Return metrics as rows, runs as columns, and the difference if there is one."""
     names = [_RUN_NAMES.get(result.label, result.label) for result in results]
     difference = comparison.get("difference")
-    table = _table(
-        stamps, "Runs", ["", *names, *(["Difference"] if difference is not None else [])]
-    )
+    table = _table(["Run", *names, *(["Difference"] if difference is not None else [])])
     for title, values in _counts(results):
         change = [values[-1] - values[0]] if difference is not None else []
         table.add_row(title, *map(_count, values), *(f"{value:+,}" for value in change))
@@ -116,21 +112,20 @@ def _counts(results: Sequence[RunResult]) -> list[tuple[str, list[int]]]:
     ]
 
 
-def _entries_table(comparison: Mapping[str, Any], stamps: str) -> Table:
+def _entries_table(comparison: Mapping[str, Any]) -> Table:
     """Return how high the entries scored and how many of them lost."""
     scores = comparison["average_entry_score"]
     losing = comparison["losing_entries"]
-    table = _table(stamps, "Entries", ["", *(_RUN_NAMES.get(label, label) for label in scores)])
+    table = _table(["Entries", *(_RUN_NAMES.get(label, label) for label in scores)])
     table.add_row("Average entry score", *(_cell(scores[label], _ratio) for label in scores))
     table.add_row("Losing entries", *(_cell(losing[label]["count"], _count) for label in scores))
     table.add_row("Losing rate", *(_cell(losing[label]["rate"], _percent) for label in scores))
     return table
 
 
-def _groups_table(comparison: Mapping[str, Any], stamps: str) -> Table:
+def _groups_table(comparison: Mapping[str, Any]) -> Table:
     """Return how the entries did that ML added, removed and kept."""
-    columns = ["", "Trades", "Win rate", "Expectancy", "Net profit"]
-    table = _table(stamps, "What ML did to the entries", columns)
+    table = _table(["Entries by ML", "Trades", "Win rate", "Expectancy", "Net profit"])
     for name, group in comparison["groups"].items():
         table.add_row(
             name.capitalize(),
@@ -143,9 +138,9 @@ def _groups_table(comparison: Mapping[str, Any], stamps: str) -> Table:
 
 
 def _stamps(results: Sequence[RunResult]) -> str:
-    """Return one line for each stamp that any of the runs bears."""
+    """Return a line for each stamp that any of the runs bears."""
     borne = dict.fromkeys(stamp for result in results for stamp in result.stamps)
-    return "\n".join(f"*** {stamp}: {_MEANING[stamp]} ***" for stamp in borne)
+    return "".join(f"*** {stamp}: {_MEANING[stamp]} ***\n" for stamp in borne)
 
 
 def _warnings(results: Sequence[RunResult]) -> list[str]:
@@ -158,11 +153,11 @@ def _warnings(results: Sequence[RunResult]) -> list[str]:
     ]
 
 
-def _table(stamps: str, title: str, columns: Sequence[str]) -> Table:
-    heading = f"{stamps}\n{title}" if stamps else title
-    table = Table(title=Text(heading), title_justify="left", box=box.ASCII2, pad_edge=False)
-    for column in columns:
-        table.add_column(Text(column), justify="right" if column else "left", no_wrap=True)
+def _table(columns: Sequence[str]) -> Table:
+    """Return an empty table; its lines are Markdown's, so that it can be pasted anywhere."""
+    table = Table(box=box.MARKDOWN)
+    for place, column in enumerate(columns):
+        table.add_column(Text(column), justify="right" if place else "left", no_wrap=True)
     return table
 
 
@@ -170,7 +165,7 @@ def _rendered(table: Table) -> str:
     console = Console(file=io.StringIO(), width=WIDTH, color_system=None, force_terminal=False)
     with console.capture() as written:
         console.print(table)
-    return "\n".join(line.rstrip() for line in written.get().splitlines()) + "\n"
+    return "\n".join(line for line in written.get().splitlines() if line.strip()) + "\n"
 
 
 def _cell(value: Number, show: Show) -> str:
