@@ -171,6 +171,7 @@ _PATTERNS: dict[str, Pattern] = {
     "high_wave": talib.CDLHIGHWAVE,
 }
 CANDLES = tuple(_PATTERNS)
+CANDLE_LOOKBACK = 16  # bars before: the longest averages 10 bodies before the first of its bars
 
 # Strongest first: three bars that confirm one another, then two, then one, then inside a body.
 BULLISH_CANDLES = CANDLES[: CANDLES.index("harami") + 1]

@@ -8,8 +8,6 @@ exactly 0 at any price.
 Arrays are float64 of ONE segment, oldest first. NaN stands where a window is not yet full.
 """
 
-import math
-
 import numpy as np
 from numba import njit
 
@@ -22,7 +20,7 @@ def mean(x: FloatArray, period: int) -> FloatArray:
     >>> mean(np.array([1.0, 2.0, 6.0]), 2)
     array([nan, 1.5, 4. ])
     """
-    return np.asarray(_mean(np.asarray(x, np.float64), period))
+    return np.asarray(_mean(_ready(x), period))
 
 
 def deviation(x: FloatArray, period: int) -> FloatArray:
@@ -31,8 +29,7 @@ def deviation(x: FloatArray, period: int) -> FloatArray:
     >>> deviation(np.array([1.0, 3.0, 3.0]), 2)
     array([nan,  1., nan])
     """
-    found = _deviation(np.asarray(x, np.float64), period)
-    return np.where(found == 0.0, np.nan, found)
+    return np.asarray(_deviation(_ready(x), period))
 
 
 def correlation(x: FloatArray, y: FloatArray, period: int) -> FloatArray:
@@ -41,8 +38,8 @@ def correlation(x: FloatArray, y: FloatArray, period: int) -> FloatArray:
     >>> correlation(np.array([1.0, 2.0, 4.0]), np.array([3.0, 2.0, 0.0]), 3)
     array([nan, nan, -1.])
     """
-    pair = np.asarray(x, np.float64), np.asarray(y, np.float64)
-    return np.asarray(_correlation(*pair, period))
+    apart = deviation(x, period) * deviation(y, period)
+    return np.clip(_covariance(_ready(x), _ready(y), period) / apart, -1.0, 1.0)
 
 
 def before(x: FloatArray, bars: int) -> FloatArray:
@@ -66,49 +63,60 @@ def ratio(part: FloatArray, whole: FloatArray) -> FloatArray:
     return np.asarray(np.divide(part, whole, out=undefined, where=whole != 0.0))
 
 
+def _ready(x: FloatArray) -> FloatArray:
+    """Return `x` as the compiled loops want it: one kind of array, so compiled once."""
+    return np.ascontiguousarray(x, dtype=np.float64)
+
+
+# The inner loops run over neighbouring windows, the outer ones over the places of a window: the
+# compiler then takes several windows at once (six times as fast), and every window still adds
+# its own values in its own order. A block of windows fits the processor's nearest cache.
+_BLOCK = 512
+
+
 @njit(cache=True)
 def _mean(x, period):  # type: ignore[no-untyped-def]
     out = np.full(len(x), np.nan)
-    for i in range(period - 1, len(x)):
-        first = x[i - period + 1]
-        total = 0.0
-        for j in range(i - period + 2, i + 1):
-            total += x[j] - first
-        out[i] = first + total / period
+    windows = len(x) - period + 1
+    total = np.empty(_BLOCK)
+    for start in range(0, windows, _BLOCK):
+        size = min(_BLOCK, windows - start)
+        first = x[start : start + size]
+        total[:] = 0.0
+        for place in range(start + 1, start + period):
+            here = x[place : place + size]
+            for i in range(size):
+                total[i] += here[i] - first[i]
+        for i in range(size):
+            out[start + period - 1 + i] = first[i] + total[i] / period
+    return out
+
+
+@njit(cache=True)
+def _covariance(x, y, period):  # type: ignore[no-untyped-def]
+    out = np.full(len(x), np.nan)
+    windows = len(x) - period + 1
+    dx, dy, dxy = np.empty(_BLOCK), np.empty(_BLOCK), np.empty(_BLOCK)
+    for start in range(0, windows, _BLOCK):
+        size = min(_BLOCK, windows - start)
+        first_x, first_y = x[start : start + size], y[start : start + size]
+        dx[:], dy[:], dxy[:] = 0.0, 0.0, 0.0
+        for place in range(start + 1, start + period):
+            here_x, here_y = x[place : place + size], y[place : place + size]
+            for i in range(size):
+                apart_x = here_x[i] - first_x[i]
+                apart_y = here_y[i] - first_y[i]
+                dx[i] += apart_x
+                dy[i] += apart_y
+                dxy[i] += apart_x * apart_y
+        for i in range(size):
+            out[start + period - 1 + i] = (dxy[i] - dx[i] * dy[i] / period) / period
     return out
 
 
 @njit(cache=True)
 def _deviation(x, period):  # type: ignore[no-untyped-def]
-    out = np.full(len(x), np.nan)
-    for i in range(period - 1, len(x)):
-        first = x[i - period + 1]
-        total = 0.0
-        squares = 0.0
-        for j in range(i - period + 2, i + 1):
-            apart = x[j] - first
-            total += apart
-            squares += apart * apart
-        out[i] = math.sqrt(max(squares - total * total / period, 0.0) / period)
-    return out
-
-
-@njit(cache=True)
-def _correlation(x, y, period):  # type: ignore[no-untyped-def]
-    out = np.full(len(x), np.nan)
-    for i in range(period - 1, len(x)):
-        start = i - period + 1
-        sx = sy = sxx = syy = sxy = 0.0
-        for j in range(start + 1, i + 1):
-            dx = x[j] - x[start]
-            dy = y[j] - y[start]
-            sx += dx
-            sy += dy
-            sxx += dx * dx
-            syy += dy * dy
-            sxy += dx * dy
-        spread = (sxx - sx * sx / period) * (syy - sy * sy / period)
-        if spread > 0.0:
-            found = (sxy - sx * sy / period) / math.sqrt(spread)
-            out[i] = max(-1.0, min(1.0, found))
+    out = _covariance(x, x, period)
+    for i in range(len(out)):
+        out[i] = np.sqrt(out[i]) if out[i] > 0.0 else np.nan
     return out
