@@ -126,7 +126,7 @@ def _weighted_mean(votes: FloatArray, weights: FloatArray) -> FloatArray:
     total = share.sum(axis=0)
     mean = np.full(votes.shape[1], np.nan)
     np.divide((share * np.nan_to_num(votes)).sum(axis=0), total, out=mean, where=total > 0.0)
-    return np.clip(mean, 0.0, 1.0)
+    return np.asarray(np.clip(mean, 0.0, 1.0))
 
 
 def _nobody(votes: Votes) -> str:

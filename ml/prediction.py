@@ -3,12 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from feeds.bars import BoolArray, FloatArray, IntArray
 
 EPSILON = 1e-9  # a probability this close below a threshold counts as reaching it
+
+NOT_FINITE = "answered with a number that is not finite"
 
 _UNANIMOUS_SPREAD = 0.15  # between the highest and the lowest vote
 _CLEAR_MAJORITY = 0.75  # of the weight
@@ -112,8 +116,28 @@ class PredictionTable:
             left_out={**silent, **self.left_out},
         )
 
+    def among(self, asked: BoolArray, reasons: Mapping[int, str]) -> "PredictionTable":
+        """Return these opinions at the rows where `asked` is True, and none at the others.
 
-NOT_FINITE = "answered with a number that is not finite"
+        Parameters
+        ----------
+        asked : (rows,) True as often as this table has rows
+        reasons : for each other row, why there is no opinion
+        """
+        place = np.flatnonzero(asked).tolist()
+        return PredictionTable(
+            probability=_placed(self.probability, asked, np.nan),
+            confidence=_placed(self.confidence, asked, -1),
+            votes={name: _placed(vote, asked, np.nan) for name, vote in self.votes.items()},
+            left_out=self.left_out,
+            reasons={**reasons, **{place[row]: why for row, why in self.reasons.items()}},
+        )
+
+
+def _placed(values: NDArray[Any], asked: BoolArray, otherwise: float) -> NDArray[Any]:
+    full = np.full(len(asked), otherwise, values.dtype)
+    full[asked] = values
+    return full
 
 
 def signal_of(probability: float) -> Signal:

@@ -10,7 +10,7 @@ from ml.base import Model
 
 Preset: TypeAlias = Literal["full", "small"]
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger("tandem.ml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +43,25 @@ def default_models(preset: Preset, *, seed: int, jobs: int) -> dict[str, tuple[f
     """
     models: dict[str, tuple[float, Model]] = {}
     for name, entry in _ENTRIES.items():
+        threads = {"jobs": jobs} if entry.threads else {}
+        small = entry.small if preset == "small" else {}
         try:
-            models[name] = entry.weight, _made(name, entry, preset, seed, jobs)
-        except (ImportError, OSError) as error:  # OSError: a library that lacks its own binaries
-            _log.warning("the %s model is left out, its library cannot be loaded: %s", name, error)
+            models[name] = entry.weight, model_class(name)(seed=seed, **threads, **small)
+        except ImportError as error:
+            log.warning("the %s model is left out: %s", name, error)
     return models
 
 
-def _made(name: str, entry: _Entry, preset: Preset, seed: int, jobs: int) -> Model:
-    estimator = getattr(import_module(f"ml.models.{name}_model"), entry.class_name)
-    threads = {"jobs": jobs} if entry.threads else {}
-    model: Model = estimator(seed=seed, **threads, **(entry.small if preset == "small" else {}))
-    return model
+def model_class(name: str) -> Any:
+    """Return the estimator class of the model `name`, importing its library only now.
+
+    Raises
+    ------
+    ImportError
+        If the library cannot be loaded.
+    """
+    try:
+        return getattr(import_module(f"ml.models.{name}_model"), _ENTRIES[name].class_name)
+    except (ImportError, OSError, ValueError) as error:
+        # torch without its shared libraries raises OSError, XGBoost without its own ValueError.
+        raise ImportError(f"its library cannot be loaded: {error}") from error

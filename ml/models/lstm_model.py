@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -42,6 +42,7 @@ class LSTMModel(BinaryModel):
 
     network_: "_Network"
 
+    stored_as: ClassVar[str] = "safetensors"  # the form of `to_bytes`
     _row_shape = "(rows, steps, features)"
     _above_zero = ("steps", "hidden", "max_epochs", "learning_rate", "max_rows")
 

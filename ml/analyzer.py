@@ -1,0 +1,81 @@
+"""Serving: bars in, the ensemble's opinion out, for many bars at once or for the last one."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from feeds.bars import Bars, IntArray
+from ml.base import Samples
+from ml.bundle import Bundle
+from ml.errors import BundleMismatchError
+from ml.features.base import Feature
+from ml.features.catalog import FEATURES
+from ml.features.matrix import feature_matrix
+from ml.prediction import Prediction, PredictionTable, Unavailable
+
+
+@dataclass(frozen=True, eq=False)
+class Analyzer:
+    """Asks a bundle's ensemble about bars.
+
+    A batch answers as the trailing windows of its rows would, each of `lookback` + 1 bars,
+    within 1e-6.
+
+    Raises
+    ------
+    BundleMismatchError
+        If the bundle needs a feature that there is not.
+    """
+
+    bundle: Bundle
+
+    def __post_init__(self) -> None:
+        _ = self.features
+
+    @cached_property
+    def features(self) -> tuple[Feature, ...]:
+        """The features that the ensemble wants, in its order."""
+        known = {feature.name: feature for feature in FEATURES}
+        missing = [name for name in self.bundle.manifest.feature_names if name not in known]
+        if missing:
+            raise BundleMismatchError(
+                f"the bundle was trained with features that this version lacks, first "
+                f"{missing[0]!r}: train again"
+            )
+        return tuple(known[name] for name in self.bundle.manifest.feature_names)
+
+    @cached_property
+    def lookback(self) -> int:
+        """Bars of the same segment that must lie before a bar for an opinion on it."""
+        longest = max(feature.lookback for feature in self.features)
+        return longest + self.bundle.ensemble.steps - 1
+
+    @property
+    def seen_until(self) -> np.datetime64:
+        """The moment (UTC) before which every bar is in-sample."""
+        return np.datetime64(self.bundle.manifest.seen_until.replace(tzinfo=None), "ms")
+
+    @property
+    def digest(self) -> str:
+        """What tells this bundle from any other."""
+        return self.bundle.digest
+
+    def predict(self, bars: Bars, rows: IntArray) -> PredictionTable:
+        """Return the opinion on the bars at `rows`, in that order.
+
+        Rows that lack warm-up in their segment are unavailable, with the reason.
+        """
+        rows = np.asarray(rows, np.int64)
+        before = bars.bars_before()[rows]
+        ready = before >= self.lookback
+        samples = Samples(feature_matrix(bars, self.features), rows[ready])
+        late = {
+            int(row): f"needs {self.lookback} bars of its segment before it, has {before[row]}"
+            for row in np.flatnonzero(~ready)
+        }
+        return self.bundle.ensemble.predict(samples).among(ready, late)
+
+    def predict_last(self, window: Bars) -> Prediction | Unavailable:
+        """Return the opinion on the last bar of a trailing window."""
+        return self.predict(window, np.array([len(window) - 1])).at(0)

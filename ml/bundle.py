@@ -1,0 +1,255 @@
+"""Bundles: an ensemble on disk, with all that it says about itself.
+
+A bundle is a folder. Each training adds a version, `<created>-<digest>/` with manifest.json and
+one file per member, and the text file `current` names the version in force. A version is made
+under another name and renamed when it is whole, and `current` is replaced in one step: whenever
+the writer is stopped, a reader finds the old version or the new one.
+
+Every file's SHA-256 is in the manifest, and the manifest's is in the name of the version. They
+prove damage, not intent: whoever can write the folder can write digests too. What a planted file
+can *not* do is run code, see `ml.member_files`.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from feeds.atomic import atomic_text
+from ml.ensemble import Ensemble
+from ml.errors import (
+    BundleDamagedError,
+    BundleError,
+    BundleMismatchError,
+    BundleMissingError,
+)
+from ml.manifest import FORMAT, Contents, Manifest, MemberRecord
+from ml.member_files import member_bytes, member_record, read_member
+
+DEFAULT_PATH = Path("models/crypto_scalping_ensemble")
+VERSIONS_KEPT = 5
+
+_CURRENT = "current"
+_MANIFEST = "manifest.json"
+_DRAFT = ".part"
+_VERSION = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{16}")
+_PICKLES = (".pkl", ".pickle", ".joblib")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bundle:
+    """An ensemble that can be asked, and where it comes from.
+
+    Attributes
+    ----------
+    digest : SHA-256 of the stored manifest, and so of everything; empty if it was never stored
+    """
+
+    ensemble: Ensemble
+    manifest: Manifest
+    digest: str = ""
+
+
+def save_bundle(ensemble: Ensemble, manifest: Manifest, path: Path) -> Path:
+    """Add a version to the bundle at `path` and put it in force; return its folder.
+
+    The last VERSIONS_KEPT versions are kept. Writers take turns.
+
+    Raises
+    ------
+    BundleError
+        If a member cannot be stored or the folder cannot be written.
+    """
+    refuse_pickle(path)
+    try:
+        with _only_writer(path):
+            version = _write_version(ensemble, manifest, path)
+            atomic_text(path / _CURRENT, version.name)
+            _drop_old(path, version)
+            return version
+    except OSError as error:
+        raise BundleError(f"{path}: the bundle cannot be written: {error}") from error
+
+
+def load_bundle(path: Path) -> Bundle:
+    """Return the bundle in force at `path`.
+
+    A member whose library cannot be loaded is left out, with the reason in
+    `bundle.ensemble.left_out`.
+
+    Raises
+    ------
+    BundleMissingError
+        If there is none.
+    BundleDamagedError
+        If a file is missing, does not have its digest or cannot be read; the message names it.
+    BundleMismatchError
+        If it has another format than this version of Tandem reads.
+    """
+    refuse_pickle(path)
+    version = _version_in_force(path)
+    data = _read(version / _MANIFEST)
+    digest = _sha256(data)
+    if digest[:16] != version.name[-16:]:
+        raise _damaged(version / _MANIFEST)
+    contents = _contents(version / _MANIFEST, data)
+    return Bundle(_ensemble(version, contents), contents.manifest, digest)
+
+
+def refuse_pickle(path: Path) -> None:
+    """Refuse a path that names a pickled model.
+
+    Raises
+    ------
+    BundleError
+    """
+    if path.suffix in _PICKLES:
+        raise BundleError(
+            f"{path}: pickled models are neither read nor written, since reading one runs its "
+            f"code; a bundle is a folder such as {DEFAULT_PATH}, made by train_ml_ensemble.py"
+        )
+
+
+# Writing
+
+
+@contextmanager
+def _only_writer(path: Path) -> Iterator[None]:
+    """Hold the folder's lock, which ends with the process whatever happens; clear drafts away."""
+    path.mkdir(parents=True, exist_ok=True)
+    with (path / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for draft in path.glob(f"*{_DRAFT}"):
+            shutil.rmtree(draft) if draft.is_dir() else draft.unlink()
+        yield
+
+
+def _write_version(ensemble: Ensemble, manifest: Manifest, path: Path) -> Path:
+    draft = path / f"new{_DRAFT}"
+    draft.mkdir()
+    records = []
+    for member in ensemble.members:
+        form, data = member_bytes(member)
+        records.append(member_record(member, form, _sha256(data)))
+        _write(draft / records[-1].file, data)
+    text = _json(ensemble, manifest, tuple(records))
+    _write(draft / _MANIFEST, text)
+    _sync_folder(draft)
+    version = path / f"{manifest.created_at:%Y%m%dT%H%M%SZ}-{_sha256(text)[:16]}"
+    if not version.exists():  # else the digest says that it is the same
+        draft.rename(version)
+    _sync_folder(path)
+    return version
+
+
+def _json(ensemble: Ensemble, manifest: Manifest, records: tuple[MemberRecord, ...]) -> bytes:
+    contents = Contents(
+        manifest=manifest,
+        base_rate=ensemble.base_rate,
+        members=records,
+        left_out=dict(ensemble.left_out),
+    )
+    return contents.model_dump_json(indent=1).encode()
+
+
+def _write(file: Path, data: bytes) -> None:
+    with file.open("wb") as out:
+        out.write(data)
+        out.flush()
+        os.fsync(out.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the names in the folder last through a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _drop_old(path: Path, version: Path) -> None:
+    """Delete all but the latest versions and the one in force, each under a draft's name first."""
+    others = sorted(
+        (f for f in path.iterdir() if _VERSION.fullmatch(f.name) and f != version), reverse=True
+    )
+    for old in others[VERSIONS_KEPT - 1 :]:
+        shutil.rmtree(old.rename(old.with_name(old.name + _DRAFT)))
+
+
+# Reading
+
+
+def _version_in_force(path: Path) -> Path:
+    if not path.exists() or (path.is_dir() and not _holds_versions(path)):
+        raise BundleMissingError(f"{path}: no bundle there; train one with train_ml_ensemble.py")
+    if not path.is_dir():
+        raise BundleError(f"{path}: a bundle is a folder, this is a file")
+    name = _read(path / _CURRENT).decode("ascii", "replace")
+    if not (_VERSION.fullmatch(name) and (path / name).is_dir()):
+        raise BundleDamagedError(
+            f"{path / _CURRENT}: must name a version that is there, found {name[:40]!r}"
+        )
+    return path / name
+
+
+def _holds_versions(path: Path) -> bool:
+    return any(f.name == _CURRENT or _VERSION.fullmatch(f.name) for f in path.iterdir())
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        reason = error.strerror or error
+        raise BundleDamagedError(f"{file}: the bundle's file cannot be read: {reason}") from error
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _damaged(file: Path) -> BundleDamagedError:
+    return BundleDamagedError(
+        f"{file}: the file is damaged, its SHA-256 is not the recorded one; train again or "
+        f"restore it"
+    )
+
+
+def _contents(file: Path, data: bytes) -> Contents:
+    try:
+        found = json.loads(data).get("format")
+        if found != FORMAT:
+            raise BundleMismatchError(
+                f"{file}: the bundle has format {found}, this version reads {FORMAT}; train again"
+            )
+        return Contents.model_validate_json(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise BundleDamagedError(f"{file}: {where}: {first['msg']}") from error
+    except (ValueError, AttributeError) as error:
+        raise BundleDamagedError(f"{file}: not a manifest: {error}") from error
+
+
+def _ensemble(version: Path, contents: Contents) -> Ensemble:
+    members, left_out = [], dict(contents.left_out)
+    for record in contents.members:
+        data = _read(version / record.file)
+        if _sha256(data) != record.sha256:
+            raise _damaged(version / record.file)
+        try:
+            members.append(read_member(record, data))
+        except ImportError as error:
+            left_out[record.name] = str(error)
+        except BundleDamagedError as error:
+            raise BundleDamagedError(f"{version}: {error}") from error
+    return Ensemble(tuple(members), contents.base_rate, left_out)

@@ -1,0 +1,183 @@
+"""What a bundle says about itself: what it was made from, and whom it may serve."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated, Any, Final, Literal, TypeAlias
+
+import numpy as np
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+)
+
+from ml.errors import BundleMismatchError
+
+FORMAT: Final = 1  # of a bundle; another number is another layout of files or manifest
+
+_LIBRARIES = ("numpy", "safetensors", "scikit-learn", "skops", "torch", "xgboost")
+
+
+def _aware(moment: Any) -> Any:
+    """Read numpy's naive moments, which are UTC in this house."""
+    if isinstance(moment, np.datetime64):
+        return moment.astype("datetime64[ms]").item().replace(tzinfo=UTC)
+    return moment
+
+
+UtcMoment: TypeAlias = Annotated[
+    AwareDatetime, BeforeValidator(_aware), AfterValidator(lambda moment: moment.astimezone(UTC))
+]
+Facts: TypeAlias = dict[str, JsonValue]
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of the libraries that decide what a stored model does."""
+    versions = {}
+    for name in _LIBRARIES:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return versions
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="null")
+
+
+class Manifest(_Frozen):
+    """How the ensemble of a bundle came about. Moments may be given as numpy's, in UTC.
+
+    Attributes
+    ----------
+    created_at : when the training ended
+    feature_names : in the order of the columns
+    label : what was learned, with its parameters
+    population : the bars that were learned from
+    exits, costs, mandatory : of the strategy that it was trained for; `mandatory` is the filter
+        without which the ensemble is not asked
+    seen_until : the latest moment of which any of its data, tuning included, knew
+    data_digests : `Bars.digest` by symbol
+    metrics : of the test part
+    synthetic : whether any of the data was simulated
+    """
+
+    created_at: UtcMoment
+    feature_names: tuple[str, ...] = Field(min_length=1)
+    label: Facts
+    population: str
+    exits: Facts
+    costs: Facts
+    mandatory: Facts
+    symbols: tuple[str, ...] = Field(min_length=1)
+    timeframe: str
+    seen_until: UtcMoment
+    data_digests: dict[str, str]
+    seed: int
+    synthetic: bool
+    metrics: Facts = Field(default_factory=dict)
+    libraries: dict[str, str] = Field(default_factory=library_versions)
+
+
+class CalibratorRecord(_Frozen):
+    """A `PlattCalibrator`."""
+
+    slope: float
+    intercept: float
+
+
+class MemberRecord(_Frozen):
+    """One member of a stored ensemble; its file lies beside the manifest.
+
+    Attributes
+    ----------
+    form : how the file is written
+    sha256 : of the file
+    params : what the model was made with
+    """
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")
+    weight: float
+    calibrator: CalibratorRecord
+    form: Literal["skops", "ubjson", "safetensors"]
+    sha256: str
+    params: Facts
+
+    @property
+    def file(self) -> str:
+        """The name of its file."""
+        return f"{self.name}.{self.form}"
+
+
+class Contents(_Frozen):
+    """All that manifest.json holds.
+
+    Attributes
+    ----------
+    left_out : members that could not be stored because they were not there, and why
+    """
+
+    format: Literal[1] = FORMAT
+    manifest: Manifest
+    base_rate: float
+    members: tuple[MemberRecord, ...]
+    left_out: dict[str, str]
+
+
+def check_serves(
+    manifest: Manifest,
+    *,
+    timeframe: str,
+    feature_names: Sequence[str],
+    exits: Mapping[str, Any],
+    mandatory: Mapping[str, Any],
+) -> None:
+    """Refuse a run for which the bundle was not trained.
+
+    Raises
+    ------
+    BundleMismatchError
+        Naming the first difference: what the bundle has and what the run has.
+    """
+    pairs = [
+        ("timeframe", manifest.timeframe, timeframe),
+        *_by_place("feature", manifest.feature_names, feature_names),
+        *_by_key("exits", manifest.exits, exits),
+        *_by_key("mandatory", manifest.mandatory, mandatory),
+    ]
+    for name, trained, wanted in pairs:
+        if trained != wanted:
+            raise BundleMismatchError(
+                f"the bundle was trained for {name} {trained!r}, this run has {wanted!r}: "
+                f"train a bundle for this run, or run with what the bundle was trained for"
+            )
+
+
+_Pairs: TypeAlias = list[tuple[str, Any, Any]]
+
+
+def _by_place(name: str, trained: Sequence[str], wanted: Sequence[str]) -> _Pairs:
+    places = range(max(len(trained), len(wanted)))
+    return [(f"{name} {i}", _at(trained, i), _at(wanted, i)) for i in places]
+
+
+def _at(names: Sequence[str], place: int) -> str | None:
+    return names[place] if place < len(names) else None
+
+
+def _by_key(name: str, trained: Mapping[str, Any], wanted: Mapping[str, Any]) -> _Pairs:
+    keys = sorted({*trained, *wanted})
+    return [(f"{name}.{key}", _plain(trained.get(key)), _plain(wanted.get(key))) for key in keys]
+
+
+def _plain(value: Any) -> Any:
+    """Return the value as JSON would give it back, so that (1, 2) equals [1, 2]."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    return [_plain(inner) for inner in value] if isinstance(value, list | tuple) else value
