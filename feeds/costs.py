@@ -1,8 +1,11 @@
 """What a fill costs: fee, half of the spread, slippage."""
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 from feeds.bars import FloatArray
+
+Price = TypeVar("Price", float, FloatArray)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,10 +21,10 @@ class Costs:
         """By how much a market or stop fill is worse than the price it aimed at."""
         return self.half_spread + self.slippage
 
-    def bought_at(self, price: FloatArray) -> FloatArray:
+    def bought_at(self, price: Price) -> Price:
         """Return the fill prices of market buys aimed at `price`."""
         return price * (1.0 + self.market_penalty)
 
-    def sold_at(self, price: FloatArray) -> FloatArray:
+    def sold_at(self, price: Price) -> Price:
         """Return the fill prices of market or stop sells aimed at `price`."""
         return price * (1.0 - self.market_penalty)

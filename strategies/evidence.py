@@ -73,6 +73,11 @@ def evidence_table(bars: Bars, config: CryptoScalpingConfig) -> EvidenceTable:
     return EvidenceTable(bars, _holds(values, pattern, config), values, pattern)
 
 
+def oversold(close: FloatArray, config: CryptoScalpingConfig) -> BoolArray:
+    """Return True where the mandatory filter holds: RSI(14) below `rsi_oversold`."""
+    return _below(indicators.rsi(close, 14), config.rsi_oversold)
+
+
 def candidate_mask(bars: Bars, config: CryptoScalpingConfig) -> BoolArray:
     """Return True where the mandatory filter holds on a real bar past the warm-up."""
     return candidates(evidence_table(bars, config), config)
@@ -127,11 +132,15 @@ def _holds(
     close, support = values["close"], values["support"]
     near = config.support_distance_percent / 100 * support
     return {
-        "rsi": values["rsi"] < config.rsi_oversold * (1 - EPSILON),
+        "rsi": _below(values["rsi"], config.rsi_oversold),
         "bollinger": close <= values["bollinger_lower"] * (1 + EPSILON),
         "volume": values["volume_ratio"] >= config.volume_ratio * (1 - EPSILON),
         "pattern": pattern >= 0,
         "macd": values["macd_rise"] > EPSILON * close,
-        "stochastic": values["stochastic_k"] < config.stochastic_oversold * (1 - EPSILON),
+        "stochastic": _below(values["stochastic_k"], config.stochastic_oversold),
         "support": np.abs(close - support) <= near * (1 + EPSILON),
     }
+
+
+def _below(value: FloatArray, threshold: float) -> BoolArray:
+    return value < threshold * (1 - EPSILON)

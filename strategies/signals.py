@@ -12,7 +12,7 @@ import numpy as np
 from feeds.bars import Bars
 from ml.prediction import Prediction, Unavailable
 from strategies.config import CryptoScalpingConfig
-from strategies.evidence import Evidence, EvidenceTable, candidates, evidence_table
+from strategies.evidence import Evidence, EvidenceTable, candidates, evidence_table, oversold
 from strategies.scoring import Opinion, opinion_matters, technical_scores
 
 
@@ -122,6 +122,8 @@ class WindowSignals:
 
     def evidence(self, source: BarSource) -> Evidence | None:
         window = source.window(self.config.warmup_bars + 1)
+        if not oversold(window.close, self.config)[-1]:  # most bars end here, cheaply
+            return None
         table = evidence_table(window, self.config)
         self._tables[source.symbol] = table
         return table.at(len(window) - 1) if candidates(table, self.config)[-1] else None

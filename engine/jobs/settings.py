@@ -23,7 +23,7 @@ class Settings(Section):
     data: DataConfig = DataConfig()
     strategy: CryptoScalpingConfig = CryptoScalpingConfig()
     training: TrainingConfig = TrainingConfig()
-    symbols: dict[str, SymbolRules] = {}
+    symbols: dict[str, SymbolRules] = Field(default_factory=dict)
 
     @field_validator("symbols")
     @classmethod

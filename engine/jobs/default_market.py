@@ -1,0 +1,50 @@
+"""The embedded default: a synthetic market and an ensemble trained on its first part."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from engine.jobs.markets import Market, cut
+from engine.jobs.serving import serving_analyzer
+from engine.jobs.settings import Settings
+from engine.jobs.train import train_bundle
+from feeds.synthetic import synthetic_bars
+from feeds.timeframe import Timeframe
+from ml.analyzer import Analyzer
+
+TIMEFRAME = Timeframe.parse("5m")
+SYMBOLS = ("BTC/USDT", "ETH/USDT")
+DAYS = 240
+TRAINED_DAYS = 156
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DefaultRun:
+    """Markets after the training part, and the ensemble that was trained before it."""
+
+    settings: Settings
+    markets: Sequence[Market]
+    analyzer: Analyzer | None
+
+
+def default_run(settings: Settings, out: Path, *, train: bool) -> DefaultRun:
+    """Make the market; train on its first part and keep the bundle under `out`."""
+    small = _small(settings, out)
+    markets = [synthetic_bars(s, TIMEFRAME, days=DAYS, seed=settings.seed) for s in SYMBOLS]
+    split = markets[0].time[0] + np.timedelta64(TRAINED_DAYS, "D")
+    analyzer = None
+    if train:
+        train_bundle(markets, small, until=split)
+        analyzer = serving_analyzer(small, TIMEFRAME)
+    warmup = small.strategy.warmup_bars
+    rest = [cut(bars, start=split, end=None, warmup_bars=warmup) for bars in markets]
+    return DefaultRun(small, rest, analyzer)
+
+
+def _small(settings: Settings, out: Path) -> Settings:
+    """Return the settings with the small preset and a bundle of their own."""
+    training = settings.training.model_copy(update={"preset": "small", "seed": settings.seed})
+    strategy = settings.strategy.model_copy(update={"ml_model_path": out / "default_ensemble"})
+    return settings.model_copy(update={"training": training, "strategy": strategy})

@@ -1,0 +1,94 @@
+"""From a finished run to the result of record: metrics, digests, versions."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from engine.jobs.markets import Market
+from engine.jobs.report import RunReport
+from engine.jobs.run import HybridRun
+from engine.jobs.serving import is_in_sample
+from engine.jobs.settings import Settings
+from engine.metrics import compute_metrics
+from engine.result import RunResult, save_run
+from ml.analyzer import Analyzer
+from strategies.signals import NoEnsemble
+
+LIBRARIES = ("backtrader", "numpy", "pandas", "scikit-learn", "TA-Lib", "torch", "xgboost")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RunContext:
+    """What the runs of one command have in common."""
+
+    settings: Settings
+    markets: Sequence[Market]
+    analyzer: Analyzer | NoEnsemble | None
+    out: Path
+
+
+def kept(
+    results: Sequence[RunResult], compared: Mapping[str, Any] | None, context: RunContext
+) -> RunReport:
+    """Save the results in a run folder of their own and return the report."""
+    data = data_facts(context.markets)
+    return RunReport(results, compared, data, save_run(results, compared, data, context.out))
+
+
+def run_result(run: HybridRun, context: RunContext, *, ml_on: bool) -> RunResult:
+    """Return the result of record of one run."""
+    analyzer = context.analyzer if ml_on else None
+    seen = isinstance(analyzer, Analyzer) and is_in_sample(analyzer, context.markets)
+    execution = run.execution
+    return RunResult(
+        label="on" if ml_on else "off",
+        trades=execution.trades,
+        fills=execution.fills,
+        rejections=execution.rejections,
+        equity=execution.equity,
+        metrics=compute_metrics(
+            execution.trades,
+            execution.equity,
+            fills=execution.fills,
+            initial_cash=context.settings.broker.cash,
+            markets=[market.bars for market in context.markets],
+        ),
+        ml_asked=run.ml_asked,
+        ml_unavailable=run.ml_unavailable,
+        in_sample=seen,
+        synthetic=any(market.bars.synthetic for market in context.markets),
+        decisions=run.decisions,
+        config=context.settings.model_dump(mode="json"),
+        digests=_digests(context, analyzer),
+        versions={name: version(name) for name in LIBRARIES},
+        seed=context.settings.seed,
+    )
+
+
+def data_facts(markets: Sequence[Market]) -> dict[str, Any]:
+    """Return what the runs were made on, for JSON and for the manifest."""
+    return {
+        "synthetic": any(market.bars.synthetic for market in markets),
+        "timeframe": str(markets[0].bars.timeframe),
+        "symbols": {market.bars.symbol: _market_facts(market) for market in markets},
+    }
+
+
+def _market_facts(market: Market) -> dict[str, Any]:
+    run = market.bars[market.first :]
+    return {
+        "start": f"{run.time[0]}Z",
+        "end": f"{run.closed_at[-1]}Z",
+        "bars": len(run),
+        "warmup_bars": market.first,
+        "filled": int(run.filled.sum()),
+        "segments": len(list(run.segments())),
+        "digest": market.bars.digest(),
+    }
+
+
+def _digests(context: RunContext, analyzer: Any) -> dict[str, str]:
+    digests = {market.bars.symbol: market.bars.digest() for market in context.markets}
+    return digests | ({"bundle": analyzer.digest} if isinstance(analyzer, Analyzer) else {})

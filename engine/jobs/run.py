@@ -1,0 +1,114 @@
+"""One run of the hybrid strategy on the Engine, from signals to a result."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from engine.broker import SymbolRules
+from engine.cerebro import Engine, Execution
+from engine.data import StreamFeed, stream_of
+from engine.jobs.markets import Market
+from engine.jobs.settings import Settings
+from engine.records import Rejection, Trade
+from engine.sizing import units_for_fraction, units_for_risk
+from strategies.crypto_scalping import CryptoScalpingStrategy
+from strategies.signals import Signals
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HybridRun:
+    """What the strategy did: execution, journal with outcomes, how often ML was asked."""
+
+    execution: Execution
+    decisions: pd.DataFrame
+    ml_asked: int
+    ml_unavailable: int
+
+
+def run_batch(markets: Sequence[Market], signals: Signals, settings: Settings) -> HybridRun:
+    """Run over whole recorded markets: the backtest."""
+    engine = _engine(settings)
+    for market in markets:
+        engine.add_bars(market.bars, first=market.first)
+    return _execute(engine, signals, settings)
+
+
+def run_stream(markets: Sequence[Market], signals: Signals, settings: Settings) -> HybridRun:
+    """Run bar by bar, as live: the rehearsal."""
+    engine = _engine(settings)
+    for market in markets:
+        engine.add_stream(
+            StreamFeed(
+                stream_of(market.bars, market.first),
+                warmup=market.bars[: market.first],
+                symbol=market.bars.symbol,
+            )
+        )
+    return _execute(engine, signals, settings)
+
+
+def _engine(settings: Settings) -> Engine:
+    return Engine(cash=settings.broker.cash, costs=settings.costs, rules=settings.symbols)
+
+
+def _execute(engine: Engine, signals: Signals, settings: Settings) -> HybridRun:
+    execution = engine.execute(
+        CryptoScalpingStrategy,
+        config=settings.strategy,
+        signals=signals,
+        units_for=_units_for(engine, settings),
+    )
+    strategy = execution.strategy
+    decisions = _with_outcomes(strategy.journal, execution.trades, execution.rejections)
+    return HybridRun(execution, decisions, strategy.ml_asked, strategy.ml_unavailable)
+
+
+def _units_for(engine: Engine, settings: Settings) -> Callable[[Any, float], float]:
+    """Return the sizing rule of the configuration, bound to the engine's wallet."""
+    sizing, broker = settings.strategy.sizing, engine.broker
+
+    def units(data: Any, stop_fraction: float) -> float:
+        wallet: Mapping[str, Any] = {
+            "equity": broker.getvalue(),
+            "cash": broker.getcash(),
+            "price": data.close[0],
+            "costs": settings.costs,
+            "rules": settings.symbols.get(data.symbol, SymbolRules()),
+        }
+        if sizing.method == "risk":
+            return units_for_risk(risk_fraction=sizing.risk, stop_fraction=stop_fraction, **wallet)
+        return units_for_fraction(fraction=sizing.fraction, **wallet)
+
+    return units
+
+
+def _with_outcomes(
+    journal: Sequence[Mapping[str, Any]],
+    trades: Sequence[Trade],
+    rejections: Sequence[Rejection],
+) -> pd.DataFrame:
+    """Return the journal with what became of each order: its trade, or its refusal."""
+    frame = pd.DataFrame(journal)
+    if frame.empty:
+        return frame
+    done: dict[tuple[str, np.datetime64], dict[str, Any]] = {
+        (r.symbol, r.decided_at): {"outcome": "rejected", "rejection": r.reason} for r in rejections
+    }
+    done |= {
+        (t.symbol, t.decided_at): {
+            "outcome": "entered",
+            "pnl": t.pnl,
+            "return_fraction": t.return_fraction,
+            "exit_reason": t.exit_reason,
+        }
+        for t in trades
+    }
+    keys = zip(frame["symbol"], frame["decided_at"].to_numpy("datetime64[ms]"), strict=True)
+    outcomes = pd.DataFrame([done.get(key, {}) for key in keys], index=frame.index)
+    if "outcome" in outcomes:
+        outcomes["outcome"] = outcomes["outcome"].fillna(frame["outcome"])
+        frame = frame.drop(columns="outcome")
+    return frame.join(outcomes)

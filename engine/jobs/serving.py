@@ -1,0 +1,82 @@
+"""The bundle that a run asks: loaded, checked against the run, never on bars it has seen."""
+
+import logging
+from collections.abc import Sequence
+from enum import StrEnum
+
+import numpy as np
+
+from engine.jobs.markets import Market
+from engine.jobs.settings import Settings
+from feeds.timeframe import Timeframe
+from ml.analyzer import Analyzer
+from ml.bundle import load_bundle
+from ml.errors import BundleError, InSampleError
+from ml.features.catalog import FEATURE_NAMES
+from ml.manifest import check_serves
+from strategies.signals import NoEnsemble
+
+log = logging.getLogger("tandem.ml")
+
+
+class MLMode(StrEnum):
+    """Whether the ensemble is asked; COMPARE makes a run without and a run with it."""
+
+    AUTO = "auto"
+    ON = "on"
+    OFF = "off"
+    COMPARE = "compare"
+
+
+def analyzer_for(
+    settings: Settings, timeframe: Timeframe, mode: MLMode
+) -> Analyzer | NoEnsemble | None:
+    """Return the ensemble to ask, the reason why there is none, or None where ML is off."""
+    if mode is MLMode.OFF or (mode is MLMode.AUTO and not settings.strategy.use_ml_ensemble):
+        return None
+    try:
+        return serving_analyzer(settings, timeframe)
+    except BundleError as error:
+        if mode is not MLMode.AUTO:
+            raise
+        log.warning("TRADING WITHOUT ML: %s", error)
+        return NoEnsemble(str(error))
+
+
+def serving_analyzer(settings: Settings, timeframe: Timeframe) -> Analyzer:
+    """Return the analyzer of the configured bundle, or raise what keeps it from serving."""
+    bundle = load_bundle(settings.strategy.ml_model_path)
+    check_serves(
+        bundle.manifest,
+        timeframe=str(timeframe),
+        feature_names=FEATURE_NAMES,
+        exits=settings.strategy.exits.model_dump(mode="json"),
+        mandatory=settings.strategy.mandatory_filter,
+    )
+    return Analyzer(bundle)
+
+
+def is_in_sample(analyzer: Analyzer, markets: Sequence[Market]) -> bool:
+    """Return True if any bar of the run was decided before the bundle's last seen moment."""
+    return any(bool(np.any(market.decided < analyzer.seen_until)) for market in markets)
+
+
+def refuse_in_sample(
+    analyzer: Analyzer, markets: Sequence[Market], *, allowed: bool, compare: bool
+) -> None:
+    """Raise `InSampleError` if the run would ask about bars that the bundle has seen."""
+    if (allowed and not compare) or not is_in_sample(analyzer, markets):
+        return
+    first = min(market.decided[0] for market in markets)
+    clean = f"start at the first clean date with --start-date {_text(analyzer.seen_until)}"
+    otherwise = "" if compare else ", or add --in-sample to see a stamped, flattered result"
+    raise InSampleError(
+        f"the bundle has seen data until {_text(analyzer.seen_until)}Z and the run's first "
+        f"bar is decided at {_text(first)}Z: that is in-sample; {clean}{otherwise}"
+    )
+
+
+def _text(moment: np.datetime64) -> str:
+    """Return a date if the moment is midnight, else date and minute."""
+    text = str(moment.astype("datetime64[m]"))
+    return text.removesuffix("T00:00")

@@ -1,0 +1,41 @@
+"""Backtest the hybrid strategy: ML-off, ML-on, or both side by side."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from engine.jobs.backtest import backtest
+from engine.jobs.command import add_file_flags, command_parser
+from engine.jobs.request import add_run_flags, serve
+from engine.jobs.serving import MLMode
+
+EXAMPLES = """\
+  run_backtest.py
+      the embedded default: a synthetic market, an ensemble trained on its first part, ML-off
+      and ML-on compared on the rest
+  run_backtest.py --data BTC-USDT_5m.parquet --start-date 2024-01-01 --ml compare
+  run_backtest.py --data BTC-USDT_5m.csv ETH-USDT_5m.csv --ml off --fee 0.00075 --json
+"""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = command_parser(__doc__ or "", EXAMPLES)
+    add_file_flags(parser, "--data")
+    add_run_flags(parser)
+    parser.add_argument(
+        "--ml",
+        type=MLMode,
+        choices=list(MLMode),
+        help="auto: ML if a bundle loads, else loudly without (default with --data); "
+        "compare: ML-off and ML-on (default without)",
+    )
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    return serve("run_backtest", _parser().parse_args(argv), backtest)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

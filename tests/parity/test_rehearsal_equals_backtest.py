@@ -1,0 +1,48 @@
+"""One road: the same bars, in one batch or one by one, give the same decisions and fills."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from engine.jobs.markets import Market
+from engine.jobs.run import HybridRun, run_batch, run_stream
+from engine.jobs.settings import load_settings
+from strategies.evidence import evidence_table
+from strategies.signals import BatchSignals, WindowSignals
+from tests.makers import make_bars, with_hole
+
+SETTINGS = load_settings(overrides={"strategy": {"min_entry_score": 5.0}})
+
+
+def markets(seed: int) -> list[Market]:
+    first = with_hole(make_bars(2200, seed=seed), at=1000, missing=60)
+    second = make_bars(1900, seed=seed + 100, symbol="ETH/USDT", start="2024-01-01T12:00")
+    return [Market(first, 400), Market(second, 100)]
+
+
+def backtest(traded: list[Market]) -> HybridRun:
+    tables = {m.bars.symbol: evidence_table(m.bars, SETTINGS.strategy) for m in traded}
+    return run_batch(traded, BatchSignals(tables, SETTINGS.strategy), SETTINGS)
+
+
+def rehearsal(traded: list[Market]) -> HybridRun:
+    return run_stream(traded, WindowSignals(SETTINGS.strategy), SETTINGS)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_rehearsal_makes_the_fills_of_the_backtest(seed: int) -> None:
+    traded = markets(seed)
+    at_once, one_by_one = backtest(traded), rehearsal(traded)
+    assert len(at_once.execution.trades) > 5
+    assert one_by_one.execution.fills == at_once.execution.fills
+    assert one_by_one.execution.rejections == at_once.execution.rejections
+    np.testing.assert_array_equal(
+        one_by_one.execution.equity.equity, at_once.execution.equity.equity
+    )
+
+
+def test_a_rehearsal_keeps_the_journal_of_the_backtest() -> None:
+    traded = markets(3)
+    pd.testing.assert_frame_equal(
+        rehearsal(traded).decisions, backtest(traded).decisions, rtol=1e-6, atol=1e-6
+    )

@@ -1,0 +1,82 @@
+"""Tests of the technical evidence."""
+
+import numpy as np
+import pytest
+
+from feeds import indicators
+from feeds.bars import Bars
+from strategies.config import CryptoScalpingConfig
+from strategies.evidence import RULES, candidate_mask, candidates, evidence_table
+from tests.makers import make_bars, with_hole
+
+CONFIG = CryptoScalpingConfig()
+
+
+def test_every_rule_holds_somewhere_and_fails_somewhere() -> None:
+    holds = evidence_table(make_bars(3000), CONFIG).holds
+    assert all(0 < holds[rule].mean() < 1 for rule in RULES), {r: holds[r].mean() for r in RULES}
+
+
+def test_the_mandatory_filter_is_rsi_below_thirty() -> None:
+    bars = make_bars(1000)
+    expected = indicators.rsi(bars.close, 14) < 30
+    np.testing.assert_array_equal(evidence_table(bars, CONFIG).mandatory, expected)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_trailing_window_holds_the_same_evidence(seed: int) -> None:
+    bars = make_bars(1500, seed=seed)
+    table = evidence_table(bars, CONFIG)
+    for row in np.flatnonzero(candidates(table, CONFIG))[::7].tolist():
+        window = evidence_table(bars[row - CONFIG.warmup_bars : row + 1], CONFIG)
+        late, early = window.at(len(window.bars) - 1), table.at(row)
+        assert late.holds == early.holds
+        assert late.pattern == early.pattern
+        assert late.values == pytest.approx(early.values, rel=1e-6, abs=1e-6)
+
+
+def test_evidence_does_not_change_when_later_bars_arrive() -> None:
+    bars = make_bars(1200, seed=4)
+    whole, early = evidence_table(bars, CONFIG), evidence_table(bars[:900], CONFIG)
+    for rule in RULES:
+        np.testing.assert_array_equal(whole.holds[rule][:900], early.holds[rule])
+
+
+def test_no_bar_is_a_candidate_before_the_warm_up_of_its_segment() -> None:
+    bars = with_hole(make_bars(2400, seed=5), at=1200, missing=50)
+    mask = candidate_mask(bars, CONFIG)
+    assert mask.any()
+    assert not mask[:400].any()
+    assert not mask[1200:1600].any()
+
+
+def test_evidence_does_not_reach_across_a_hole() -> None:
+    bars = with_hole(make_bars(1200, seed=6), at=600, missing=50)
+    alone = evidence_table(bars[600:], CONFIG)
+    joined = evidence_table(bars, CONFIG)
+    for rule in RULES:
+        np.testing.assert_array_equal(joined.holds[rule][600:], alone.holds[rule])
+
+
+def test_a_flat_market_scores_nothing() -> None:
+    bars = make_bars(500)
+    level = np.full(len(bars), 100.0)
+    flat = Bars(
+        bars.symbol, bars.timeframe, bars.time, level, level, level, level, np.zeros(500),
+        bars.filled, bars.segment,
+    )  # fmt: skip
+    table = evidence_table(flat, CONFIG)
+    assert not any(table.holds[rule].any() for rule in RULES if rule != "support")
+    assert not candidate_mask(flat, CONFIG).any()
+
+
+def test_filled_bars_are_never_candidates() -> None:
+    bars = make_bars(1500, seed=7)
+    first = int(np.flatnonzero(candidate_mask(bars, CONFIG))[0])
+    filled = bars.filled.copy()
+    filled[first] = True
+    marked = Bars(
+        bars.symbol, bars.timeframe, bars.time, bars.open, bars.high, bars.low, bars.close,
+        bars.volume, filled, bars.segment,
+    )  # fmt: skip
+    assert not candidate_mask(marked, CONFIG)[first]
