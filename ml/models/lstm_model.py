@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
+from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
 from feeds.bars import FloatArray, IntArray
@@ -38,15 +39,16 @@ class LSTMModel(BinaryModel):
     learning_rate : of Adam
     max_rows : cap on the training rows; when more come, this many are drawn at random
     seed : of that draw, the first weights and the order of the batches
+    jobs : threads while learning, of the calling thread only
     """
 
     network_: "_Network"
 
     stored_as: ClassVar[str] = "safetensors"  # the form of `to_bytes`
     _row_shape = "(rows, steps, features)"
-    _above_zero = ("steps", "hidden", "max_epochs", "learning_rate", "max_rows")
+    _above_zero = ("steps", "hidden", "max_epochs", "learning_rate", "max_rows", "jobs")
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  what an estimator can be told is in its constructor
         self,
         *,
         steps: int = 24,
@@ -55,6 +57,7 @@ class LSTMModel(BinaryModel):
         learning_rate: float = 2e-3,
         max_rows: int = 20_000,
         seed: int = 0,
+        jobs: int = 1,
     ) -> None:
         self.steps = steps
         self.hidden = hidden
@@ -62,6 +65,7 @@ class LSTMModel(BinaryModel):
         self.learning_rate = learning_rate
         self.max_rows = max_rows
         self.seed = seed
+        self.jobs = jobs
 
     def _as_rows(self, X: Any) -> FloatMatrix:
         rows = super()._as_rows(X)
@@ -74,7 +78,8 @@ class LSTMModel(BinaryModel):
         if validation is None:
             rows, tail = np.split(rows, [len(rows) - int(_TAIL * len(rows))])
             validation = (X[tail], y[tail]) if len(tail) else (X[rows], y[rows])
-        with _own_random_state(self.seed):
+        # OpenMP's limit is per thread; torch.set_num_threads would change it for everybody.
+        with _own_random_state(self.seed), threadpool_limits(self.jobs, user_api="openmp"):
             network = _Network(X.shape[-1], self.hidden)
             network.know(X[rows])
             self.network_ = _learned(network, self, (X[rows], y[rows]), validation)

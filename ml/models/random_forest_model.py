@@ -22,7 +22,7 @@ class RandomForestModel(BinaryModel):
 
     forest_: RandomForestClassifier
 
-    _above_zero = ("n_estimators", "max_depth", "min_samples_leaf")
+    _above_zero = ("n_estimators", "max_depth", "min_samples_leaf", "jobs")
 
     def __init__(
         self,

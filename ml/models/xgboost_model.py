@@ -25,13 +25,13 @@ class XGBoostModel(BinaryModel):
     max_depth : of a tree
     learning_rate : weight of a tree
     seed : of the draws of rows and features (80 % each per tree)
-    jobs : threads
+    jobs : threads while learning; answering takes one
     """
 
     booster_: xgboost.Booster
 
     stored_as: ClassVar[str] = "ubjson"  # the form of `to_bytes`
-    _above_zero = ("max_rounds", "max_depth", "learning_rate")
+    _above_zero = ("max_rounds", "max_depth", "learning_rate", "jobs")
 
     def __init__(
         self,
@@ -59,6 +59,7 @@ class XGBoostModel(BinaryModel):
             verbose_eval=False,
         )
         self.booster_ = booster[: booster.best_iteration + 1] if watched else booster
+        self.booster_.set_param({"nthread": 1})
         self.rows_used_ = len(X)
 
     def _settings(self) -> dict[str, Any]:
@@ -96,7 +97,7 @@ class XGBoostModel(BinaryModel):
             If the bytes are not such a model.
         """
         model = cls(**params)
-        model.booster_ = xgboost.Booster({"nthread": model.jobs}, model_file=bytearray(data))
+        model.booster_ = xgboost.Booster({"nthread": 1}, model_file=bytearray(data))
         model.n_features_in_ = model.booster_.num_features()
         model.rows_used_ = int(model.booster_.attr("rows_used") or 0)
         model.classes_ = np.array([0, 1])
