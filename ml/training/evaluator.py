@@ -6,6 +6,7 @@ such and are read off the calibrated ones at natural frequencies, before the shi
 What a part with a single class cannot tell is None.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -98,8 +99,9 @@ class Evaluation:
     left_out: Mapping[str, str]
 
     def to_json(self) -> dict[str, Any]:
-        """Return the evaluation as plain values."""
-        return asdict(self)
+        """Return the evaluation in JSON's own types."""
+        plain: dict[str, Any] = json.loads(json.dumps(asdict(self), allow_nan=False))
+        return plain
 
 
 def evaluate(ensemble: Ensemble, rows: TrainingSet) -> Evaluation:

@@ -78,7 +78,7 @@ class TrainingReport:
     members: Mapping[str, MemberReport]
 
     def to_json(self) -> dict[str, Any]:
-        """Return the report as plain values."""
+        """Return the report in JSON's own types."""
         return asdict(self)
 
 

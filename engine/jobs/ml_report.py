@@ -1,0 +1,150 @@
+"""Trainings and evaluations as text: plain tables of at most 100 columns."""
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from engine.report import UNDEFINED, WIDTH
+from engine.result import SYNTHETIC
+from ml.manifest import Manifest
+
+Facts = Mapping[str, Any]
+
+# The scores of a predictor: title and form. The log loss is in the JSON only.
+_SCORES: Mapping[str, tuple[str, str]] = {
+    "accuracy": ("Acc.", ".3f"),
+    "balanced_accuracy": ("Bal. acc.", ".3f"),
+    "precision": ("Prec.", ".3f"),
+    "recall": ("Recall", ".3f"),
+    "f1": ("F1", ".3f"),
+    "roc_auc": ("ROC AUC", ".3f"),
+    "pr_auc": ("PR AUC", ".3f"),
+    "brier": ("Brier", ".4f"),
+}
+
+
+def training_text(manifest: Manifest) -> str:
+    """Return what was learned from, and how good it is on the test part."""
+    training: Any = manifest.metrics["training"]
+    facts = [
+        f"{', '.join(manifest.symbols)} {manifest.timeframe}, {label_text(manifest.label)}, "
+        f"population {manifest.population}",
+        f"seen until {manifest.seen_until:%Y-%m-%d %H:%M}Z; base rate {training['base_rate']:.3f}; "
+        f"{training['purged']} rows purged between the parts",
+    ]
+    tables = [_parts_table(training["parts"]), _members_table(training["members"])]
+    test: Any = manifest.metrics["test"]
+    said = "\n".join([*facts, "", *map(_rendered, tables)])
+    return f"{stamp(synthetic=manifest.synthetic)}{said}\n{evaluation_text(test, 'test part')}"
+
+
+def evaluation_text(evaluation: Facts, where: str) -> str:
+    """Return members and ensemble beside the baseline, the score bands, what is reliable.
+
+    Parameters
+    ----------
+    evaluation : `ml.training.evaluator.Evaluation.to_json()`
+    where : which rows these are
+    """
+    title = f"{where}: {evaluation['rows']:,} rows, {evaluation['positive_rate']:.1%} of them ones"
+    left_out = [f"*** {name} LEFT OUT: {why} ***" for name, why in evaluation["left_out"].items()]
+    tables = [
+        _scores_table(evaluation),
+        _confusion_table(evaluation),
+        _bands_table(evaluation["bands"]),
+        _reliability_table(evaluation["ensemble"]["reliability"]),
+    ]
+    return "\n".join([title, *left_out, "", *map(_rendered, tables)])
+
+
+def stamp(*, synthetic: bool) -> str:
+    """Return the line that figures from simulated bars must bear."""
+    meaning = "a simulated market; these figures say nothing about a real one"
+    return f"*** {SYNTHETIC}: {meaning} ***\n" if synthetic else ""
+
+
+def label_text(label: Facts) -> str:
+    """Return the label in words.
+
+    >>> label_text({"kind": "horizon", "lookahead": 5, "profit_threshold": 0.005})
+    'label horizon: +0.5 % within 5 bars'
+    """
+    if label["kind"] == "barrier":
+        return "label barrier: the strategy's exits after costs"
+    percent = f"{100 * label['profit_threshold']:.4g}"
+    return f"label horizon: +{percent} % within {label['lookahead']} bars"
+
+
+def _parts_table(parts: Facts) -> Table:
+    table = _table("Part", "Rows", "Ones", "First decision", "Last decision")
+    for name, part in parts.items():
+        moments = (part[key][:16].replace("T", " ") for key in ("first", "last"))
+        table.add_row(name, f"{part['rows']:,}", f"{part['positive_rate']:.1%}", *moments)
+    return table
+
+
+def _members_table(members: Facts) -> Table:
+    table = _table("Member", "Rows given", "of them SMOTE", "Rows used", "Seconds")
+    for name, member in members.items():
+        counts = (f"{member[key]:,}" for key in ("rows", "synthetic_rows", "rows_used"))
+        table.add_row(name, *counts, f"{member['seconds']:.1f}")
+    return table
+
+
+def _scores_table(evaluation: Facts) -> Table:
+    """Return one row per predictor; the baseline ranks, and says nothing else."""
+    table = _table("Predictor", *(title for title, _ in _SCORES.values()))
+    predictors = {**evaluation["members"], "ENSEMBLE": evaluation["ensemble"]}
+    predictors["volatility alone"] = {"roc_auc": evaluation["volatility_roc_auc"]}
+    for name, scores in predictors.items():
+        table.add_row(name, *(_cell(scores.get(key), form) for key, (_, form) in _SCORES.items()))
+    return table
+
+
+def _confusion_table(evaluation: Facts) -> Table:
+    table = _table("At 0.50 or more", "TP", "FP", "FN", "TN")
+    keys = ("true_positives", "false_positives", "false_negatives", "true_negatives")
+    for name, scores in {**evaluation["members"], "ENSEMBLE": evaluation["ensemble"]}.items():
+        table.add_row(name, *(f"{scores['confusion'][key]:,}" for key in keys))
+    return table
+
+
+def _bands_table(bands: Sequence[Facts]) -> Table:
+    table = _table("Score band", "Rows", "Share", "Ones")
+    whole = sum(band["rows"] for band in bands)
+    for band in bands:
+        name = f">= {band['floor']:.2f}" if band["floor"] else "below"
+        share = f"{band['rows'] / whole:.1%}"
+        table.add_row(name, f"{band['rows']:,}", share, _cell(band["observed"], ".1%"))
+    return table
+
+
+def _reliability_table(bins: Sequence[Facts]) -> Table:
+    table = _table("Natural probability", "Rows", "Said", "Came")
+    for each in bins:
+        span = f"{each['low']:.1f} to {each['high']:.1f}"
+        said, came = each["mean_probability"], each["observed"]
+        table.add_row(span, f"{each['rows']:,}", f"{said:.3f}", f"{came:.3f}")
+    return table
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=box.MARKDOWN)
+    for place, column in enumerate(columns):
+        table.add_column(column, justify="right" if place else "left", no_wrap=True)
+    return table
+
+
+def _rendered(table: Table) -> str:
+    console = Console(file=io.StringIO(), width=WIDTH, color_system=None, force_terminal=False)
+    with console.capture() as written:
+        console.print(table)
+    return "\n".join(line.rstrip() for line in written.get().splitlines() if line.strip()) + "\n"
+
+
+def _cell(value: float | None, form: str) -> str:
+    return UNDEFINED if value is None else format(value, form)

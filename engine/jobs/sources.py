@@ -1,0 +1,55 @@
+"""From bars and settings to training rows: which bars are asked, and what came of them."""
+
+from collections.abc import Sequence
+
+from engine.jobs.settings import Settings
+from feeds.bars import Bars, BoolArray
+from ml.labels import Labels, barrier_labels, horizon_labels
+from ml.training.data_pipeline import Source, TrainingSet, build_training_set
+from strategies.evidence import EvidenceTable, candidates, evidence_table
+
+
+def training_rows(markets: Sequence[Bars], settings: Settings) -> TrainingSet:
+    """Return the rows that the markets hold for a training or an evaluation.
+
+    Raises
+    ------
+    TrainingError
+        if there are none
+    """
+    return build_training_set(
+        [training_source(bars, settings) for bars in markets],
+        warmup_bars=settings.strategy.warmup_bars,
+        max_rows=settings.training.max_rows,
+    )
+
+
+def training_source(bars: Bars, settings: Settings) -> Source:
+    """Return one market with the bars on which the ensemble is asked, and their labels."""
+    table = evidence_table(bars, settings.strategy)
+    return Source(bars, _asked(table, settings), _labels(table, settings))
+
+
+def _asked(table: EvidenceTable, settings: Settings) -> BoolArray:
+    if settings.training.population == "all":
+        return ~table.bars.filled
+    return candidates(table, settings.strategy)
+
+
+def _labels(table: EvidenceTable, settings: Settings) -> Labels:
+    training, exits = settings.training, settings.strategy.exits
+    if training.label == "horizon":
+        return horizon_labels(
+            table.bars,
+            lookahead=training.lookahead,
+            profit_threshold=training.profit_threshold,
+        )
+    unit = 0.01 if exits.unit == "percent" else table.values["atr_fraction"]
+    return barrier_labels(
+        table.bars,
+        take_profit=exits.take_profit * unit,
+        stop_loss=exits.stop_loss * unit,
+        max_bars=exits.max_bars,
+        trail=(exits.trailing_stop or 0.0) * unit,
+        costs=settings.costs,
+    )
