@@ -9,7 +9,6 @@ import numpy as np
 from engine.jobs.markets import Market, cut
 from engine.jobs.serving import serving_analyzer
 from engine.jobs.settings import Settings
-from engine.jobs.train import train_bundle
 from feeds.synthetic import synthetic_bars
 from feeds.timeframe import Timeframe
 from ml.analyzer import Analyzer
@@ -36,6 +35,8 @@ def default_run(settings: Settings, out: Path, *, train: bool) -> DefaultRun:
     split = markets[0].time[0] + np.timedelta64(TRAINED_DAYS, "D")
     analyzer = None
     if train:
+        from engine.jobs.train import train_bundle  # a run without ML starts without learning
+
         train_bundle(markets, small, until=split)
         analyzer = serving_analyzer(small, TIMEFRAME)
     warmup = small.strategy.warmup_bars
