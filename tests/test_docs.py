@@ -1,0 +1,132 @@
+"""What the documents name exists: links, make targets, commands and their flags."""
+
+import argparse
+import importlib
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from unittest import mock
+
+import pytest
+from packaging.utils import canonicalize_name
+
+from tests.test_layout import ROOT, direct_dependencies
+
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+SCRIPTS = (
+    "evaluate_ml_ensemble",
+    "generate_training_data",
+    "run_backtest",
+    "run_paper",
+    "train_ml_ensemble",
+)
+
+LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
+CODE_BLOCK = re.compile(r"^```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def commands() -> Iterator[tuple[str, str]]:
+    """Yield the page and text of every line of the documents that is a command of ours."""
+    for page in PAGES:
+        for block in CODE_BLOCK.findall(page.read_text(encoding="utf-8")):
+            for line in block.replace("\\\n", " ").splitlines():
+                command = line.split("#")[0].strip()
+                if command:
+                    yield name_of(page), command
+
+
+def script_calls() -> list[tuple[str, list[str]]]:
+    """Return script and arguments of every call of a script in the documents."""
+    calls = []
+    for _, command in commands():
+        words = [word for word in shlex.split(command) if not word.endswith("bin/python")]
+        script = words[0].removesuffix(".py") if words else ""
+        if script in SCRIPTS:
+            calls.append((script, words[1:]))
+    return calls
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_local_links_lead_somewhere(page: Path) -> None:
+    targets = LINK.findall(page.read_text(encoding="utf-8"))
+    local = [target for target in targets if "://" not in target]
+    assert [target for target in local if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_pages_name_no_address_of_a_package_index_or_machine(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert [word for word in ("pypi.org", "/work/", "/root/") if word in text] == []
+
+
+def test_make_targets_that_the_documents_name_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    named = {c.split()[1] for _, c in commands() if c.startswith("make ") and len(c.split()) > 1}
+    assert named
+    assert named - targets == set()
+
+
+def test_ci_runs_the_test_command_of_the_readme() -> None:
+    lines = (ROOT / ".ci" / "run").read_text().splitlines()
+    assert lines[-2:] == ["make test", "make check"]
+    assert ("README.md", "make test") in set(commands())
+
+
+def test_every_direct_dependency_has_a_reason() -> None:
+    text = (ROOT / "docs" / "dependencies.md").read_text()
+    reasons = dict(re.findall(r"^\| `([^`]+)` \| (.+) \|$", text, re.MULTILINE))
+    documented = {canonicalize_name(name) for name in reasons}
+    assert documented == {canonicalize_name(name) for name in direct_dependencies()}
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_help_shows_examples_and_exits_with_0(
+    script: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        importlib.import_module(script).main(["--help"])
+    assert exit_.value.code == 0
+    assert "examples:" in capsys.readouterr().out
+
+
+class _Parsed(Exception):  # noqa: N818  not an error: the parser has read all it was given
+    pass
+
+
+@pytest.mark.parametrize(("script", "arguments"), script_calls())
+def test_commands_in_the_documents_are_understood(script: str, arguments: list[str]) -> None:
+    parse = argparse.ArgumentParser.parse_args
+
+    def parse_and_stop(self: argparse.ArgumentParser, args: list[str]) -> None:
+        parse(self, args)
+        raise _Parsed
+
+    module = importlib.import_module(script)
+    with (
+        mock.patch.object(argparse.ArgumentParser, "parse_args", parse_and_stop),
+        pytest.raises(_Parsed),
+    ):
+        module.main(arguments)
+
+
+def test_a_run_without_ml_starts_without_the_learning_libraries() -> None:
+    program = (
+        "import sys, run_backtest, run_paper\n"
+        "print(*{'torch', 'xgboost', 'imblearn', 'optuna', 'ccxt', 'skops'} & set(sys.modules))"
+    )
+    started = subprocess.run(  # noqa: S603  our own interpreter
+        [sys.executable, "-W", "ignore", "-c", program],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert started.stdout.split() == []
