@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
 
 from feeds.bars import FloatArray, IntArray
 
 _EDGE = 1e-9  # raw probabilities are held this far from 0 and 1, where log-odds end
-_RIDGE = 1e3  # inverse strength of the ridge penalty on the slope: only for want of data
+_RIDGE = 1e-3  # penalty on the slope, in rows: felt only where all answers are the same
+_MOST_STEPS = 100  # of Newton's method, which needs some ten
+_STEP_END = 1e-10  # a step this short ends it
 
 
 def log_odds(p: FloatArray) -> FloatArray:
@@ -66,7 +67,8 @@ class PlattCalibrator:
 
     References
     ----------
-    Platt, "Probabilistic outputs for support vector machines", 1999.
+    Platt, "Probabilistic outputs for support vector machines", 1999; Lin, Lin and Weng, "A note
+    on Platt's probabilistic outputs for support vector machines", 2007.
     """
 
     slope: float
@@ -93,9 +95,9 @@ class PlattCalibrator:
         if raw.shape != y.shape or not len(y):
             raise ValueError(f"a label per row is needed, found {y.shape} for {raw.shape}")
         target = _smoothed(y)
-        line = _fitted_line(log_odds(raw), target)
-        if line.coef_[0, 0] > 0.0:
-            return cls(slope=float(line.coef_[0, 0]), intercept=float(line.intercept_[0]))
+        slope, intercept = _fitted_line(log_odds(raw), target)
+        if slope > 0.0:
+            return cls(slope=slope, intercept=intercept)
         return cls(slope=0.0, intercept=float(log_odds(target.mean())))
 
     def __call__(self, raw: FloatArray) -> FloatArray:
@@ -110,10 +112,28 @@ def _smoothed(y: IntArray) -> FloatArray:
     return np.where(y == 1, (ones + 1.0) / (ones + 2.0), 1.0 / (zeros + 2.0))
 
 
-def _fitted_line(x: FloatArray, target: FloatArray) -> LogisticRegression:
-    """Fit targets between 0 and 1: each row counts as a one and as a zero, by its share."""
-    return LogisticRegression(C=_RIDGE, solver="newton-cholesky", tol=1e-10, max_iter=200).fit(
-        np.concatenate([x, x])[:, None],
-        np.repeat([1, 0], len(x)),
-        sample_weight=np.concatenate([target, 1.0 - target]),
-    )
+def _fitted_line(x: FloatArray, target: FloatArray) -> tuple[float, float]:
+    """Return slope and intercept of the least cross-entropy, by Newton's method.
+
+    The loss is convex, so a step that is halved until it helps always gets there.
+    """
+    design = np.column_stack([x, np.ones_like(x)])
+    ridge = np.array([_RIDGE, 0.0])
+    line = np.zeros(2)
+    for _ in range(_MOST_STEPS):
+        p = logistic(design @ line)
+        slope_of_loss = design.T @ (p - target) + ridge * line
+        curvature = (design.T * np.maximum(p * (1.0 - p), _EDGE)) @ design + np.diag(ridge)
+        step = np.linalg.solve(curvature, slope_of_loss)
+        now = _loss(design, target, line)
+        while _loss(design, target, line - step) > now and np.abs(step).max() > _STEP_END:
+            step /= 2.0
+        line = line - step
+        if np.abs(step).max() <= _STEP_END:
+            break
+    return float(line[0]), float(line[1])
+
+
+def _loss(design: FloatArray, target: FloatArray, line: FloatArray) -> float:
+    z = design @ line
+    return float(np.sum(np.logaddexp(0.0, z) - target * z) + 0.5 * _RIDGE * line[0] ** 2)

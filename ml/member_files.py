@@ -1,19 +1,16 @@
 """Members of a bundle as bytes, in forms that run no code when they are read.
 
-- skops, for scikit-learn's estimators and ours made of them: a file names the types it holds,
-  and only those of scikit-learn, numpy and TRUSTED_TYPES are made;
+- skops, for scikit-learn's estimators and ours made of them (`ml.skops_file`);
 - UBJSON for XGBoost and safetensors for the LSTM: numbers and nothing else.
+
+Each form's library is imported when a member needs it, so that a run without ML starts without.
 """
 
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from typing import Any
-
-import numpy as np
-import skops.io
-from sklearn.base import BaseEstimator
-from sklearn.tree._tree import Tree
 
 from ml.base import Model
 from ml.calibration import PlattCalibrator
@@ -21,14 +18,6 @@ from ml.ensemble import Member
 from ml.errors import BundleDamagedError, BundleError
 from ml.manifest import CalibratorRecord, MemberRecord
 from ml.models.catalog import model_class
-
-TRUSTED_TYPES = (
-    "ml.models.logistic_model.LogisticModel",
-    "ml.models.random_forest_model.RandomForestModel",
-    "ml.models.svm_model.SVMModel",
-    # scikit-learn follows a tree's node numbers unchecked; `_refuse_wild` looks first.
-    "sklearn.tree._tree.Tree",
-)
 
 _OWN_FORMS = {"ubjson": "xgboost", "safetensors": "lstm"}  # the models that write themselves
 
@@ -56,14 +45,7 @@ def member_bytes(member: Member) -> tuple[str, bytes]:
     form = getattr(member.model, "stored_as", "skops")
     if form in _OWN_FORMS:
         return form, member.model.to_bytes()  # type: ignore[attr-defined]  # by its form
-    data = skops.io.dumps(member.model, compression=zipfile.ZIP_DEFLATED)
-    foreign = sorted(set(skops.io.get_untrusted_types(data=data)) - set(TRUSTED_TYPES))
-    if foreign:
-        raise BundleError(
-            f"member {member.name}: a bundle stores only types that ml.member_files trusts, "
-            f"found {', '.join(foreign)}"
-        )
-    return form, data
+    return form, _skops_file().to_bytes(member.name, member.model)
 
 
 def member_record(member: Member, form: str, sha256: str) -> MemberRecord:
@@ -110,37 +92,11 @@ def read_member(record: MemberRecord, data: bytes) -> Member:
 
 def _reader(record: MemberRecord) -> Callable[[bytes], Model]:
     if record.form not in _OWN_FORMS:
-        return _from_skops
+        read: Callable[[bytes], Model] = _skops_file().from_bytes
+        return read
     estimator = model_class(_OWN_FORMS[record.form])
     return partial(estimator.from_bytes, params=record.params)
 
 
-def _from_skops(data: bytes) -> Model:
-    model: Model = skops.io.loads(data, trusted=list(TRUSTED_TYPES))
-    for tree in _trees(model):
-        _refuse_wild(tree)
-    return model
-
-
-def _trees(thing: Any) -> Iterator[Tree]:
-    """Yield every tree inside an estimator."""
-    if isinstance(thing, Tree):
-        yield thing
-    elif isinstance(thing, BaseEstimator):
-        yield from _trees(list(vars(thing).values()))
-    elif isinstance(thing, list | tuple):
-        for inner in thing:
-            yield from _trees(inner)
-    elif isinstance(thing, np.ndarray) and thing.dtype == object:
-        yield from _trees(list(thing.flat))
-
-
-def _refuse_wild(tree: Tree) -> None:
-    """Refuse a tree whose walk could leave its arrays or go round in a circle."""
-    node = np.arange(tree.node_count)
-    left, right = tree.children_left, tree.children_right
-    leaf = left == -1
-    down = (left > node) & (right > node) & (np.maximum(left, right) < tree.node_count)
-    known = (tree.feature >= 0) & (tree.feature < tree.n_features)
-    if not (tree.node_count and np.all(leaf | (down & known))):
-        raise ValueError("a tree points outside itself")
+def _skops_file() -> Any:
+    return import_module("ml.skops_file")

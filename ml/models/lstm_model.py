@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 from torch import Tensor, nn
 
 from feeds.bars import FloatArray, IntArray

@@ -41,7 +41,9 @@ class SVMModel(BinaryModel):
         rows = drawn_rows(len(X), limit=self.max_rows, seed=self.seed)
         self.scaler_ = StandardScaler().fit(X[rows].astype(np.float64))
         # gamma is a number, not "scale", so that answering needs no knowledge of the rows.
-        classifier = SVC(C=self.C, gamma=1.0 / X.shape[1], class_weight="balanced")
+        classifier = SVC(
+            C=self.C, gamma=1.0 / X.shape[1], class_weight="balanced", random_state=self.seed
+        )
         self.classifier_ = classifier.fit(self._standardised(X[rows]), y[rows])
         self.rows_used_ = len(rows)
 
