@@ -56,7 +56,6 @@ class Engine(bt.Cerebro):
         self, *, cash: float, costs: Costs, rules: Mapping[str, SymbolRules] | None = None
     ) -> None:
         super().__init__()
-        self._cash = cash
         self.setbroker(BarBroker(cash=cash, costs=costs, rules=dict(rules or {})))
 
     def add_bars(self, bars: Bars, first: int = 0) -> BarsFeed:
@@ -73,8 +72,13 @@ class Engine(bt.Cerebro):
     def _add(self, feed: SymbolFeed) -> None:
         if feed.symbol in self.datasbyname:
             raise RunError(f"each symbol must be added once, found {feed.symbol} again")
-        if any(type(other) is not type(feed) for other in self.datas):
-            raise RunError("a run must have recorded bars or streams, found both")
+        for other in self.datas:
+            if (type(other), other.bar_length) != (type(feed), feed.bar_length):
+                raise RunError(
+                    "the bars of a run must all be recorded or all arrive, in one timeframe, found "
+                    f"{type(other).__name__} {other.bar_length} and "
+                    f"{type(feed).__name__} {feed.bar_length}"
+                )
         self.adddata(feed)
 
     def execute(self, strategy: type[bt.Strategy], **params: Any) -> Execution:
@@ -101,4 +105,4 @@ class Engine(bt.Cerebro):
 
     def _equity(self, fills: tuple[Fill, ...]) -> EquityCurve:
         delivered = {feed.symbol: feed.delivered() for feed in self.datas}
-        return equity_curve(fills, delivered, dict.fromkeys(delivered, 0), self._cash)
+        return equity_curve(fills, delivered, dict.fromkeys(delivered, 0), self.broker.startingcash)

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import RunError
-from feeds.bars import Bars, BoolArray, FloatArray, IntArray, TimeArray
+from feeds.bars import Bars, FloatArray, IntArray, TimeArray
+from feeds.timeframe import Timeframe
 
 _EPOCH_DAY = 719163  # 1970-01-01 as backtrader counts days
 _DAY_MS = 86_400_000
@@ -41,7 +42,7 @@ class SymbolFeed(bt.feed.DataBase):
     `segment` (its number) and `segment_end` (1.0 on the last bar of a segment).
     """
 
-    lines = ("filled", "segment", "segment_end")
+    lines: Any = ("filled", "segment", "segment_end")
 
     # Rows that hold the current bar: `_age` counts the bars of its segment before each row,
     # `_base` is the position of row 0, `_ahead` the number of bars before the first delivered one.
@@ -49,6 +50,8 @@ class SymbolFeed(bt.feed.DataBase):
     _age: IntArray
     _base = 0
     _ahead = 0
+
+    bar_length: Timeframe
 
     @property
     def symbol(self) -> str:
@@ -77,7 +80,7 @@ class SymbolFeed(bt.feed.DataBase):
     @property
     def moment(self) -> np.datetime64:
         """The time at which the current bar closed, which is now (datetime64[ms], UTC)."""
-        return np.datetime64(self.bar_time + self._rows.timeframe.delta)
+        return np.datetime64(self.bar_time + self.bar_length.delta)
 
     @property
     def ends_data(self) -> bool:
@@ -118,7 +121,7 @@ class BarsFeed(SymbolFeed):
             raise RunError(
                 f"{bars.symbol}: the first bar must be one of the {len(bars)} bars, found {first}"
             )
-        self._name = bars.symbol
+        self._name, self.bar_length = bars.symbol, bars.timeframe
         self._rows, self._age, self._ahead = bars, bars.bars_before(), first
 
     @property
@@ -129,16 +132,17 @@ class BarsFeed(SymbolFeed):
         return self._rows[self._ahead : self._ahead + len(self)]
 
     def preload(self) -> None:
-        for name, values in _line_values(self._rows, self._rows.last_of_segment()).items():
-            loaded = array("d")
-            loaded.frombytes(values[self._ahead :].tobytes())
-            getattr(self.lines, name).array = loaded
+        bars = self._rows
+        for name in _LINES:
+            self._fill_line(name, getattr(bars, name).astype(np.float64))
+        self._fill_line("datetime", stamps(bars.time))
+        self._fill_line("segment_end", bars.last_of_segment().astype(np.float64))
         self.home()
 
-
-def _line_values(bars: Bars, ends_segment: BoolArray) -> dict[str, FloatArray]:
-    lines = {name: getattr(bars, name).astype(np.float64) for name in _LINES}
-    return {**lines, "datetime": stamps(bars.time), "segment_end": ends_segment.astype(np.float64)}
+    def _fill_line(self, name: str, values: FloatArray) -> None:
+        line = array("d")
+        line.frombytes(values[self._ahead :].tobytes())
+        getattr(self.lines, name).array = line
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,14 +167,16 @@ class _LatestBars:
     out before stay as they were; every bar is moved at most once on average.
     """
 
-    def __init__(self, symbol: str, keep: int) -> None:
-        self._symbol = symbol
+    def __init__(self, warmup: Bars, keep: int) -> None:
+        self._symbol, self._timeframe = warmup.symbol, warmup.timeframe
         self._keep = keep
         self._used = 0
         self._columns: dict[str, NDArray[Any]] = {}
         self.age = np.empty(0, np.int64)
         self.base = 0
         self.rows: Bars
+        for bar in stream_of(warmup):
+            self.append(bar.bar)
 
     def append(self, bar: Bars) -> None:
         """Take the next bar."""
@@ -190,11 +196,11 @@ class _LatestBars:
         return self.base + self._used
 
     def _check(self, bar: Bars) -> None:
-        if bar.symbol != self._symbol or not self._follows(bar):
+        if bar.symbol != self._symbol or bar.timeframe != self._timeframe or not self._follows(bar):
             last = f"{self.rows.time[self._used - 1]}Z" if self._used else "its beginning"
             raise RunError(
-                f"the stream of {self._symbol} must go on one bar after {last}, or later with a "
-                f"new segment, found {bar.symbol} {bar.timeframe} {bar.time[0]}Z"
+                f"the stream of {self._symbol} {self._timeframe} must go on one bar after {last}, "
+                f"or later with a new segment, found {bar.symbol} {bar.timeframe} {bar.time[0]}Z"
             )
 
     def _follows(self, bar: Bars) -> bool:
@@ -202,9 +208,8 @@ class _LatestBars:
             return True
         last = self.rows[self._used - 1 : self._used]
         apart = bar.time[0] - last.time[0]
-        if bar.segment[0] == last.segment[0]:
-            return bool(apart == last.timeframe.delta == bar.timeframe.delta)
-        return bool(apart > last.timeframe.delta == bar.timeframe.delta)
+        same = bar.segment[0] == last.segment[0]
+        return bool(apart == bar.timeframe.delta if same else apart > bar.timeframe.delta)
 
     def _make_room(self, bar: Bars) -> None:
         kept = slice(max(0, self._used - self._keep), self._used)
@@ -237,30 +242,18 @@ class StreamFeed(SymbolFeed):
     Parameters
     ----------
     stream : an iterator of `StreamBar`; when it ends, so does the run
-    warmup : bars before the stream that strategies may look back at
-    symbol : what the stream delivers; needed only without warm-up
+    warmup : bars before the stream that strategies may look back at; they may be none at all, and
+        name the symbol and the timeframe
     keep : how many bars back `window` must be able to reach
     """
 
-    def __init__(
-        self,
-        stream: Iterator[StreamBar],
-        *,
-        warmup: Bars | None = None,
-        symbol: str | None = None,
-        keep: int = 1000,
-    ) -> None:
+    def __init__(self, stream: Iterator[StreamBar], warmup: Bars, *, keep: int = 1000) -> None:
         super().__init__()
-        name = symbol if warmup is None else warmup.symbol
-        if name is None:
-            raise RunError("a stream must name its symbol or have warm-up bars, found neither")
-        self._name = name
+        self._name, self.bar_length = warmup.symbol, warmup.timeframe
         self._stream = stream
         self._keep = keep
         # One more than asked for: the bar that backtrader may hold ahead of its time.
-        self._latest = _LatestBars(name, keep + 1)
-        for bar in () if warmup is None else stream_of(warmup):
-            self._latest.append(bar.bar)
+        self._latest = _LatestBars(warmup, keep + 1)
         self._ahead = self._latest.count
 
     def islive(self) -> bool:
@@ -283,8 +276,7 @@ class StreamFeed(SymbolFeed):
             for name in (*_LINES, "datetime")
         }
         time = _times(lines.pop("datetime"))
-        rows = self._latest.rows
-        return Bars(rows.symbol, rows.timeframe, time, **lines, synthetic=rows.synthetic)
+        return Bars(self.symbol, self.bar_length, time, **lines, synthetic=self._rows.synthetic)
 
     def _load(self) -> bool:
         arrived: StreamBar | None = next(self._stream, None)
@@ -292,6 +284,8 @@ class StreamFeed(SymbolFeed):
             return False
         self._latest.append(arrived.bar)
         self._rows, self._age, self._base = self._latest.rows, self._latest.age, self._latest.base
-        for name, values in _line_values(arrived.bar, np.array([arrived.ends_segment])).items():
-            getattr(self.lines, name)[0] = float(values[0])
+        for name in _LINES:
+            getattr(self.lines, name)[0] = float(getattr(arrived.bar, name)[0])
+        self.lines.datetime[0] = stamps(arrived.bar.time)[0]
+        self.lines.segment_end[0] = float(arrived.ends_segment)
         return True

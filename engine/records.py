@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 # What is left of a position when units that should cancel out do so only up to rounding.
-_DUST = 1e-9
+DUST = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +108,7 @@ def trades_of(fills: Iterable[Fill]) -> list[Trade]:
 def _split_at_flat(fill: Fill, held: float) -> Iterator[Fill]:
     """Yield the part of a fill that closes the position, then the part that opens another."""
     after = held + fill.units
-    if held * after < 0 and abs(after) > _DUST * abs(held):
+    if held * after < 0 and abs(after) > DUST * abs(held):
         share = -held / fill.units
         yield replace(fill, units=-held, fee=fill.fee * share)
         yield replace(fill, units=after, fee=fill.fee * (1.0 - share))
@@ -117,7 +117,7 @@ def _split_at_flat(fill: Fill, held: float) -> Iterator[Fill]:
 
 
 def _is_flat(fills: list[Fill]) -> bool:
-    return abs(sum(f.units for f in fills)) <= _DUST * abs(fills[0].units)
+    return abs(sum(f.units for f in fills)) <= DUST * abs(fills[0].units)
 
 
 def _trade(fills: list[Fill]) -> Trade:

@@ -2,7 +2,7 @@
 
 import math
 
-from engine.broker import SymbolRules
+from engine.rules import SymbolRules
 from feeds.costs import Costs
 
 # Left unspent, so that rounding never asks for a hair more than there is.
@@ -33,7 +33,7 @@ def units_for_fraction(
     >>> units_for_fraction(**account, fraction=0.2, costs=free, rules=SymbolRules(amount_step=0.3))
     3.9
     """
-    paid = price * (1.0 + costs.market_penalty) * (1.0 + costs.fee)
+    paid = costs.bought_at(price) * (1.0 + costs.fee)
     return _allowed(min(equity * fraction, cash) / paid, price, rules)
 
 
@@ -64,8 +64,8 @@ def units_for_risk(  # noqa: PLR0913  the account, the price, the plan, the term
     ... )
     50.0
     """
-    bought = price * (1.0 + costs.market_penalty)
-    sold = bought * (1.0 - stop_fraction) * (1.0 - costs.market_penalty)
+    bought = costs.bought_at(price)
+    sold = costs.sold_at(bought * (1.0 - stop_fraction))
     loss = bought * (1.0 + costs.fee) - sold * (1.0 - costs.fee)
     wanted = equity * risk_fraction / loss if loss > 0 else math.inf
     affordable = cash / (bought * (1.0 + costs.fee))

@@ -1,0 +1,156 @@
+"""What a fill costs, and its record: the half of the broker that counts the money.
+
+What it changes, and the facts of backtrader 1.9.78 that it relies on:
+
+- Market and stop orders pay half the spread and the slippage, even at an open and even beyond the
+  bar's range. `_try_exec_market` and `_try_exec_stop` ask `_slip_up` and `_slip_down` for every
+  such price, and fill a stop that the open has jumped over at the open.
+- Limits fill at their price, never better, and pay no penalty; backtrader fills a limit that the
+  open has jumped over at the open.
+- Rounding leaves nothing behind: an exit closes the position exactly (in backtrader 0.1 + 0.2
+  bought and 0.3 sold leaves a rest), an order that turns one around is filled completely.
+- Cash is checked once, at the price really paid (`checksubmit` is off).
+"""
+
+from types import MappingProxyType
+from typing import Any
+
+import backtrader as bt
+
+from engine.data import SymbolFeed
+from engine.errors import RunError
+from engine.records import DUST, Fill, Rejection
+from feeds.costs import Costs
+
+Order = bt.Order
+
+
+class FillBroker(bt.brokers.BackBroker):
+    """A broker that fills at prices a trader could have had and records every fill.
+
+    Attributes
+    ----------
+    fills : what was executed, in order
+    rejections : what was refused or dropped, in order
+    """
+
+    params: Any = (
+        ("costs", Costs()),
+        ("rules", MappingProxyType({})),
+        ("checksubmit", False),
+    )
+
+    def init(self) -> None:
+        super().init()
+        self.setcommission(commission=self.p.costs.fee)
+        self.fills: list[Fill] = []
+        self.rejections: list[Rejection] = []
+        self._aimed = 0.0
+        self._last_order: dict[SymbolFeed, Any] = {}
+
+    def add_cash(self, cash: float) -> None:
+        """Refuse: equity is counted from the first cash and the fills."""
+        raise RunError(f"cash must stay as it was given at the start, found {cash} to be added")
+
+    def _held(self, data: SymbolFeed) -> float:
+        return float(self.positions[data].size) if data in self.positions else 0.0
+
+    def _note_rejection(self, order: Any, reason: str) -> None:
+        self.rejections.append(
+            Rejection(
+                symbol=order.data.symbol,
+                units=float(order.size),
+                decided_at=order.info["decided_at"],
+                reason=reason,
+            )
+        )
+
+    # ---------------------------------------------------------------- prices
+
+    def _slip_up(self, _pmax: Any, price: float, **_how: bool) -> float:
+        self._aimed = price
+        return float(self.p.costs.bought_at(price))
+
+    def _slip_down(self, _pmin: Any, price: float, **_how: bool) -> float:
+        self._aimed = price
+        return float(self.p.costs.sold_at(price))
+
+    def _try_exec_limit(
+        self, order: Any, _popen: float, phigh: float, plow: float, plimit: float
+    ) -> None:
+        if plow <= plimit if order.isbuy() else phigh >= plimit:
+            self._aimed = plimit
+            self._execute(order, ago=0, price=plimit)
+
+    def _try_exec_stop(self, order: Any, popen: float, *rest: float) -> None:
+        super()._try_exec_stop(order, order.info.pop("bar_begins_at", popen), *rest)
+
+    def _try_exec_stoplimit(self, order: Any, *bar: float) -> None:
+        """Fill at the limit; on the bar that triggers it, only if the limit is beyond the stop."""
+        popen, phigh, plow, pclose, trigger, limit = bar
+        side = 1.0 if order.isbuy() else -1.0
+        if side * (phigh if order.isbuy() else plow) >= side * trigger:
+            order.triggered = True
+            if side * popen >= side * trigger:
+                self._try_exec_limit(order, popen, phigh, plow, limit)
+            elif side * limit >= side * trigger:
+                self._try_exec_limit(order, popen, limit, limit, limit)
+        if order.alive() and order.exectype == Order.StopTrailLimit:
+            order.trailadjust(pclose)
+
+    # ---------------------------------------------------------------- money
+
+    def notify(self, order: Any) -> None:
+        """Tell the owner; what rounding left of a position turned around is not a partial fill."""
+        rest = order.executed.remsize
+        if order.status == Order.Partial and abs(rest) <= DUST * abs(order.size):
+            order.executed.remsize = 0.0
+            order.completed()
+        super().notify(order)
+
+    def _execute(
+        self, order: Any, ago: int | None = None, price: float | None = None, **how: Any
+    ) -> None:
+        self._fit(order)
+        before = len(order.executed)
+        super()._execute(order, ago=ago, price=price, **how)
+        if len(order.executed) > before:
+            self._last_order[order.data] = order
+            self.fills.append(self._fill(order))
+        if order.status == Order.Margin:
+            self._note_rejection(order, "cash")
+
+    def _fit(self, order: Any) -> None:
+        """Let an exit close the position exactly: a bracket's child sells no more than is held."""
+        held, rest = self._held(order.data), order.executed.remsize
+        if held * rest >= 0:
+            return
+        too_much = order.parent is not None and abs(rest) > abs(held)
+        if too_much or abs(held + rest) <= DUST * abs(held):
+            order.executed.remsize = -held
+
+    def _fill(self, order: Any) -> Fill:
+        bit, data = order.executed.exbits[-1], order.data
+        reason = "trailing_stop" if "trailed" in order.info else order.info.get("reason", "signal")
+        return Fill(
+            symbol=data.symbol,
+            units=float(bit.size),
+            price=float(bit.price),
+            aimed_price=self._aimed,
+            fee=float(bit.comm),
+            decided_at=order.info["decided_at"],
+            filled_at=data.bar_time,
+            bar=data.index,
+            reason=reason,
+        )
+
+    def _get_value(self, datas: Any = None, lever: bool = False) -> float:  # noqa: ARG002  no leverage
+        held = [(data, pos) for data, pos in self.positions.items() if pos.size]
+        if datas is not None:
+            return float(sum(self._held(data) * data.close[0] for data in datas))
+        worth = float(sum(pos.size * data.close[0] for data, pos in held))
+        self._value = self._valuelever = self.cash + worth
+        self._valuemkt = self._valuemktlever = worth
+        self._unrealized = worth - sum(pos.size * pos.price for _, pos in held)
+        self._fundval = self._value / self._fundshares
+        return float(self._value)
