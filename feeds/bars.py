@@ -86,7 +86,8 @@ class Bars:
 
     def known_at(self, moment: np.datetime64) -> "Bars":
         """Return what a trader could know at `moment`: bars closed by then."""
-        return self[: int(np.searchsorted(self.closed_at, moment, side="right"))]
+        opened = moment - self.timeframe.delta
+        return self[: int(np.searchsorted(self.time, opened, side="right"))]
 
     def index_from(self, moment: np.datetime64) -> int:
         """Return the position of the first bar that opens at or after `moment`."""
@@ -136,10 +137,18 @@ def _check(bars: Bars) -> None:
     _refuse(bars, ~(np.isfinite(bars.volume) & (bars.volume >= 0)), "a volume below 0")
     outside = (prices.min(axis=0) < bars.low) | (prices.max(axis=0) > bars.high)
     _refuse(bars, outside, "open or close outside low..high")
-    step = np.diff(bars.time)
-    same = np.diff(bars.segment) == 0
-    wrong = np.where(same, step != bars.timeframe.delta, step <= bars.timeframe.delta)
-    _refuse(bars, np.concatenate([[False], wrong]), f"a stamp off the grid of {bars.timeframe}")
+    off_grid = np.not_equal(bars.time.astype(np.int64) % bars.timeframe.ms, 0)
+    _refuse(bars, off_grid, f"a stamp off the grid of {bars.timeframe}")
+    _refuse(bars, _unsteady(bars), "a stamp that does not fit their segment")
+
+
+def _unsteady(bars: Bars) -> BoolArray:
+    """Return where a step in time does not fit the step in `segment` that goes with it."""
+    step = np.diff(bars.time, prepend=bars.time[:1] - bars.timeframe.delta)
+    turn = np.diff(bars.segment, prepend=bars.segment[:1])
+    same = np.equal(step, bars.timeframe.delta) & (turn == 0)
+    after_hole = np.greater(step, bars.timeframe.delta) & (turn > 0)
+    return np.asarray(~(same | after_hole))
 
 
 def _refuse(bars: Bars, wrong: BoolArray, what: str) -> None:

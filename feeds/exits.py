@@ -96,7 +96,13 @@ def first_exit(bars: Bars, entry: IntArray, exits: Exits) -> ExitTable:
     bars : the market
     entry : positions of the entry bars, each a bar that can fill an order
     exits : one row per entry
+
+    Raises
+    ------
+    ValueError
+        if an entry is no bar that can fill an order, or `exits` has not one row per entry
     """
+    _check_entries(bars, entry, exits)
     bar = np.empty(len(entry), np.int64)
     price = np.empty(len(entry), np.float64)
     reason = np.empty(len(entry), np.int64)
@@ -108,6 +114,16 @@ def first_exit(bars: Bars, entry: IntArray, exits: Exits) -> ExitTable:
         (bar, price, reason),
     )
     return ExitTable(bar, price, reason)
+
+
+def _check_entries(bars: Bars, entry: IntArray, exits: Exits) -> None:
+    """Refuse what compiled code would read from beyond the arrays."""
+    outside = (entry < 0) | (entry >= len(bars))
+    if outside.any() or bars.filled[entry].any():
+        raise ValueError("an entry must be a bar that can fill an order")
+    rows = {len(column) for column in (exits.target, exits.stop, exits.trail, exits.max_bars)}
+    if rows != {len(entry)}:
+        raise ValueError(f"exits must have {len(entry)} rows, one per entry, found {rows}")
 
 
 @njit(cache=True)

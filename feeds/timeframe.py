@@ -31,11 +31,11 @@ class Timeframe:
 
     @classmethod
     def parse(cls, text: str) -> "Timeframe":
-        """Read `5m`, `1h` or `1d`."""
-        match = re.fullmatch(r"([1-9]\d{0,3})([mhd])", text.strip().lower())
+        """Read `5m`, `1h` or `1d`; `1M` would be a month, and is refused."""
+        match = re.fullmatch(r"([1-9]\d{0,3})([mhdHD])", text.strip(), re.ASCII)
         if match is None:
             raise BadTimeframeError(f"a timeframe must look like 1m, 5m, 1h or 1d, found {text!r}")
-        return cls(int(match[1]) * _UNIT_MS[match[2]])
+        return cls(int(match[1]) * _UNIT_MS[match[2].lower()])
 
     @property
     def delta(self) -> np.timedelta64:
