@@ -11,7 +11,6 @@ Two kinds, so that a trailing window gives what the whole segment gives:
   exponential ones up to 36.
 """
 
-import math
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
@@ -84,8 +83,7 @@ def support(low: FloatArray, period: int) -> FloatArray:
 def bollinger(close: FloatArray, period: int, deviations: float) -> Bands:
     """Return the bands `deviations` population deviations about the mean.
 
-    `upper` and `lower` are NaN where the window is flat. TA-Lib's BBANDS subtracts running sums
-    of squares: it loses coins priced 0.00001 and finds noise in windows flat at 60000.
+    `upper` and `lower` are NaN where the window is flat: no deviation, no bands.
     """
     reach = deviations * deviation(close, period)
     middle = sma(close, period)
@@ -111,7 +109,7 @@ def atr(high: FloatArray, low: FloatArray, close: FloatArray, period: int) -> Fl
 
 def rsi(close: FloatArray, period: int) -> FloatArray:
     """Return Wilder's RSI, 0 to 100; NaN where the last `period` changes are all 0."""
-    found = talib.RSI(_to_unit(close, close), period)
+    found = talib.RSI(_ready(close), period)
     return np.where(_is_flat(close, close, period + 1), np.nan, found)
 
 
@@ -139,9 +137,9 @@ def aroon(high: FloatArray, low: FloatArray, period: int) -> FloatArray:
 
 # --- candle patterns --------------------------------------------------------------------------
 
-Pattern: TypeAlias = Callable[[FloatArray, FloatArray, FloatArray, FloatArray], IntArray]
+_Pattern: TypeAlias = Callable[[FloatArray, FloatArray, FloatArray, FloatArray], IntArray]
 
-_PATTERNS: dict[str, Pattern] = {
+_PATTERNS: dict[str, _Pattern] = {
     "three_white_soldiers": talib.CDL3WHITESOLDIERS,
     "morning_star": talib.CDLMORNINGSTAR,
     "morning_doji_star": talib.CDLMORNINGDOJISTAR,
@@ -151,27 +149,19 @@ _PATTERNS: dict[str, Pattern] = {
     "inverted_hammer": talib.CDLINVERTEDHAMMER,
     "dragonfly_doji": talib.CDLDRAGONFLYDOJI,
     "harami": talib.CDLHARAMI,
-    "three_black_crows": talib.CDL3BLACKCROWS,
     "evening_star": talib.CDLEVENINGSTAR,
     "dark_cloud_cover": talib.CDLDARKCLOUDCOVER,
     "hanging_man": talib.CDLHANGINGMAN,
     "shooting_star": talib.CDLSHOOTINGSTAR,
-    "gravestone_doji": talib.CDLGRAVESTONEDOJI,
     "three_inside": talib.CDL3INSIDE,
     "three_outside": talib.CDL3OUTSIDE,
     "belt_hold": talib.CDLBELTHOLD,
-    "marubozu": talib.CDLMARUBOZU,
-    "closing_marubozu": talib.CDLCLOSINGMARUBOZU,
     "long_line": talib.CDLLONGLINE,
-    "short_line": talib.CDLSHORTLINE,
-    "hikkake": talib.CDLHIKKAKE,
     "doji": talib.CDLDOJI,
-    "long_legged_doji": talib.CDLLONGLEGGEDDOJI,
     "spinning_top": talib.CDLSPINNINGTOP,
-    "high_wave": talib.CDLHIGHWAVE,
 }
 CANDLES = tuple(_PATTERNS)
-CANDLE_LOOKBACK = 16  # bars before: the longest averages 10 bodies before the first of its bars
+CANDLE_LOOKBACK = 12  # bars before: three candles, after the 10 whose mean they are measured by
 
 # Strongest first: three bars that confirm one another, then two, then one, then inside a body.
 BULLISH_CANDLES = CANDLES[: CANDLES.index("harami") + 1]
@@ -182,6 +172,7 @@ def candle(
 ) -> IntArray:
     """Return TA-Lib's verdict on each bar: above 0 bullish, below 0 bearish, 0 for no pattern.
 
+    It is 0, not NaN, in the warm-up of `CANDLE_LOOKBACK` bars.
     Most patterns say 100; engulfing and harami say 80 where one end of the bodies is equal.
 
     Raises
@@ -190,38 +181,18 @@ def candle(
     """
     if name not in _PATTERNS:
         raise ValueError(f"a candle pattern must be one of {', '.join(CANDLES)}, found {name!r}")
-    prices = [_rounded(x) for x in (open_, high, low, close)]
+    # TA-Lib's running sums do no harm here: differences of neighbouring prices are whole multiples
+    # of a price's last bit and add up exactly, so that even ties do not depend on the start.
+    prices = [_ready(x) for x in (open_, high, low, close)]
     return np.asarray(_PATTERNS[name](*prices), dtype=np.int64)
 
 
-# TA-Lib compares a body with a running mean of bodies, and with few ticks in a body the two are
-# often equal, so that the last bit of the sum decides. Prices of 32 significant bits (1 part in
-# 4e9) add up exactly, whatever came before: the verdict no longer depends on the segment's start.
-_KEEP_32_BITS = 2.0**21 + 1.0
-
-
-def _rounded(x: FloatArray) -> FloatArray:
-    """Return `x` rounded to 32 significant bits (Dekker's splitting)."""
-    spread = _ready(x) * _KEEP_32_BITS
-    return np.asarray(spread - (spread - x))
-
-
-# --- degenerate windows and scale -------------------------------------------------------------
+# --- shared -----------------------------------------------------------------------------------
 
 
 def _ready(x: FloatArray) -> FloatArray:
     """Return `x` as TA-Lib must have it."""
     return np.ascontiguousarray(x, dtype=np.float64)
-
-
-def _to_unit(x: FloatArray, close: FloatArray) -> FloatArray:
-    """Return `x` in units of the power of two next to the first close.
-
-    TA-Lib takes what is below 1e-14 for zero, which is a movement where a coin costs 1e-10.
-    A power of two changes no bit, and the first close is known to every later bar.
-    """
-    exponent = math.frexp(close[0])[1] if len(close) else 0
-    return np.asarray(_ready(x) * 2.0**-exponent)
 
 
 def _is_flat(high: FloatArray, low: FloatArray, period: int) -> BoolArray:

@@ -1,9 +1,9 @@
 """Windows: what the last `period` values say, each window reckoned on its own.
 
-Running sums would be faster by a little, but their last bits depend on where the segment began,
-and they find noise where a window is flat. Here a trailing window gives, bit for bit, what the
-whole segment gives, and every window is measured from its own first value, so that flat is
-exactly 0 at any price.
+Running sums, TA-Lib's among them, depend in their last bits on where the segment began and find
+noise where a window is flat (7e-11 at a price of 60000). Here a trailing window gives, bit for
+bit, what the whole segment gives, and every window is measured from its own first value, so
+that flat is exactly 0 at any price.
 
 Arrays are float64 of ONE segment, oldest first. NaN stands where a window is not yet full.
 """
@@ -39,7 +39,7 @@ def correlation(x: FloatArray, y: FloatArray, period: int) -> FloatArray:
     array([nan, nan, -1.])
     """
     apart = deviation(x, period) * deviation(y, period)
-    return np.clip(_covariance(_ready(x), _ready(y), period) / apart, -1.0, 1.0)
+    return np.asarray(np.clip(_covariance(_ready(x), _ready(y), period) / apart, -1.0, 1.0))
 
 
 def before(x: FloatArray, bars: int) -> FloatArray:

@@ -87,8 +87,8 @@ def _on_factor(factor: int, slow: Feature) -> Feature:
 _row = partial(feature, "context")
 
 _SLOW = (
-    _row("return_1", 1, partial(log_return, period=1), "log return over 1 bar"),
-    _row("return_6", 6, partial(log_return, period=6), "log return over 6 bars"),
+    _row("return_1", 1, partial(log_return, period=1), "log of close / close 1 back"),
+    _row("return_6", 6, partial(log_return, period=6), "log of close / close 6 back"),
     _row("place_20", 19, partial(place, period=20), "place in the 20-bar range", 0.5),
     _row("rise_share_14", 14, partial(rise_share, period=14), "upward share of 14 changes", 0.5),
     _row("trend_fit_20", 19, partial(trend_fit, period=20), "correlation of close with time"),

@@ -54,7 +54,7 @@ _row = partial(feature, "price")
 
 PRICE = (
     *(
-        _row(f"return_{n}", n, partial(log_return, period=n), f"log return over {n} bars")
+        _row(f"return_{n}", n, partial(log_return, period=n), f"log of close / close {n} back")
         for n in (1, 3, 6, 12, 24, 48)
     ),
     _row("gap", 1, gap, "log of open / previous close"),
