@@ -74,6 +74,19 @@ def test_make_targets_that_the_documents_name_exist() -> None:
     assert named - targets == set()
 
 
+@pytest.mark.parametrize("target", ["setup", "run", "test", "check", "test-slow", "bench"])
+def test_every_target_makes_the_environment_that_it_needs(target: str) -> None:
+    planned = subprocess.run(  # noqa: S603  make only prints what it would do
+        ["make", "--dry-run", "--always-make", target],  # noqa: S607
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert "-m venv .venv" in planned
+    assert "pip install --requirement requirements.lock" in planned
+
+
 def test_ci_runs_the_test_command_of_the_readme() -> None:
     lines = (ROOT / ".ci" / "run").read_text().splitlines()
     assert lines[-2:] == ["make test", "make check"]

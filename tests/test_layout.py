@@ -30,7 +30,7 @@ HOMES = {
     "ccxt": ("feeds/exchange.py", "feeds/live.py"),
     "imblearn": ("ml/training/balance.py",),
     "optuna": ("ml/training/tuning.py",),
-    "skops": ("ml/member_files.py",),
+    "skops": ("ml/skops_file.py",),
     "talib": ("feeds/indicators.py",),
     "torch": ("ml/models/lstm_model.py",),
     "xgboost": ("ml/models/xgboost_model.py",),
