@@ -1,0 +1,73 @@
+"""Training rows of the strategy: asked where it asks, labelled as its own exits end."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engine.jobs.markets import Market
+from engine.jobs.run import run_batch
+from engine.jobs.settings import Settings, load_settings
+from engine.jobs.sources import training_rows, training_source
+from feeds.bars import Bars
+from ml.labels import horizon_labels
+from strategies.evidence import candidate_mask, evidence_table
+from strategies.signals import BatchSignals
+from tests.makers import make_bars, with_hole
+
+EXITS: dict[str, dict[str, Any]] = {
+    "percent": {"take_profit": 0.6, "stop_loss": 0.4, "max_bars": 6},
+    "atr": {"unit": "atr", "take_profit": 2.0, "stop_loss": 1.5, "max_bars": 9},
+    "trailing": {"take_profit": 3.0, "stop_loss": 0.5, "trailing_stop": 0.3, "max_bars": 20},
+}
+
+
+def settings_with(**changed: Any) -> Settings:
+    return load_settings(None, changed)
+
+
+@pytest.fixture(scope="module")
+def bars() -> Bars:
+    return with_hole(make_bars(6000, seed=5, volatility=0.003), at=3500, missing=40)
+
+
+def test_candidates_are_the_bars_on_which_the_strategy_asks(bars: Bars) -> None:
+    settings = settings_with()
+    source = training_source(bars, settings)
+    np.testing.assert_array_equal(source.asked, candidate_mask(bars, settings.strategy))
+    assert 0 < source.asked.sum() < len(bars) / 4
+
+
+def test_population_all_asks_every_real_bar(bars: Bars) -> None:
+    settings = settings_with(training={"population": "all"})
+    assert training_source(bars, settings).asked.all()
+    rows = training_rows([bars], settings)
+    usable = horizon_labels(bars).valid & (bars.bars_before() >= 400)
+    assert len(rows) == usable.sum()
+
+
+def test_the_horizon_label_takes_its_settings(bars: Bars) -> None:
+    settings = settings_with(training={"lookahead": 9, "profit_threshold": 0.01})
+    expected = horizon_labels(bars, lookahead=9, profit_threshold=0.01)
+    np.testing.assert_array_equal(training_source(bars, settings).labels.value, expected.value)
+
+
+@pytest.mark.parametrize("exits", EXITS.values(), ids=EXITS.keys())
+def test_the_barrier_label_says_how_the_brokers_trade_ends(
+    bars: Bars, exits: dict[str, Any]
+) -> None:
+    settings = settings_with(
+        training={"label": "barrier"}, strategy={"exits": exits, "min_entry_score": 2.0}
+    )
+    labels = training_source(bars, settings).labels
+    tables = {bars.symbol: evidence_table(bars, settings.strategy)}
+    signals = BatchSignals(tables, settings.strategy)
+    trades = run_batch([Market(bars, 400)], signals, settings).execution.trades
+    settled = [t for t in trades if t.exit_reason != "segment_end"]
+    at = np.searchsorted(bars.closed_at, [t.decided_at for t in settled])
+    assert {t.pnl > 0 for t in settled} == {True, False}
+    assert len(settled) > 40
+    assert labels.valid[at].all()
+    assert labels.value[at].tolist() == [int(t.pnl > 0) for t in settled]
+    closed_at = np.array([t.closed_at for t in settled]) + bars.timeframe.delta
+    np.testing.assert_array_equal(labels.known_at[at], closed_at)
