@@ -1,5 +1,7 @@
 """What an exchange asks of orders."""
 
+import math
+
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -28,4 +30,4 @@ class SymbolRules(BaseModel):
         if not self.amount_step:
             return True
         steps = units / self.amount_step
-        return abs(steps - round(steps)) < 1e-6
+        return math.isclose(steps, round(steps), rel_tol=1e-12, abs_tol=1e-6)
