@@ -133,8 +133,12 @@ def _check(bars: Bars) -> None:
         raise BadBarsError(f"{bars.symbol}: columns must be equally long, found {lengths}")
     prices = np.stack([bars.open, bars.high, bars.low, bars.close])
     sound = np.isfinite(prices) & (prices > 0)
-    _refuse(bars, np.any(~sound, axis=0), "a price that is not above 0")
-    _refuse(bars, ~(np.isfinite(bars.volume) & (bars.volume >= 0)), "a volume below 0")
+    _refuse(bars, np.any(~sound, axis=0), "a price that is not a finite number above 0")
+    _refuse(
+        bars,
+        ~(np.isfinite(bars.volume) & (bars.volume >= 0)),
+        "a volume that is not a finite number from 0 up",
+    )
     outside = (prices.min(axis=0) < bars.low) | (prices.max(axis=0) > bars.high)
     _refuse(bars, outside, "open or close outside low..high")
     off_grid = np.not_equal(bars.time.astype(np.int64) % bars.timeframe.ms, 0)
