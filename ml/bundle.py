@@ -32,6 +32,7 @@ from ml.errors import (
     BundleMissingError,
 )
 from ml.manifest import FORMAT, Contents, Manifest, MemberRecord
+from ml.member_files import member_bytes, member_record, read_member
 
 DEFAULT_PATH = Path("models/crypto_scalping_ensemble")
 VERSIONS_KEPT = 5
@@ -132,8 +133,6 @@ def _only_writer(path: Path) -> Iterator[None]:
 
 
 def _write_version(ensemble: Ensemble, manifest: Manifest, path: Path) -> Path:
-    from ml.member_files import member_bytes, member_record  # skops loads torch: only for ML
-
     draft = path / f"new{_DRAFT}"
     draft.mkdir()
     records = []
@@ -242,8 +241,6 @@ def _contents(file: Path, data: bytes) -> Contents:
 
 
 def _ensemble(version: Path, contents: Contents) -> Ensemble:
-    from ml.member_files import read_member  # as above
-
     members, left_out = [], dict(contents.left_out)
     for record in contents.members:
         data = _read(version / record.file)

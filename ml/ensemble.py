@@ -41,10 +41,12 @@ class Member:
             raise ValueError(f"{self.name}: a weight must be above 0, found {self.weight}")
 
     def vote(self, samples: Samples, base_rate: float) -> FloatArray:
-        """Return (n,) probabilities at a prior of 0.5."""
+        """Return (n,) probabilities at a prior of 0.5; NaN where the answer is not finite."""
         chunks = (np.arange(at, min(at + _CHUNK, len(samples))) for at in _starts(samples))
-        raw = [self._raw(samples.take(chunk)) for chunk in chunks]
-        return shift_prior(self.calibrator(np.concatenate(raw)), base_rate)
+        raw = np.concatenate([self._raw(samples.take(chunk)) for chunk in chunks])
+        # A calibrator would make a probability of infinity; NaN stays NaN.
+        sound = np.where(np.isfinite(raw), raw, np.nan)
+        return shift_prior(self.calibrator(sound), base_rate)
 
     def _raw(self, samples: Samples) -> FloatArray:
         return np.asarray(self.model.predict_proba(samples.shaped_for(self.model))[:, 1])
