@@ -150,7 +150,6 @@ _PATTERNS: dict[str, _Pattern] = {
     "dragonfly_doji": talib.CDLDRAGONFLYDOJI,
     "harami": talib.CDLHARAMI,
     "evening_star": talib.CDLEVENINGSTAR,
-    "dark_cloud_cover": talib.CDLDARKCLOUDCOVER,
     "hanging_man": talib.CDLHANGINGMAN,
     "shooting_star": talib.CDLSHOOTINGSTAR,
     "three_inside": talib.CDL3INSIDE,

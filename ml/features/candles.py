@@ -44,10 +44,4 @@ CANDLES = (
         partial(pattern, names=("morning_star", "evening_star")),
         "1 morning star, -1 evening star",
     ),
-    _row(
-        "piercing_or_cover",
-        CANDLE_LOOKBACK,
-        partial(pattern, names=("piercing", "dark_cloud_cover")),
-        "1 piercing line, -1 dark cloud cover",
-    ),
 )
