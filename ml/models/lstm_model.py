@@ -1,21 +1,22 @@
 """A recurrent network over the last bars (PyTorch)."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from copy import deepcopy
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]  # ships no types
 from torch import Tensor, nn
 
 from feeds.bars import FloatArray, IntArray
 from ml.base import FloatMatrix
 from ml.models.binary_model import BinaryModel, Validation, drawn_rows
 
+_OPENMP = ThreadpoolController().select(user_api="openmp")
 _BATCH = 512  # rows per step of learning
 _CHUNK = 4096  # rows per step of answering
 _PATIENCE = 3  # epochs without a better validation loss before the learning stops
@@ -39,7 +40,7 @@ class LSTMModel(BinaryModel):
     learning_rate : of Adam
     max_rows : cap on the training rows; when more come, this many are drawn at random
     seed : of that draw, the first weights and the order of the batches
-    jobs : threads while learning, of the calling thread only
+    jobs : threads while learning; answering takes one
     """
 
     network_: "_Network"
@@ -78,15 +79,14 @@ class LSTMModel(BinaryModel):
         if validation is None:
             rows, tail = np.split(rows, [len(rows) - int(_TAIL * len(rows))])
             validation = (X[tail], y[tail]) if len(tail) else (X[rows], y[rows])
-        # OpenMP's limit is per thread; torch.set_num_threads would change it for everybody.
-        with _own_random_state(self.seed), threadpool_limits(self.jobs, user_api="openmp"):
+        with _own_random_state(self.seed), _threads(self.jobs):
             network = _Network(X.shape[-1], self.hidden)
             network.know(X[rows])
             self.network_ = _learned(network, self, (X[rows], y[rows]), validation)
         self.rows_used_ = len(rows)
 
     def _probability(self, X: FloatMatrix) -> FloatArray:
-        with torch.inference_mode():
+        with torch.inference_mode(), _threads(1):
             chunks = torch.split(torch.tensor(X), _CHUNK)
             logits = torch.cat([self.network_(chunk) for chunk in chunks])
             return np.asarray(torch.sigmoid(logits.double()).numpy())
@@ -152,6 +152,11 @@ def _own_random_state(seed: int) -> Iterator[None]:
         yield
 
 
+def _threads(limit: int) -> AbstractContextManager[Any]:
+    """Limit OpenMP for the calling thread; torch.set_num_threads would do so for everybody."""
+    return cast("AbstractContextManager[Any]", _OPENMP.limit(limits=limit))
+
+
 def _learned(
     network: _Network,
     model: LSTMModel,
@@ -162,12 +167,12 @@ def _learned(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network.to(device)
     loss = _balanced_loss(training[1]).to(device)
-    optimiser = torch.optim.Adam(network.parameters(), lr=model.learning_rate)
+    adam = _Adam(list(network.parameters()), model.learning_rate)
     X, y = _tensors(training)
     best, best_epoch, best_state = np.inf, 0, deepcopy(network.state_dict())
     for epoch in range(model.max_epochs):
         for rows in torch.split(torch.randperm(len(y)), _BATCH):
-            _step(network, optimiser, loss(network(X[rows].to(device)), y[rows].to(device)))
+            adam.step(loss(network(X[rows].to(device)), y[rows].to(device)))
         score = _mean_loss(network, loss, _tensors(validation), device)
         if score < best:
             best, best_epoch, best_state = score, epoch, deepcopy(network.state_dict())
@@ -177,11 +182,34 @@ def _learned(
     return network.cpu().eval()
 
 
-def _step(network: _Network, optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
-    optimiser.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
-    nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-    optimiser.step()
+class _Adam:
+    """Adam (Kingma and Ba, 2015) with gradients clipped to a norm of 1.
+
+    torch.optim.Adam does the same, but making the first one loads torch's compiler: four seconds.
+    """
+
+    def __init__(self, weights: list[Tensor], rate: float) -> None:
+        self._rate = rate
+        self._steps = 0
+        self._state = [(w, torch.zeros_like(w), torch.zeros_like(w)) for w in weights]
+
+    def step(self, loss: Tensor) -> None:
+        """Move the weights against the gradient of the loss."""
+        weights = [weight for weight, _, _ in self._state]
+        gradients = torch.autograd.grad(loss, weights)
+        norm = torch.stack([gradient.norm() for gradient in gradients]).norm()
+        clip = (1.0 / (norm + 1e-6)).clamp(max=1.0)
+        self._steps += 1
+        with torch.no_grad():
+            for (weight, mean, square), gradient in zip(self._state, gradients, strict=True):
+                self._move(weight, mean, square, gradient * clip)
+
+    def _move(self, weight: Tensor, mean: Tensor, square: Tensor, gradient: Tensor) -> None:
+        mean.lerp_(gradient, 0.1)
+        square.lerp_(gradient * gradient, 0.001)
+        rate = self._rate / (1.0 - 0.9**self._steps)
+        deviation = (square / (1.0 - 0.999**self._steps)).sqrt_().add_(1e-8)
+        weight.addcdiv_(mean, deviation, value=-rate)
 
 
 def _mean_loss(
