@@ -1,9 +1,4 @@
-"""As many rows of the rarer class as of the other: invented ones to learn from, never to judge by.
-
-`oversample` (SMOTE) is for training rows alone. The rows that stop the learning early are real
-ones, at the same balance: a model that learned from half and half, judged at natural frequencies,
-would be stopped by how rare the ones are and not by how well it tells them apart.
-"""
+"""SMOTE: more rows of the rarer class, for tabular members and from training rows only."""
 
 import numpy as np
 from imblearn.over_sampling import SMOTE
@@ -45,14 +40,3 @@ def oversample(X: FloatMatrix, y: IntArray, *, seed: int) -> tuple[FloatMatrix, 
     grown, labels = smote.fit_resample(scaler.transform(X), y)
     synthetic = scaler.inverse_transform(grown[len(X) :]) if len(grown) > len(X) else X[:0]
     return np.concatenate([X, synthetic]).astype(np.float32), np.asarray(labels, np.int64)
-
-
-def repeated(y: IntArray) -> IntArray:
-    """Return positions in which the rows of the rarer class recur until both are as many.
-
-    >>> repeated(np.array([0, 1, 0, 0, 1]))
-    array([0, 1, 2, 3, 4, 1])
-    """
-    rarer = np.flatnonzero(y == np.argmin(np.bincount(y, minlength=2)))
-    missing = len(y) - 2 * len(rarer)
-    return np.concatenate([np.arange(len(y)), np.resize(rarer, missing)])

@@ -2,8 +2,8 @@
 
 1. The rows are divided in time, purged by known_at (`ml.splits`), and each part is checked.
 2. Each member learns from the train part: tabular ones with SMOTE (`ml.training.balance`), sequence
-   models from the rows as they are, weighing the classes themselves. The stop part ends the
-   learning of members that learn in rounds.
+   models from the rows as they are, weighing the classes themselves. The stop part, at natural
+   frequencies, ends the learning of members that learn in rounds.
 3. Each member is calibrated on the calibrate part, at natural frequencies; its share of ones is
    the base rate from which the ensemble shifts the prior to 0.5.
 
@@ -17,7 +17,6 @@ from dataclasses import asdict, dataclass
 from time import perf_counter
 from typing import Any
 
-import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import has_fit_parameter
 
@@ -28,7 +27,7 @@ from ml.ensemble import Ensemble, Member
 from ml.errors import TrainingError
 from ml.models.binary_model import drawn_rows
 from ml.splits import Parts, chronological_parts
-from ml.training.balance import oversample, repeated
+from ml.training.balance import oversample
 from ml.training.config import TrainingConfig
 from ml.training.data_pipeline import TrainingSet
 
@@ -162,7 +161,8 @@ def _member(
     fresh: Model = clone(model)
     X, y = _learned_rows(fresh, material)
     if has_fit_parameter(fresh, "validation"):
-        fresh.fit(X, y, validation=_judged_rows(fresh, material.stop))  # type: ignore[call-arg]
+        stop = material.stop
+        fresh.fit(X, y, validation=(stop.samples.shaped_for(fresh), stop.y))  # type: ignore[call-arg]
     else:
         fresh.fit(X, y)
     raw = fresh.predict_proba(material.calibrate.samples.shaped_for(fresh))[:, 1]
@@ -184,12 +184,6 @@ def _learned_rows(model: Model, material: _Material) -> Rows:
     limit = getattr(model, "max_rows", len(material.train))
     drawn = drawn_rows(len(material.train), limit=limit, seed=getattr(model, "seed", 0))
     return material.train.samples.take(drawn).shaped_for(model), material.train.y[drawn]
-
-
-def _judged_rows(model: Model, stop: TrainingSet) -> Rows:
-    """Return the stop part as the model wants it, balanced as the rows it learns from are."""
-    chosen = np.arange(len(stop)) if _is_sequential(model) else repeated(stop.y)
-    return stop.samples.take(chosen).shaped_for(model), stop.y[chosen]
 
 
 def _is_sequential(model: Model) -> bool:

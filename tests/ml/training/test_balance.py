@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from feeds.bars import IntArray
 from ml.base import FloatMatrix
 from ml.errors import TrainingError
-from ml.training.balance import oversample, repeated
+from ml.training.balance import oversample
 
 
 def one_sided(seed: int, rows: int = 80, ones: int = 12) -> tuple[FloatMatrix, IntArray]:
@@ -67,11 +67,3 @@ def test_two_rows_of_a_class_are_enough_and_one_is_refused_in_one_line() -> None
 def test_balanced_rows_are_left_as_they_are() -> None:
     X, y = one_sided(0, ones=40)
     np.testing.assert_array_equal(oversample(X, y, seed=0)[0], X)
-
-
-@settings(deadline=None, max_examples=25)
-@given(y=st.lists(st.integers(0, 1), min_size=2, max_size=60).filter(lambda y: 0 < sum(y) < len(y)))
-def test_repetition_keeps_every_row_and_evens_the_classes(y: list[int]) -> None:
-    chosen = repeated(np.array(y))
-    np.testing.assert_array_equal(chosen[: len(y)], np.arange(len(y)))
-    assert 2 * np.array(y)[chosen].sum() == len(chosen)
