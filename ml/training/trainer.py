@@ -27,7 +27,6 @@ from ml.ensemble import Ensemble, Member
 from ml.errors import TrainingError
 from ml.models.binary_model import drawn_rows
 from ml.splits import Parts, chronological_parts
-from ml.training.balance import oversample
 from ml.training.config import TrainingConfig
 from ml.training.data_pipeline import TrainingSet
 
@@ -145,6 +144,9 @@ def _check(parts: Parts, rows: TrainingSet) -> None:
 
 
 def _material(rows: TrainingSet, parts: Parts, seed: int) -> _Material:
+    # Here and not above: what only knows that a training can be had starts without imblearn.
+    from ml.training.balance import oversample
+
     learned = rows.take(parts.train)
     started = perf_counter()
     grown = oversample(learned.samples.latest(), learned.y, seed=seed)
