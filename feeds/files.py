@@ -1,6 +1,7 @@
 """Bars in files: Parquet and CSV, read with suspicion, written atomically."""
 
 import json
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,7 +94,8 @@ def read_bars(
         synthetic=contents.synthetic,
     )
     defects = inspect_rows(rows, timeframe) if done else ()
-    return bars, report_of(bars, path.name, len(rows), defects, done)
+    report = report_of(bars, source=path.name, rows_read=len(rows), defects=defects, repairs=done)
+    return bars, report
 
 
 def write_bars(bars: Bars, path: Path) -> None:
@@ -135,9 +137,9 @@ def _read(path: Path) -> _Contents:
         raise BadFileError(f"{path}: there is no such file") from error
     except OSError as error:
         raise BadFileError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (ValueError, pa.ArrowException) as error:
+    except (ValueError, pa.ArrowException, pd.errors.ParserWarning) as error:
         line = str(error).splitlines()[0]
-        raise BadFileError(f"{path.name}: not a {path.suffix[1:]} file of bars: {line}") from error
+        raise BadFileError(f"{path.name}: cannot be read as {path.suffix[1:]}: {line}") from error
     if contents.table.empty:
         raise BadFileError(f"{path.name}: the file has no rows")
     return contents
@@ -153,10 +155,12 @@ def _read_parquet(path: Path) -> _Contents:
 
 
 def _read_csv(path: Path) -> _Contents:
-    spelled = spellings(pd.read_csv(path, nrows=0, encoding="utf-8-sig").columns, path.name)
-    wanted = [spelled[name] for name in _READ if name in spelled]
-    table = pd.read_csv(path, usecols=wanted, encoding="utf-8-sig", low_memory=False)
-    return _Contents(_plain(table, spelled), {})
+    # Every column is read, and none becomes the index: a row with a comma too many would
+    # otherwise lose a value or shift all of them, in silence.
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        table = pd.read_csv(path, index_col=False, encoding="utf-8-sig", low_memory=False)
+    return _Contents(_plain(table, spellings(table.columns, path.name)), {})
 
 
 def _plain(table: pd.DataFrame, spelled: Mapping[str, str]) -> pd.DataFrame:

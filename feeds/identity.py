@@ -10,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 import pandas as pd
 
-from feeds.bars import TimeArray
+from feeds.bars import IntArray, TimeArray
 from feeds.errors import BadFileError, BadTimeframeError, FeedError
 from feeds.symbol import normalise_symbol
 from feeds.timeframe import Timeframe
@@ -98,17 +98,17 @@ def settle_timeframe(claims: Sequence[Claim], time: TimeArray, source: str) -> T
     Raises
     ------
     BadFileError
-        if more than half of the rows have another spacing, or no spacing tells the timeframe
+        if the spacing of the rows contradicts the claim, or none tells the timeframe
     """
     said = [(claim.origin, claim.timeframe) for claim in claims if claim.timeframe is not None]
-    spacing, share = _common_spacing(time)
+    steps = np.asarray(np.diff(np.unique(time.astype(np.int64))), np.int64)
     if not said:
-        return _timeframe_of(spacing, source)
+        return _timeframe_of(steps, source)
     timeframe = _first(said, source)
-    if spacing != timeframe.ms and share > 0.5:
+    if len(steps) and _contradict(steps, timeframe):
         raise BadFileError(
-            f"{source}: {said[0][0]} says {timeframe}, but most rows are {_readable(spacing)} "
-            "apart; correct whichever is wrong"
+            f"{source}: {said[0][0]} says {timeframe}, but most rows are "
+            f"{_readable(_most_common(steps))} apart; correct whichever is wrong"
         )
     return timeframe
 
@@ -140,25 +140,26 @@ def _first(said: Sequence[tuple[str, _Said]], source: str) -> _Said:
     return chosen
 
 
-def _common_spacing(time: TimeArray) -> tuple[int, float]:
-    """Return the most common distance of neighbouring times in ms, and its share; 0 for none."""
-    steps = np.diff(np.unique(time.astype(np.int64)))
+def _contradict(steps: IntArray, timeframe: Timeframe) -> bool:
+    """Return whether no two rows are a timeframe apart, or most are nearer to each other."""
+    return not bool((steps == timeframe.ms).any()) or float(np.median(steps)) < timeframe.ms
+
+
+def _timeframe_of(steps: IntArray, source: str) -> Timeframe:
     if not len(steps):
-        return 0, 0.0
-    spacings, counts = np.unique(steps, return_counts=True)
-    most = int(np.argmax(counts))
-    return int(spacings[most]), float(counts[most] / counts.sum())
-
-
-def _timeframe_of(spacing: int, source: str) -> Timeframe:
-    if not spacing:
         raise BadFileError(f"{source}: one time tells no timeframe; name it: --timeframe 5m")
+    spacing = _most_common(steps)
     try:
         return Timeframe(spacing)
     except BadTimeframeError as error:
         raise BadFileError(
             f"{source}: most rows are {_readable(spacing)} apart; {error}"
         ) from error
+
+
+def _most_common(steps: IntArray) -> int:
+    spacings, counts = np.unique(steps, return_counts=True)
+    return int(spacings[np.argmax(counts)])
 
 
 def _readable(spacing: int) -> str:

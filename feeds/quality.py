@@ -113,15 +113,13 @@ class QualityReport:
     segments: int
     holes: tuple[Hole, ...]
 
-    def lines(self) -> list[str]:
-        """Return the report as text, the summary first."""
-        summary = (
-            f"{self.source}: {self.rows_read} rows read, {self.bars} bars "
-            f"({self.filled_bars} filled) in {self.segments} segments"
-        )
-        found = [f"found: {defect}" for defect in self.defects]
-        done = [f"repaired with {repair}" for repair in self.repairs]
-        return [summary, *found, *done, *(f"hole: {hole}" for hole in self.holes)]
+    def __str__(self) -> str:
+        """Return a line with the counts, then a line per defect, repair and hole."""
+        made = f"{self.bars} bars ({self.filled_bars} filled) in {self.segments} segments"
+        counts = f"{self.source}: {self.rows_read} rows read, {made}"
+        found = (f"found {defect}" for defect in self.defects)
+        done = (f"repaired with {repair}" for repair in self.repairs)
+        return "\n".join([counts, *found, *done, *(f"hole of {hole}" for hole in self.holes)])
 
 
 def inspect_rows(frame: pd.DataFrame, timeframe: Timeframe) -> tuple[Defect, ...]:
@@ -135,12 +133,7 @@ def repair_rows(
     """Return the rows after the named repairs, and those that changed something.
 
     They are made in the order of `REPAIRS`, whatever order they are named in: broken rows go
-    first, so that of two rows with one time the sound one stays.
-
-    Raises
-    ------
-    FeedError
-        if a repair has an unknown name
+    first, so that of two rows with one time the sound one stays. Unknown names are refused.
     """
     done = []
     for name in known_repairs(repairs):
@@ -172,10 +165,11 @@ def refuse_defects(defects: tuple[Defect, ...], source: str) -> None:
 
 def report_of(
     bars: Bars,
+    *,
     source: str,
     rows_read: int,
-    defects: tuple[Defect, ...],
-    repairs: tuple[Repair, ...],
+    defects: tuple[Defect, ...] = (),
+    repairs: tuple[Repair, ...] = (),
 ) -> QualityReport:
     """Return the report on the bars that were made of a file's rows."""
     return QualityReport(
@@ -244,7 +238,7 @@ def _price_not_positive(rows: _Rows) -> BoolArray:
 
 
 def _too_large(rows: _Rows) -> BoolArray:
-    return _any(*(column > LARGEST for column in rows.columns))
+    return _any(*((column > LARGEST) & np.isfinite(column) for column in rows.columns))
 
 
 def _low_above_open(rows: _Rows) -> BoolArray:

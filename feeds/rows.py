@@ -87,7 +87,7 @@ def _dates(column: pd.Series, source: str) -> pd.Series:
 
 def _epochs(column: pd.Series, numbers: pd.Series, source: str) -> pd.Series:
     """Read epoch numbers; the first one tells the unit, and all must be in it."""
-    unit = next((unit for unit in _PER_SECOND if _in_span(numbers.iloc[:1], unit).all()), "s")
+    unit = next((unit for unit in _PER_SECOND if _in_span(numbers.iloc[:1], unit).all()), "s or ms")
     outside = ~_in_span(numbers, unit)
     _refuse(column, outside, source, f"epoch {unit} between the years 2000 and 2100")
     milliseconds = numbers.astype(np.float64) * 1000 / _PER_SECOND[unit]
@@ -95,7 +95,8 @@ def _epochs(column: pd.Series, numbers: pd.Series, source: str) -> pd.Series:
 
 
 def _in_span(numbers: pd.Series, unit: str) -> pd.Series:
-    return numbers.between(_EARLIEST_S * _PER_SECOND[unit], _LATEST_S * _PER_SECOND[unit])
+    scale = _PER_SECOND.get(unit, 0)  # an unknown unit has no span
+    return numbers.between(_EARLIEST_S * scale, _LATEST_S * scale, inclusive="left")
 
 
 def _refuse(column: pd.Series, wrong: pd.Series, source: str, wanted: str) -> None:

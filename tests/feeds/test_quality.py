@@ -218,9 +218,10 @@ def test_the_report_tells_what_was_read_found_repaired_and_missing() -> None:
     defects = inspect_rows(frame, FIVE_MINUTES)
     rows, done = repair_rows(frame, FIVE_MINUTES, ["drop-broken"])
     bars = to_bars(rows, "BTC/USDT", FIVE_MINUTES)
-    assert report_of(bars, "BTC.csv", len(frame), defects, done).lines() == [
+    report = report_of(bars, source="BTC.csv", rows_read=len(frame), defects=defects, repairs=done)
+    assert str(report).splitlines() == [
         "BTC.csv: 19 rows read, 20 bars (2 filled) in 2 segments",
-        "found: 1 row with NaN or an infinite value, first 2024-01-01 00:30Z (row 6)",
+        "found 1 row with NaN or an infinite value, first 2024-01-01 00:30Z (row 6)",
         "repaired with drop-broken: 1 broken row dropped",
-        "hole: 10 bars between 2024-01-01 00:45Z and 2024-01-01 01:40Z",
+        "hole of 10 bars between 2024-01-01 00:45Z and 2024-01-01 01:40Z",
     ]
