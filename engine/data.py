@@ -252,8 +252,7 @@ class StreamFeed(SymbolFeed):
         self._name, self.bar_length = warmup.symbol, warmup.timeframe
         self._stream = stream
         self._keep = keep
-        # One more than asked for: the bar that backtrader may hold ahead of its time.
-        self._latest = _LatestBars(warmup, keep + 1)
+        self._latest = _LatestBars(warmup, keep)
         self._ahead = self._latest.count
 
     def islive(self) -> bool:

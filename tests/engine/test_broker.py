@@ -328,6 +328,19 @@ def test_an_order_that_could_not_fill_before_a_hole_is_dropped() -> None:
     assert dropped.decided_at == bars.closed_at[0]
 
 
+def test_a_bracket_that_could_not_enter_before_a_hole_is_one_rejection() -> None:
+    bars = candles([FLAT, CALM, CALM, CALM], hole_before=2)
+    ran = run_script(bars, {0: bracket(exectype=bt.Order.Limit, price=90.0)})
+    assert (ran.fills, reasons(ran)) == ((), ["segment_end"])
+    assert [status for bar, status, _ in ran.strategy.told if bar == 1][3:] == ["Canceled"] * 3
+
+
+def test_the_end_of_a_segment_ends_the_trade_that_was_open() -> None:
+    bars = candles([FLAT, CALM, CALM, CALM], hole_before=2)
+    ran = run_script(bars, {0: order("buy", tradeid=7)})
+    assert len(ran.strategy.ended) == 1
+
+
 def test_an_order_decided_on_the_last_bar_of_a_segment_is_refused() -> None:
     ran = run_script(candles([FLAT, CALM, CALM, CALM], hole_before=2), {1: bracket()})
     assert ran.fills == ()
@@ -362,7 +375,11 @@ def test_an_order_that_breaks_a_rule_is_a_rejection(
 
 
 def test_a_small_rest_can_always_be_sold() -> None:
-    script = {0: order("buy", 0.6), 1: order("sell", 0.3)}
+    def act(strategy: Any, data: Any) -> None:
+        entry = strategy.buy(data, size=0.6, transmit=False)
+        strategy.sell(data, size=0.4, parent=entry, exectype=bt.Order.Stop, price=90.0)
+
+    script = {0: act, 1: order("sell", 0.3)}
     ran = run_script(candles([CALM] * 4), script, rules={"BTC/USDT": LEAST})
     assert reasons(ran) == []
 
@@ -395,8 +412,8 @@ def test_rules_below_zero_or_unknown_are_refused() -> None:
 def test_units_that_cancel_out_leave_nothing_behind() -> None:
     script = {0: both(order("buy", 0.1), order("buy", 0.2)), 1: order("sell", 0.3)}
     ran = run_script(candles([CALM] * 4), script)
+    assert [fill.units for fill in ran.fills] == [0.1, 0.2, -(0.1 + 0.2)]
     assert len(ran.trades) == len(ran.strategy.ended) == 1
-    assert ran.strategy.position.size == 0.0
 
 
 def test_an_order_that_turns_a_position_around_is_filled_completely() -> None:

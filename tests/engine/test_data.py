@@ -95,6 +95,18 @@ def test_windows_of_a_stream_stay_as_they_were_when_it_goes_on() -> None:
         assert not window.close.flags.writeable
 
 
+@given(seed=st.integers(0, 10_000))
+@settings(max_examples=20, deadline=None)
+def test_a_stream_that_keeps_just_enough_still_shows_full_windows(seed: int) -> None:
+    markets = [random_market(seed, 60, "AAA/USDT"), random_market(seed, 60, "BBB/USDT")]
+    engine = engine_of([])
+    for bars in markets:
+        engine.add_stream(StreamFeed(stream_of(bars, 4), bars[:4], keep=4))
+    live = engine.execute(Witness, n=4).strategy
+    batch = watch(markets, 4, streamed=False, n=4)
+    assert [w.digest() for w in batch.windows] == [w.digest() for w in live.windows]
+
+
 def test_a_stream_is_asked_for_no_bar_before_it_is_needed() -> None:
     bars = make_bars(20)
     asked: list[int] = []
