@@ -7,7 +7,8 @@ the writer is stopped, a reader finds the old version or the new one.
 
 Every file's SHA-256 is in the manifest, and the manifest's is in the name of the version. They
 prove damage, not intent: whoever can write the folder can write digests too. What a planted file
-can *not* do is run code, see `ml.member_files`.
+can *not* do is run code, see `ml.member_files`; that a library written in C survives whatever is
+planted for it nobody promises, so take bundles from people you trust.
 """
 
 import fcntl
@@ -111,7 +112,7 @@ def refuse_pickle(path: Path) -> None:
     ------
     BundleError
     """
-    if path.suffix in _PICKLES:
+    if path.suffix.lower() in _PICKLES:
         raise BundleError(
             f"{path}: pickled models are neither read nor written, since reading one runs its "
             f"code; a bundle is a folder such as {DEFAULT_PATH}, made by train_ml_ensemble.py"

@@ -96,6 +96,8 @@ class XGBoostModel(BinaryModel):
         ValueError
             If the bytes are not such a model.
         """
+        if not data.startswith(b"{"):  # XGBoost ends the process over an empty file
+            raise ValueError("XGBoostModel: these bytes are not UBJSON")
         model = cls(**params)
         model.booster_ = xgboost.Booster({"nthread": 1}, model_file=bytearray(data))
         model.n_features_in_ = model.booster_.num_features()

@@ -1,0 +1,68 @@
+"""Small trained ensembles for tests."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from feeds.bars import Bars
+from ml.base import Samples
+from ml.calibration import PlattCalibrator
+from ml.ensemble import Ensemble, Member
+from ml.features.catalog import FEATURE_NAMES
+from ml.features.matrix import feature_matrix
+from ml.manifest import Manifest
+from ml.models.logistic_model import LogisticModel
+from ml.models.lstm_model import LSTMModel
+from ml.models.random_forest_model import RandomForestModel
+from ml.models.svm_model import SVMModel
+from ml.models.xgboost_model import XGBoostModel
+
+WARM = 400
+
+
+def quick_models() -> dict[str, Any]:
+    """Return the five models, small enough to learn in a blink."""
+    return {
+        "random_forest": RandomForestModel(n_estimators=8, max_depth=4),
+        "xgboost": XGBoostModel(max_rounds=8, max_depth=3),
+        "lstm": LSTMModel(steps=6, hidden=8, max_epochs=1),
+        "logistic": LogisticModel(),
+        "svm": SVMModel(max_rows=120),
+    }
+
+
+def samples_of(bars: Bars) -> Samples:
+    return Samples(feature_matrix(bars), np.arange(WARM, len(bars)))
+
+
+def trained_on(bars: Bars, models: Mapping[str, Any] | None = None) -> Ensemble:
+    """Return an ensemble that learned whether the bar itself closed above its open."""
+    samples = samples_of(bars)
+    y = (bars.close > bars.open)[samples.rows].astype(np.int64)
+    members = []
+    for weight, (name, model) in enumerate((models or quick_models()).items(), start=1):
+        X = samples.shaped_for(model)
+        raw = model.fit(X, y).predict_proba(X)[:, 1]
+        members.append(Member(name, float(weight), model, PlattCalibrator.from_fit(raw, y)))
+    return Ensemble(tuple(members), float(y.mean()))
+
+
+def manifest_for(bars: Bars, **changes: Any) -> Manifest:
+    facts: dict[str, Any] = {
+        "created_at": np.datetime64("2024-06-01T12:00:00"),
+        "feature_names": FEATURE_NAMES,
+        "label": {"kind": "horizon", "lookahead": 5},
+        "population": "candidates",
+        "exits": {"stop_loss": 0.005, "max_bars": 5},
+        "costs": {"fee": 0.001},
+        "mandatory": {"rsi_below": 30.0},
+        "symbols": (bars.symbol,),
+        "timeframe": str(bars.timeframe),
+        "seen_until": bars.closed_at[-1],
+        "data_digests": {bars.symbol: bars.digest()},
+        "seed": 0,
+        "synthetic": bars.synthetic,
+        "metrics": {"auc": 0.1 + 0.2},
+    }
+    return Manifest(**{**facts, **changes})
