@@ -82,11 +82,6 @@ class SymbolFeed(bt.feed.DataBase):
         """The time at which the current bar closed, which is now (datetime64[ms], UTC)."""
         return np.datetime64(self.bar_time + self.bar_length.delta)
 
-    @property
-    def ends_data(self) -> bool:
-        """True if this is known to be the last bar of all."""
-        return False
-
     def window(self, n: int) -> Bars:
         """Return the last `n` bars of the current segment, the current bar last.
 
@@ -100,7 +95,7 @@ class SymbolFeed(bt.feed.DataBase):
         raise NotImplementedError
 
     def _tick_nullify(self) -> None:
-        """Do nothing: ticks matter to replayed data, and cost a third of a bar's time."""
+        """Do nothing: ticks matter to replayed data only, and took 7 of an idle bar's 17 µs."""
 
     def _tick_fill(self, force: bool = False) -> None:
         """Do nothing, for the same reason."""
@@ -125,8 +120,14 @@ class BarsFeed(SymbolFeed):
         self._rows, self._age, self._ahead = bars, bars.bars_before(), first
 
     @property
-    def ends_data(self) -> bool:
-        return self.index == len(self._rows) - 1
+    def recorded(self) -> Bars:
+        """The whole recording, for indicators that are computed in one go."""
+        return self._rows
+
+    @property
+    def first(self) -> int:
+        """The position of the first bar delivered."""
+        return self._ahead
 
     def delivered(self) -> Bars:
         return self._rows[self._ahead : self._ahead + len(self)]
@@ -137,6 +138,7 @@ class BarsFeed(SymbolFeed):
             self._fill_line(name, getattr(bars, name).astype(np.float64))
         self._fill_line("datetime", stamps(bars.time))
         self._fill_line("segment_end", bars.last_of_segment().astype(np.float64))
+        self._fill_line("openinterest", np.full(len(bars), np.nan))
         self.home()
 
     def _fill_line(self, name: str, values: FloatArray) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from engine.cerebro import Engine, Execution
 from engine.data import StreamFeed, stream_of
+from engine.records import Fill
 from feeds.bars import Bars
 from feeds.costs import Costs
 from feeds.timeframe import Timeframe
@@ -16,6 +17,9 @@ FREE = Costs(fee=0.0, half_spread=0.0, slippage=0.0)
 START = np.datetime64("2024-01-01", "ms")
 Candle: TypeAlias = tuple[float, float, float, float]
 Act: TypeAlias = Callable[["Scripted", Any], Any]
+PAID = Costs(fee=0.001, half_spread=0.001, slippage=0.001)
+FLAT: Candle = (100.0, 100.0, 100.0, 100.0)
+CALM: Candle = (100.0, 101.0, 99.0, 100.0)
 
 
 def candles(
@@ -145,3 +149,13 @@ def bracket(
         return entry
 
     return act
+
+
+def order(side: str, units: float = 1.0, **how: Any) -> Act:
+    """Return the act of one plain order."""
+    return lambda strategy, data: getattr(strategy, side)(data, size=units, **how)
+
+
+def brief(fills: tuple[Fill, ...]) -> list[tuple[int, float, float, str]]:
+    """Return bar, units, price aimed at and reason of each fill."""
+    return [(f.bar, f.units, round(f.aimed_price, 6), f.reason) for f in fills]

@@ -78,6 +78,15 @@ def test_every_line_holds_its_column(streamed: bool) -> None:
     np.testing.assert_array_equal(seen[:, 8], stamps(bars.time)[20:])
 
 
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_line_that_bars_do_not_have_is_nan(streamed: bool) -> None:
+    class Reading(bt.Strategy):
+        def next(self) -> None:
+            assert np.isnan(self.data.openinterest[0])
+
+    engine_of([make_bars(5)], streamed=streamed).execute(Reading)
+
+
 def test_stamps_are_backtraders_own_days() -> None:
     time = make_bars(300).time
     back = [bt.num2date(stamp) for stamp in stamps(time)]

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from engine.rules import SymbolRules
 from engine.sizing import units_for_fraction, units_for_risk
 from feeds.costs import Costs
-from tests.engine.markets import FREE, Scripted, candles, engine_of
-from tests.engine.test_broker import order
+from tests.engine.markets import FREE, Scripted, candles, engine_of, order
 
 MONEY = st.floats(1.0, 1e7)
 PRICE = st.floats(1e-6, 1e6)
