@@ -226,8 +226,7 @@ class BarBroker(FillBroker):
         last = self._last_order[data]
         kind = SellOrder if held > 0 else BuyOrder
         order = kind(owner=last.owner, data=data, size=abs(held), tradeid=last.tradeid)
-        reason = "end_of_data" if data.ends_data else "segment_end"
-        order.addinfo(reason=reason, decided_at=data.moment)
+        order.addinfo(reason="segment_end", decided_at=data.moment)
         self._ocoize(order, None)
         order.submit(self)
         order.accept(self)

@@ -2,9 +2,13 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from tests.world import World
 
 # A test shares its machine with others. These are read when the libraries start, hence here.
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -24,6 +28,14 @@ _DESELECTED = pytest.StashKey[int]()
 def real_bars_dir() -> Path:
     """The folder of real exchange bars; only for tests marked `real_data`."""
     return REAL_BARS
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> "World":
+    """Simulated bars with a trained bundle."""
+    from tests.world import make_world  # only for those who ask: it loads all of learning
+
+    return make_world(tmp_path_factory.mktemp("world"))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

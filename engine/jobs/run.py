@@ -41,11 +41,7 @@ def run_stream(markets: Sequence[Market], signals: Signals, settings: Settings) 
     engine = _engine(settings)
     for market in markets:
         engine.add_stream(
-            StreamFeed(
-                stream_of(market.bars, market.first),
-                warmup=market.bars[: market.first],
-                symbol=market.bars.symbol,
-            )
+            StreamFeed(stream_of(market.bars, market.first), market.bars[: market.first])
         )
     return _execute(engine, signals, settings)
 

@@ -1,5 +1,6 @@
 """The ensemble as a backtrader indicator, for any strategy."""
 
+from array import array
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ from ml.prediction import Confidence, Prediction, Signal
 MEMBERS = ("random_forest", "xgboost", "lstm", "logistic", "svm")
 SIGNALS = tuple(Signal)
 CONFIDENCES = tuple(Confidence)
+LINES = ("probability", "signal", "confidence", *MEMBERS)
 
 
 class MLEnsemble(bt.Indicator):
@@ -32,7 +34,7 @@ class MLEnsemble(bt.Indicator):
     random_forest, xgboost, lstm, logistic, svm : the members' votes
     """
 
-    lines: Any = ("probability", "signal", "confidence", *MEMBERS)
+    lines: Any = LINES
     params: Any = (("analyzer", None), ("where", None), ("window", 401))
 
     def next(self) -> None:
@@ -41,18 +43,21 @@ class MLEnsemble(bt.Indicator):
         asked = bool(_asked(window, self.p.where)[-1])
         self._put(0, self.p.analyzer.predict_last(window) if asked else None)
 
-    def once(self, start: int, end: int) -> None:
+    def oncestart(self, start: int, end: int) -> None:
+        """Leave the first bar to `once`, which takes them all."""
+
+    def once(self, _start: int, end: int) -> None:
         """All at once: one batch over the bars to ask about."""
-        bars, first = self.data.p.bars, self.data.p.first
+        bars, first = self.data.recorded, self.data.first
         asked = _asked(bars, self.p.where)
         asked[:first] = False
         rows = np.flatnonzero(asked)
         table = self.p.analyzer.predict(bars, rows)
-        columns = np.full((len(self.lines), end), np.nan)
+        columns = np.full((len(LINES), end), np.nan)
         for row, bar in enumerate(rows.tolist()):
             columns[:, bar - first] = _line_values(table.at(row))
         for line, values in zip(self.lines, columns, strict=True):
-            line.array[start:end] = type(line.array)("d", values[start:].tobytes())
+            line.array = array("d", values.tobytes())
 
     def _put(self, ago: int, opinion: Any) -> None:
         for line, value in zip(self.lines, _line_values(opinion), strict=True):
@@ -65,7 +70,7 @@ def _asked(bars: Bars, where: Callable[[Bars], BoolArray] | None) -> BoolArray:
 
 def _line_values(opinion: Any) -> list[float]:
     if not isinstance(opinion, Prediction):
-        return [np.nan] * (3 + len(MEMBERS))
+        return [np.nan] * len(LINES)
     votes = (opinion.votes.get(name, np.nan) for name in MEMBERS)
     signal, confidence = SIGNALS.index(opinion.signal), CONFIDENCES.index(opinion.confidence)
     return [opinion.probability, signal, confidence, *votes]

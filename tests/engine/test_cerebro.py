@@ -155,9 +155,7 @@ def test_the_equity_curve_is_what_the_broker_said_at_every_bar(seed: int) -> Non
 @RUNS
 def test_a_run_bar_by_bar_fills_as_the_recorded_one(seed: int) -> None:
     batch, streamed = run_anything(seed), run_anything(seed, streamed=True)
-    # A stream does not know that a bar is the last of all, only that it ends its segment.
-    known = [replace(f, reason=f.reason.replace("end_of_data", "segment_end")) for f in batch.fills]
-    assert tuple(known) == streamed.fills
+    assert batch.fills == streamed.fills
     assert batch.rejections == streamed.rejections
     np.testing.assert_array_equal(batch.equity.equity, streamed.equity.equity)
 
@@ -168,8 +166,7 @@ def test_nothing_is_filled_on_filled_bars_nor_carried_across_holes(seed: int) ->
     markets = {bars.symbol: bars for bars in markets_of(seed)}
     ran = run_anything(seed)
     for fill in ran.fills:
-        closing = fill.reason in ("segment_end", "end_of_data")
-        assert closing or not markets[fill.symbol].filled[fill.bar]
+        assert fill.reason == "segment_end" or not markets[fill.symbol].filled[fill.bar]
     for symbol, bars in markets.items():
         for segment in np.unique(bars.segment):
             own = [f for f in ran.fills if f.symbol == symbol and bars.segment[f.bar] == segment]
@@ -202,10 +199,6 @@ class OneBracketAtATime(bt.Strategy):
             self.entered, self.entry = order.data.index, None
 
 
-NAMES = {**{reason.name.lower(): reason for reason in ExitReason}}
-NAMES["end_of_data"] = ExitReason.SEGMENT_END
-
-
 @given(
     seed=SEEDS,
     below=st.sampled_from([0.002, 0.005, 0.01]),
@@ -229,7 +222,7 @@ def test_bracket_trades_end_where_first_exit_says(
     expected = first_exit(bars, at, plan)
     assert [fill.bar for fill in exits] == expected.bar.tolist()
     assert [fill.aimed_price for fill in exits] == expected.price.tolist()
-    assert [NAMES[fill.reason] for fill in exits] == expected.reason.tolist()
+    assert [ExitReason[fill.reason.upper()] for fill in exits] == expected.reason.tolist()
     np.testing.assert_array_equal(paid, PAID.bought_at(bars.open[at]))
     decided = np.array([fill.decided_at for fill in entries], "datetime64[ms]")
     np.testing.assert_array_equal(next_fill_bar(bars)[np.searchsorted(bars.closed_at, decided)], at)

@@ -4,12 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from engine.jobs.markets import Market
+from engine.jobs.markets import Market, cut
 from engine.jobs.run import HybridRun, run_batch, run_stream
+from engine.jobs.serving import serving_analyzer
 from engine.jobs.settings import load_settings
 from strategies.evidence import evidence_table
 from strategies.signals import BatchSignals, WindowSignals
 from tests.makers import make_bars, with_hole
+from tests.world import UNTIL, World
 
 SETTINGS = load_settings(overrides={"strategy": {"min_entry_score": 5.0}})
 
@@ -46,3 +48,18 @@ def test_a_rehearsal_keeps_the_journal_of_the_backtest() -> None:
     pd.testing.assert_frame_equal(
         rehearsal(traded).decisions, backtest(traded).decisions, rtol=1e-6, atol=1e-6
     )
+
+
+def test_the_ensemble_tips_the_same_decisions_bar_by_bar(world: World) -> None:
+    settings = world.settings()
+    end = UNTIL + np.timedelta64(6, "D")
+    traded = [cut(bars, start=UNTIL, end=end, warmup_bars=400) for bars in world.bars]
+    analyzer = serving_analyzer(settings, traded[0].bars.timeframe)
+    tables = {m.bars.symbol: evidence_table(m.bars, settings.strategy) for m in traded}
+    signals = BatchSignals(tables, settings.strategy, analyzer)
+    at_once = run_batch(traded, signals, settings)
+    one_by_one = run_stream(traded, WindowSignals(settings.strategy, analyzer), settings)
+    assert at_once.ml_asked > 20
+    assert one_by_one.ml_asked == at_once.ml_asked
+    assert one_by_one.execution.fills == at_once.execution.fills
+    pd.testing.assert_frame_equal(one_by_one.decisions, at_once.decisions, rtol=1e-5, atol=1e-5)

@@ -84,7 +84,7 @@ def test_where_an_opinion_does_not_matter_none_would_have_entered(
 
 def test_the_ensemble_can_tip_a_score_up_and_down() -> None:
     four = evidence(rsi=True, bollinger=True)
-    six = replace(four, holds=four.holds | {"volume": True, "macd": True})
+    six = replace(four, holds={**four.holds, "volume": True, "macd": True})
     assert decide(four, prediction(0.75), CONFIG).enter
     assert not decide(four, prediction(0.65), CONFIG).enter
     assert decide(six, None, CONFIG).enter

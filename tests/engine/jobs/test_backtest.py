@@ -1,0 +1,182 @@
+"""Backtests from the command line, on a simulated market with a trained bundle."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from run_backtest import main
+from tests.world import World
+
+CLEAN = "2022-02-15"
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "runs"
+
+
+def answer(capsys: pytest.CaptureFixture[str], *words: object) -> Any:
+    """Run the command and return the one JSON object on stdout."""
+    assert main([*map(str, words), "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def refusal(capsys: pytest.CaptureFixture[str], *words: object) -> str:
+    """Run the command and return its one line of refusal."""
+    assert main([*map(str, words)]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.count("\n") == 1
+    return said.err
+
+
+def test_compare_runs_both_on_the_same_bars_and_adds_up(
+    world: World, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = answer(
+        capsys, "--data", *world.files, "--start-date", CLEAN, "--ml", "compare",
+        "--model", world.bundle, "--out", out,
+    )  # fmt: skip
+    off, on = found["runs"]
+    groups = found["comparison"]["groups"]
+    assert (off["ml"], on["ml"]) == ("off", "on")
+    assert off["ml_asked"] == 0 < on["ml_asked"]
+    assert on["ml_unavailable"] == 0
+    assert groups["kept"]["trades"] + groups["added"]["trades"] == on["trades"]
+    assert groups["kept"]["trades"] + groups["removed"]["trades"] == off["trades"]
+    difference = on["metrics"]["total_return"] - off["metrics"]["total_return"]
+    assert found["comparison"]["difference"]["total_return"] == pytest.approx(difference)
+    assert not on["in_sample"]
+    assert found["data"]["synthetic"]
+
+
+def test_the_run_folder_tells_the_same_as_the_command(
+    world: World, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = answer(
+        capsys, "--data", world.files[0], "--start-date", CLEAN, "--ml", "on", "--model",
+        world.bundle, "--out", out,
+    )  # fmt: skip
+    folder = Path(found["run_dir"])
+    assert json.loads((folder / "metrics.json").read_text()) == found
+    trades = pd.read_csv(folder / "on" / "trades.csv")
+    decisions = pd.read_parquet(folder / "on" / "decisions.parquet")
+    assert len(trades) == found["runs"][0]["trades"]
+    assert (decisions["outcome"] == "entered").sum() == len(trades)
+    assert (decisions["ml"] == "answered").sum() == found["runs"][0]["ml_asked"]
+    entered = decisions[decisions["outcome"] == "entered"]
+    assert entered["pnl"].sum() == pytest.approx(trades["pnl"].sum())
+    assert (entered["score"] >= 6).all()
+    assert (decisions["rsi"] < 30).all()
+
+
+def test_a_comparison_on_seen_bars_is_refused_and_names_the_first_clean_date(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("--data", world.files[0], "--model", world.bundle, "--ml")
+    assert f"--start-date {CLEAN}" in refusal(capsys, *words, "compare")
+    assert "in-sample" in refusal(capsys, *words, "compare", "--in-sample")
+    assert "--in-sample" in refusal(capsys, *words, "auto")
+
+
+def test_seen_bars_are_stamped_when_they_are_allowed(
+    world: World, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("--data", world.files[0], "--model", world.bundle, "--in-sample", "--out", out)
+    assert answer(capsys, *words)["runs"][0]["in_sample"]
+    assert main([*map(str, words)]) == 0
+    assert "IN-SAMPLE" in capsys.readouterr().out
+
+
+def test_without_a_bundle_auto_trades_on_loudly_and_counts(
+    world: World, out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--data", str(world.files[0]), "--model", str(tmp_path / "none"), "--out", str(out)]
+    assert main([*words, "--json"]) == 0
+    said = capsys.readouterr()
+    run = json.loads(said.out)["runs"][0]
+    assert run["ml"] == "off"
+    assert run["ml_asked"] == run["ml_unavailable"] > 0
+    assert "TRADING WITHOUT ML" in said.err
+
+
+@pytest.mark.parametrize("mode", ["on", "compare"])
+def test_without_a_bundle_on_and_compare_stop(
+    mode: str, world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("--data", world.files[0], "--model", tmp_path / "none", "--ml", mode)
+    assert "none" in refusal(capsys, *words)
+
+
+def test_a_damaged_bundle_stops_a_comparison(
+    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(world.bundle, copy)
+    (victim,) = copy.rglob("xgboost*")
+    victim.write_bytes(victim.read_bytes()[:-1])
+    words = ("--data", world.files[0], "--start-date", CLEAN, "--model", copy, "--ml", "compare")
+    assert victim.name in refusal(capsys, *words)
+
+
+@pytest.mark.parametrize(
+    ("section", "named"),
+    [("[strategy.exits]\ntake_profit = 0.7\n", "take_profit"), ("[strategy]\nrsi_oversold = 25\n",
+     "rsi_below")],
+)  # fmt: skip
+def test_a_bundle_for_other_exits_or_another_filter_is_refused_by_name(
+    section: str, named: str, world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "tandem.toml"
+    config.write_text(section)
+    words = ("--data", world.files[0], "--model", world.bundle, "--ml", "on", "--config", config)
+    assert named in refusal(capsys, *words)
+
+
+def test_dates_outside_the_bars_are_refused_with_the_span(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("--data", world.files[0], "--ml", "off", "--start-date", "2030-01-01")
+    assert "2022-01-01" in refusal(capsys, *words)
+
+
+def test_the_warm_up_is_taken_before_the_start(
+    world: World, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = answer(
+        capsys, "--data", world.files[0], "--ml", "off", "--start-date", "2022-01-10",
+        "--end-date", "2022-01-12", "--out", out,
+    )  # fmt: skip
+    facts = found["data"]["symbols"]["BTC/USDT"]
+    assert facts["bars"] == 2 * 288
+    assert facts["warmup_bars"] == 400
+    assert facts["start"].startswith("2022-01-10T00:00")
+    assert facts["end"].startswith("2022-01-12T00:00")
+
+
+def test_a_fee_above_two_percent_is_refused(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "0.02" in refusal(capsys, "--data", world.files[0], "--fee", "0.1")
+
+
+def test_the_same_symbol_twice_is_refused(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "BTC/USDT" in refusal(capsys, "--data", world.files[0], world.files[0], "--ml", "off")
+
+
+def test_the_same_run_twice_gives_the_same_figures(
+    world: World, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("--data", *world.files, "--ml", "off", "--start-date", CLEAN, "--out", out)
+    first, second = answer(capsys, *words), answer(capsys, *words)
+    assert first["runs"] == second["runs"]
+    assert first["run_dir"] != second["run_dir"]
+
+
+def test_the_settings_are_shown_and_nothing_is_run(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--show-config", "--fee", "0.0005"]) == 0
+    assert "fee = 0.0005" in capsys.readouterr().out
