@@ -72,7 +72,7 @@ BRACKETS = [
         "what is still open at the end closes at the last close",
         [CALM, (100, 101, 99, 100.5)],
         {},
-        [(2, -1, 100.5, "end_of_data")],
+        [(2, -1, 100.5, "segment_end")],
     ),
 ]
 
