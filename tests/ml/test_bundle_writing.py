@@ -1,9 +1,10 @@
 """A writer that is stopped at any moment leaves a whole bundle."""
 
 import os
-import subprocess
+import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,87 +17,80 @@ from tests.makers import make_bars
 from tests.ml.trained import manifest_for, trained_on
 
 BARS = make_bars(500)
-
-# Every change of the file system that a writer makes is an audit event; the child process dies
-# at the k-th, without a chance to clean up, for k from 0 until it gets to the end.
-KILLS = """
-import os, shutil, sys
-from pathlib import Path
-import numpy as np
-from tests.ml.test_bundle_writing import BARS, ensemble_of_one
-from tests.ml.trained import manifest_for
-from ml.bundle import load_bundle, save_bundle
-
-folder = Path(sys.argv[1])
-ensemble = ensemble_of_one()
-months = {"old": 1, "new": 2}
-
-def save(which, path):
-    moment = np.datetime64(f"2024-{months[which]:02}-01")
-    save_bundle(ensemble, manifest_for(BARS, created_at=moment), path)
-
-def die_at(step):
-    left = [step]
-    def hook(event, args):
-        writes = event == "open" and str(folder) in str(args[0]) and args[2] & 3
-        if writes or event in ("os.rename", "os.mkdir", "os.remove", "os.rmdir"):
-            left[0] -= 1
-            if left[0] < 0:
-                os._exit(9)
-    sys.addaudithook(hook)
-
-save("old", folder / "first")
-outcomes = []
-for step in range(100):
-    path = folder / f"killed_at_{step}"
-    shutil.copytree(folder / "first", path)
-    if not (child := os.fork()):
-        die_at(step)
-        save("new", path)
-        os._exit(0)
-    done = os.waitpid(child, 0)[1] == 0
-    found = load_bundle(path)
-    outcomes.append("new" if found.manifest.created_at.month == 2 else "old")
-    save("new", path)
-    assert load_bundle(path).manifest.created_at.month == 2
-    assert not list(path.glob("*.part"))
-    if done:
-        break
-print(done, " ".join(outcomes))
-"""
+KILLED = 9
 
 
-def ensemble_of_one() -> Ensemble:
+@pytest.fixture(scope="module")
+def ensemble() -> Ensemble:
     return trained_on(BARS, {"plain": LogisticRegression(max_iter=500)})
 
 
-def test_a_writer_killed_at_any_step_leaves_the_old_bundle_or_the_new_one(tmp_path: Path) -> None:
-    told = subprocess.run(  # noqa: S603  our own code
-        [sys.executable, "-c", KILLS, str(tmp_path)],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=Path(__file__).parents[2],
-    )
-    assert told.returncode == 0, told.stderr
-    done, *outcomes = told.stdout.split()
-    assert done == "True"
-    assert len(outcomes) >= 8
-    assert outcomes == sorted(outcomes, reverse=True)  # old until it is new, never back
-    assert (outcomes[0], outcomes[-1]) == ("old", "new")
+def save(ensemble: Ensemble, path: Path, *, month: int) -> None:
+    moment = np.datetime64(f"2024-{month:02}-01")
+    save_bundle(ensemble, manifest_for(BARS, created_at=moment), path)
+
+
+def month_in_force(path: Path) -> int:
+    return load_bundle(path).manifest.created_at.month
+
+
+def die_at_change(step: int, folder: Path) -> None:
+    """End this process, with no chance to clean up, before its change number `step` of files."""
+    left = iter(range(step))
+
+    def hook(event: str, args: tuple[Any, ...]) -> None:
+        changes = event in ("os.rename", "os.mkdir", "os.remove", "os.rmdir")
+        writes = event == "open" and str(folder) in str(args[0]) and args[2] & os.O_ACCMODE
+        if (changes or writes) and next(left, None) is None:
+            os._exit(KILLED)
+
+    sys.addaudithook(hook)
+
+
+def save_until_killed(ensemble: Ensemble, path: Path, step: int) -> bool:
+    """Save in a process of its own that is killed at `step`; return True if it got to its end."""
+    child = os.fork()
+    if not child:
+        try:
+            die_at_change(step, path)
+            save(ensemble, path, month=2)
+            os._exit(0)
+        finally:
+            os._exit(1)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert code in (0, KILLED)
+    return code == 0
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+def test_a_writer_killed_at_any_step_leaves_the_old_bundle_or_the_new_one(
+    ensemble: Ensemble, tmp_path: Path
+) -> None:
+    save(ensemble, tmp_path / "first", month=1)
+    found, step, finished = [], 0, False
+    while not finished:
+        path = tmp_path / str(step)
+        shutil.copytree(tmp_path / "first", path)
+        finished = save_until_killed(ensemble, path, step)
+        found.append(month_in_force(path))
+        save(ensemble, path, month=3)
+        assert month_in_force(path) == 3
+        assert not list(path.glob("*.part"))
+        step += 1
+    assert found == sorted(found)  # the old one until it is the new one
+    assert (found[0], found[-1]) == (1, 2)
+    assert len(found) >= 8
 
 
 def test_a_full_disk_is_a_named_error_and_leaves_the_old_bundle(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ensemble: Ensemble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ensemble = ensemble_of_one()
-    save_bundle(ensemble, manifest_for(BARS), tmp_path)
-    before = load_bundle(tmp_path).digest
+    save(ensemble, tmp_path, month=1)
 
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(BundleError, match=r"cannot be written.*No space left"):
-        save_bundle(ensemble, manifest_for(BARS, created_at=np.datetime64("2025-01-01")), tmp_path)
-    assert load_bundle(tmp_path).digest == before
+        save(ensemble, tmp_path, month=2)
+    assert month_in_force(tmp_path) == 1

@@ -12,11 +12,7 @@ from ml.ensemble import Ensemble, Member
 from ml.features.catalog import FEATURE_NAMES
 from ml.features.matrix import feature_matrix
 from ml.manifest import Manifest
-from ml.models.logistic_model import LogisticModel
-from ml.models.lstm_model import LSTMModel
-from ml.models.random_forest_model import RandomForestModel
-from ml.models.svm_model import SVMModel
-from ml.models.xgboost_model import XGBoostModel
+from ml.models.catalog import model_class
 
 WARM = 400
 
@@ -24,11 +20,11 @@ WARM = 400
 def quick_models() -> dict[str, Any]:
     """Return the five models, small enough to learn in a blink."""
     return {
-        "random_forest": RandomForestModel(n_estimators=8, max_depth=4),
-        "xgboost": XGBoostModel(max_rounds=8, max_depth=3),
-        "lstm": LSTMModel(steps=6, hidden=8, max_epochs=1),
-        "logistic": LogisticModel(),
-        "svm": SVMModel(max_rows=120),
+        "random_forest": model_class("random_forest")(n_estimators=8, max_depth=4),
+        "xgboost": model_class("xgboost")(max_rounds=8, max_depth=3),
+        "lstm": model_class("lstm")(steps=6, hidden=8, max_epochs=1),
+        "logistic": model_class("logistic")(),
+        "svm": model_class("svm")(max_rows=120),
     }
 
 
