@@ -69,7 +69,6 @@ def _settings(args: argparse.Namespace) -> Settings:
             "profit_threshold": None if percent is None else percent / 100,
             "population": args.population,
             "preset": args.preset,
-            "seed": args.seed,
             "jobs": args.jobs,
         },
     }

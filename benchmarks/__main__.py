@@ -75,7 +75,7 @@ def trained(market: Bars, folder: Path) -> tuple[Settings, Analyzer]:
 def stock_cerebro(bars: Bars) -> Any:
     """Return what plain backtrader does on the same bars with a strategy that does nothing."""
     cerebro = bt.Cerebro(stdstats=False)
-    frame = bars.frame().set_index("timestamp").tz_localize(None)
+    frame = bars.frame().set_index("timestamp").tz_localize(None)  # backtrader wants naive UTC
     cerebro.adddata(bt.feeds.PandasData(dataname=frame))
     cerebro.addstrategy(Idle)
     return cerebro.run()
@@ -97,15 +97,17 @@ def timings(bars: Bars, settings: Settings, analyzer: Analyzer) -> list[Timing]:
     def job(name: str, units: int, unit: str, work: Callable[[], Any]) -> Timing:
         return Timing(name, cpu_seconds(work), units, unit)
 
-    off, on = BatchSignals(tables, strategy), lambda: BatchSignals(tables, strategy, analyzer)
+    def run(ensemble: Analyzer | None) -> None:
+        run_batch([market], BatchSignals(tables, strategy, ensemble), settings)
+
     return [
         job("features, batch", len(bars), "bar", lambda: feature_matrix(bars)),
         job("evidence, batch", len(bars), "bar", lambda: evidence_table(bars, strategy)),
         job("opinions, batch", len(asked), "asked bar", lambda: analyzer.predict(bars, asked)),
         job("opinions, one by one", len(rows), "asked bar", one_by_one),
         job("stock Cerebro, idle strategy", len(bars), "bar", lambda: stock_cerebro(bars)),
-        job("run, ML off", len(bars), "bar", lambda: run_batch([market], off, settings)),
-        job("run, ML on", len(bars), "bar", lambda: run_batch([market], on(), settings)),
+        job("run, ML off", len(bars), "bar", lambda: run(None)),
+        job("run, ML on", len(bars), "bar", lambda: run(analyzer)),
         job(
             "rehearsal, ML on",
             len(few.bars) - few.first,

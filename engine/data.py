@@ -226,7 +226,7 @@ class _LatestBars:
                 column[:size] = old[name][kept]
         self.base += kept.start
         self._used = size
-        self.rows = bar._with({n: _read_only(c) for n, c in self._columns.items()})
+        self.rows = bar.unchecked({n: _read_only(c) for n, c in self._columns.items()})
 
 
 def _read_only(column: NDArray[Any]) -> NDArray[Any]:

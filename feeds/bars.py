@@ -70,9 +70,10 @@ class Bars:
         """Return the bars of a forward slice, without copying or checking again."""
         if rows.step not in (None, 1):
             raise BadBarsError(f"bars are sliced forward, one by one, found step {rows.step}")
-        return self._with({name: getattr(self, name)[rows] for name in _DTYPES})
+        return self.unchecked({name: getattr(self, name)[rows] for name in _DTYPES})
 
-    def _with(self, columns: Mapping[str, Any]) -> "Bars":
+    def unchecked(self, columns: Mapping[str, Any]) -> "Bars":
+        """Return bars with other columns, for callers that keep the promises by themselves."""
         view = object.__new__(Bars)
         for field in fields(Bars):
             value = columns.get(field.name, getattr(self, field.name))

@@ -62,10 +62,14 @@ class CryptoScalpingStrategy(bt.Strategy):
         self._positions: dict[Any, _Position] = {}
         self._bars_seen: dict[Any, int] = {}
 
+    def prenext(self) -> None:
+        """Trade what has begun: backtrader waits for the first bar of the last symbol."""
+        self.next()
+
     def next(self) -> None:
         for data in self.datas:
             # With several symbols next() also runs when only another one has a new bar.
-            if len(data) != self._bars_seen.get(data):
+            if len(data) != self._bars_seen.get(data, 0):
                 self._bars_seen[data] = len(data)
                 self._on_bar(data)
 

@@ -18,7 +18,7 @@ from strategies.config import CryptoScalpingConfig
 class Settings(Section):
     """Broker, data, strategy and training; `symbols` holds the trading rules of each symbol."""
 
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**32)
     broker: BrokerConfig = BrokerConfig()
     data: DataConfig = DataConfig()
     strategy: CryptoScalpingConfig = CryptoScalpingConfig()

@@ -90,8 +90,8 @@ def train_bundle(
     rows = training_rows(seen, settings)
     log.info("%d rows of %d bars of %s", len(rows), sum(map(len, seen)), ", ".join(rows.symbols))
     training = settings.training
-    models = default_models(training.preset, seed=training.seed, jobs=training.jobs)
-    trained = train(rows, training, models)
+    models = default_models(training.preset, seed=settings.seed, jobs=training.jobs)
+    trained = train(rows, training, models, seed=settings.seed)
     manifest = Manifest(
         created_at=(clock or SystemClock()).now(),
         metrics=_metrics(trained, rows),
@@ -134,7 +134,7 @@ def _origin(seen: Sequence[Bars], settings: Settings) -> dict[str, Any]:
         "timeframe": str(seen[0].timeframe),
         "seen_until": max(bars.closed_at[-1] for bars in seen),
         "data_digests": {bars.symbol: bars.digest() for bars in seen},
-        "seed": training.seed,
+        "seed": settings.seed,
         "synthetic": any(bars.synthetic for bars in seen),
     }
 

@@ -31,7 +31,6 @@ class TrainingConfig(Section):
     preset: Literal["full", "small"] = "full"
     fractions: tuple[float, float, float, float] = (0.65, 0.10, 0.10, 0.15)
     max_rows: int = Field(200_000, ge=1000)
-    seed: int = Field(0, ge=0, lt=2**32)
     jobs: int = Field(2, ge=1, le=64)
 
     @model_validator(mode="after")

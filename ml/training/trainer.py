@@ -100,15 +100,20 @@ class _Material:
 
 
 def train(
-    rows: TrainingSet, config: TrainingConfig, models: Mapping[str, tuple[float, Model]]
+    rows: TrainingSet,
+    config: TrainingConfig,
+    models: Mapping[str, tuple[float, Model]],
+    *,
+    seed: int,
 ) -> Trained:
     """Return the calibrated ensemble of `models`, which themselves are left as they are.
 
     Parameters
     ----------
     rows : of all symbols
-    config : fractions and seed are used
+    config : its fractions are used
     models : name -> (weight, model that has not learned)
+    seed : of the rows that SMOTE invents
 
     Raises
     ------
@@ -117,7 +122,7 @@ def train(
     """
     parts = chronological_parts(rows.decided_at, rows.known_at, config.fractions)
     _check(parts, rows)
-    material = _material(rows, parts, config.seed)
+    material = _material(rows, parts, seed)
     fitted = {name: _member(name, *models[name], material) for name in models}
     base_rate = float(material.calibrate.y.mean())
     ensemble = Ensemble(tuple(member for member, _ in fitted.values()), base_rate)

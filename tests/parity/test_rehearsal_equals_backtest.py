@@ -43,6 +43,15 @@ def test_a_rehearsal_makes_the_fills_of_the_backtest(seed: int) -> None:
     )
 
 
+def test_a_symbol_trades_before_another_one_has_begun() -> None:
+    early = Market(make_bars(1200, seed=8), 400)
+    late = Market(make_bars(500, seed=9, symbol="ETH/USDT", start="2024-01-06"), 0)
+    alone, together = backtest([early]), backtest([early, late])
+    begun = [f for f in together.execution.fills if f.filled_at < late.bars.time[0]]
+    assert begun == [f for f in alone.execution.fills if f.filled_at < late.bars.time[0]]
+    assert begun
+
+
 def test_a_rehearsal_keeps_the_journal_of_the_backtest() -> None:
     traded = markets(3)
     pd.testing.assert_frame_equal(

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 
 def trained_on(rows: TrainingSet) -> Trained:
-    return train(rows, CONFIG, default_models("small", seed=1, jobs=1))
+    return train(rows, CONFIG, default_models("small", seed=1, jobs=1), seed=1)
 
 
 def as_stored(trained: Trained) -> dict[str, object]:

@@ -26,7 +26,7 @@ def rows() -> TrainingSet:
 
 @pytest.fixture(scope="module")
 def trained(rows: TrainingSet) -> Trained:
-    return train(rows, CONFIG, two_models())
+    return train(rows, CONFIG, two_models(), seed=0)
 
 
 def models_of(trained: Trained) -> dict[str, LinearModel]:
@@ -49,7 +49,7 @@ def with_other_features(rows: TrainingSet, where: np.ndarray) -> TrainingSet:
 def test_labels_of_the_test_part_leave_members_and_calibration_byte_identical(
     rows: TrainingSet, trained: Trained
 ) -> None:
-    again = train(with_other_labels(rows, trained.parts.test), CONFIG, two_models())
+    again = train(with_other_labels(rows, trained.parts.test), CONFIG, two_models(), seed=0)
     assert digest(again.ensemble.members) == digest(trained.ensemble.members)
     assert again.ensemble.base_rate == trained.ensemble.base_rate
 
@@ -57,7 +57,7 @@ def test_labels_of_the_test_part_leave_members_and_calibration_byte_identical(
 def test_features_of_the_test_part_leave_members_byte_identical(
     rows: TrainingSet, trained: Trained
 ) -> None:
-    again = train(with_other_features(rows, trained.parts.test), CONFIG, two_models())
+    again = train(with_other_features(rows, trained.parts.test), CONFIG, two_models(), seed=0)
     assert digest(again.ensemble.members) == digest(trained.ensemble.members)
 
 
@@ -65,7 +65,7 @@ def test_no_synthetic_row_depends_on_a_later_part(rows: TrainingSet, trained: Tr
     parts = trained.parts
     later = np.concatenate([parts.stop, parts.calibrate, parts.test])
     changed = with_other_features(with_other_labels(rows, later[::2]), later)
-    X, y = models_of(train(changed, CONFIG, two_models()))["line"].learned_
+    X, y = models_of(train(changed, CONFIG, two_models(), seed=0))["line"].learned_
     before_X, before_y = models_of(trained)["line"].learned_
     np.testing.assert_array_equal(X, before_X)
     np.testing.assert_array_equal(y, before_y)
@@ -73,7 +73,7 @@ def test_no_synthetic_row_depends_on_a_later_part(rows: TrainingSet, trained: Tr
 
 def test_rows_purged_from_the_train_part_are_not_learned_from(rows: TrainingSet) -> None:
     far = rows.known_at + np.full(len(rows), 30 * 60_000).astype("timedelta64[ms]")
-    trained = train(replace(rows, known_at=far), CONFIG, two_models())
+    trained = train(replace(rows, known_at=far), CONFIG, two_models(), seed=0)
     kept = trained.parts.train
     assert (far[kept] <= trained.parts.cuts[0]).all()
     X, y = models_of(trained)["sequence"].learned_
@@ -114,7 +114,7 @@ def test_learning_is_stopped_by_the_stop_part_as_it_is(rows: TrainingSet, traine
 
 def test_a_capped_sequence_member_is_given_its_cap_and_no_more(rows: TrainingSet) -> None:
     models = {"line": (0.5, LinearModel()), "capped": (0.5, LinearModel(steps=4, max_rows=100))}
-    trained = train(rows, CONFIG, models)
+    trained = train(rows, CONFIG, models, seed=0)
     assert len(models_of(trained)["capped"].learned_[1]) == 100
     assert trained.report.members["capped"].rows == 100
 
@@ -132,12 +132,12 @@ def test_members_are_calibrated_at_natural_frequencies_and_vote_at_even_odds(
 
 def test_the_models_handed_in_stay_unfitted(rows: TrainingSet) -> None:
     models = two_models()
-    train(rows, CONFIG, models)
+    train(rows, CONFIG, models, seed=0)
     assert not any(hasattr(model, "learned_") for _, model in models.values())
 
 
 def test_the_same_seed_trains_the_same_members(rows: TrainingSet, trained: Trained) -> None:
-    assert digest(train(rows, CONFIG, two_models()).ensemble.members) == digest(
+    assert digest(train(rows, CONFIG, two_models(), seed=0).ensemble.members) == digest(
         trained.ensemble.members
     )
 
@@ -162,7 +162,7 @@ def test_labels_that_nothing_foretells_stay_a_toss_of_a_coin() -> None:
     aucs = []
     for seed in range(8):
         rows = tossed(training_set(), ones=0.2, seed=seed)
-        trained = train(rows, CONFIG, two_models())
+        trained = train(rows, CONFIG, two_models(), seed=0)
         auc = evaluate(trained.ensemble, rows.take(trained.parts.test)).ensemble.roc_auc
         assert auc is not None
         aucs.append(auc)
@@ -176,7 +176,7 @@ def test_a_part_of_one_class_is_refused_by_name(
     y = rows.y.copy()
     y[getattr(trained.parts, part)] = 0
     with pytest.raises(TrainingError, match=rf"the {part} part .* with 0 ones"):
-        train(replace(rows, y=y), CONFIG, two_models())
+        train(replace(rows, y=y), CONFIG, two_models(), seed=0)
 
 
 def test_a_test_part_of_one_class_is_scored_as_far_as_it_goes(
@@ -192,7 +192,7 @@ def test_too_few_rows_are_refused_by_part_and_count(rows: TrainingSet) -> None:
     with pytest.raises(
         TrainingError, match=r"the stop part must hold at least 20 rows .* found 4 rows"
     ):
-        train(rows.take(np.arange(0, len(rows), 50)), CONFIG, two_models())
+        train(rows.take(np.arange(0, len(rows), 50)), CONFIG, two_models(), seed=0)
 
 
 def test_an_evaluation_of_nothing_is_refused(rows: TrainingSet, trained: Trained) -> None:
@@ -206,4 +206,4 @@ def test_a_member_that_cannot_learn_stops_the_training(rows: TrainingSet) -> Non
             raise ArithmeticError("no")
 
     with pytest.raises(ArithmeticError):
-        train(rows, CONFIG, {"broken": (1.0, Broken())})
+        train(rows, CONFIG, {"broken": (1.0, Broken())}, seed=0)

@@ -12,6 +12,7 @@ from engine.jobs.serving import serving_analyzer
 from feeds.bars import Bars
 from feeds.costs import Costs
 from ml.analyzer import Analyzer
+from ml.prediction import Prediction
 from strategies.config import CryptoScalpingConfig
 from strategies.evidence import candidate_mask
 from strategies.indicators.ml_ensemble import MEMBERS, MLEnsemble
@@ -63,5 +64,6 @@ def test_the_lines_are_what_the_analyzer_answers(world: World, analyzer: Analyze
     lines = said(engine, analyzer)[rows]
     for row in range(len(rows)):
         opinion = table.at(row)
+        assert isinstance(opinion, Prediction)
         assert lines[row, 0] == opinion.probability
         assert lines[row, 3:].tolist() == [opinion.votes[name] for name in MEMBERS]
