@@ -43,11 +43,7 @@ class Engine(bt.Cerebro):
     costs : fee, spread and slippage
     rules : what the exchange asks of orders, by symbol; a symbol without an entry is free
 
-    Examples
-    --------
-    >>> engine = Engine(cash=10_000.0, costs=Costs())  # doctest: +SKIP
-    >>> engine.add_bars(bars, first=400)  # doctest: +SKIP
-    >>> engine.execute(MyStrategy, period=14).trades  # doctest: +SKIP
+    An engine is given bars (`add_bars` or `add_stream`), then a strategy (`execute`).
     """
 
     params = (("stdstats", False),)

@@ -37,6 +37,8 @@ class Samples:
 
     def sequences(self, steps: int) -> FloatMatrix:
         """Return (rows, steps, features): each row's bar and those before it, oldest first."""
+        if len(self.rows) and self.rows.min() < steps - 1:
+            raise ValueError(f"a row needs {steps - 1} rows before it, found {self.rows.min()}")
         window = self.rows[:, None] + np.arange(1 - steps, 1)
         return np.asarray(self.matrix[window])
 

@@ -6,8 +6,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from feeds.section import Section
-
-DEFAULT_MODEL_PATH = Path("models/crypto_scalping_ensemble")
+from ml.bundle import DEFAULT_PATH
 
 
 class Points(Section):
@@ -64,7 +63,7 @@ class CryptoScalpingConfig(Section):
     """Everything the hybrid strategy decides by."""
 
     use_ml_ensemble: bool = True
-    ml_model_path: Path = DEFAULT_MODEL_PATH
+    ml_model_path: Path = DEFAULT_PATH
     ml_strong_threshold: float = Field(0.70, ge=0, le=1)
     ml_entry_threshold: float = Field(0.60, ge=0, le=1)
     ml_weak_threshold: float = Field(0.50, ge=0, le=1)

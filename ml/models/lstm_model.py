@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
-from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]  # ships no types
+from threadpoolctl import ThreadpoolController
 from torch import Tensor, nn
 
 from feeds.bars import FloatArray, IntArray
@@ -167,12 +167,12 @@ def _learned(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network.to(device)
     loss = _balanced_loss(training[1]).to(device)
-    adam = _Adam(list(network.parameters()), model.learning_rate)
+    adam = torch.optim.Adam(network.parameters(), lr=model.learning_rate)
     X, y = _tensors(training)
     best, best_epoch, best_state = np.inf, 0, deepcopy(network.state_dict())
     for epoch in range(model.max_epochs):
         for rows in torch.split(torch.randperm(len(y)), _BATCH):
-            adam.step(loss(network(X[rows].to(device)), y[rows].to(device)))
+            _step(network, adam, loss(network(X[rows].to(device)), y[rows].to(device)))
         score = _mean_loss(network, loss, _tensors(validation), device)
         if score < best:
             best, best_epoch, best_state = score, epoch, deepcopy(network.state_dict())
@@ -182,34 +182,12 @@ def _learned(
     return network.cpu().eval()
 
 
-class _Adam:
-    """Adam (Kingma and Ba, 2015) with gradients clipped to a norm of 1.
-
-    torch.optim.Adam does the same, but making the first one loads torch's compiler: four seconds.
-    """
-
-    def __init__(self, weights: list[Tensor], rate: float) -> None:
-        self._rate = rate
-        self._steps = 0
-        self._state = [(w, torch.zeros_like(w), torch.zeros_like(w)) for w in weights]
-
-    def step(self, loss: Tensor) -> None:
-        """Move the weights against the gradient of the loss."""
-        weights = [weight for weight, _, _ in self._state]
-        gradients = torch.autograd.grad(loss, weights)
-        norm = torch.stack([gradient.norm() for gradient in gradients]).norm()
-        clip = (1.0 / (norm + 1e-6)).clamp(max=1.0)
-        self._steps += 1
-        with torch.no_grad():
-            for (weight, mean, square), gradient in zip(self._state, gradients, strict=True):
-                self._move(weight, mean, square, gradient * clip)
-
-    def _move(self, weight: Tensor, mean: Tensor, square: Tensor, gradient: Tensor) -> None:
-        mean.lerp_(gradient, 0.1)
-        square.lerp_(gradient * gradient, 0.001)
-        rate = self._rate / (1.0 - 0.9**self._steps)
-        deviation = (square / (1.0 - 0.999**self._steps)).sqrt_().add_(1e-8)
-        weight.addcdiv_(mean, deviation, value=-rate)
+def _step(network: nn.Module, adam: torch.optim.Optimizer, loss: Tensor) -> None:
+    """Move the weights against the gradient of the loss, clipped to a norm of 1."""
+    adam.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+    nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+    adam.step()
 
 
 def _mean_loss(

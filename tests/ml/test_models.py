@@ -22,7 +22,7 @@ from ml.ensemble import Member
 from ml.member_files import member_bytes, member_record, read_member
 from ml.models.catalog import Preset, default_models, model_class
 from ml.models.logistic_model import LogisticModel
-from ml.models.lstm_model import LSTMModel, _Adam
+from ml.models.lstm_model import LSTMModel
 from ml.models.random_forest_model import RandomForestModel
 from ml.models.svm_model import SVMModel
 from ml.models.xgboost_model import XGBoostModel
@@ -309,17 +309,3 @@ def test_heavy_libraries_are_not_loaded_until_a_model_needs_them() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert told.stdout == "set()\n"
-
-
-@pytest.mark.slow  # torch's own loads torch's compiler
-def test_the_lstms_adam_moves_as_torchs_does() -> None:
-    start = torch.linspace(-1.0, 1.0, 6, dtype=torch.float64)
-    ours, theirs = start.clone().requires_grad_(), start.clone().requires_grad_()
-    adam, other = _Adam([ours], 0.01), torch.optim.Adam([theirs], lr=0.01)
-    for _ in range(50):
-        adam.step((ours**4 + ours * 3.0).sum())
-        other.zero_grad()
-        (theirs**4 + theirs * 3.0).sum().backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_([theirs], 1.0)
-        other.step()
-    torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-7)
