@@ -1,26 +1,16 @@
-"""Results as text: plain tables of at most 100 columns, the same on a terminal and in a file."""
+"""Results as text."""
 
-import io
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from rich import box
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
-from engine.result import IN_SAMPLE, SYNTHETIC, RunResult
-
-WIDTH = 100
-UNDEFINED = "-"
+from engine.result import RunResult
+from engine.tables import UNDEFINED, rendered, stamp_line, table
 
 Number = float | None
 Show = Callable[[float], str]
 
-_MEANING = {
-    SYNTHETIC: "a simulated market; these figures say nothing about a real one",
-    IN_SAMPLE: "the model has seen these bars; these figures say nothing about new ones",
-}
 _RUN_NAMES = {"off": "ML-off", "on": "ML-on"}
 
 
@@ -85,23 +75,23 @@ def side_by_side(results: Sequence[RunResult], comparison: Mapping[str, Any] | N
     tables = [_metrics_table(results, comparison or {})]
     if comparison:
         tables += [_entries_table(comparison), _groups_table(comparison)]
-    return "\n".join([*(f"{stamps}{_rendered(table)}" for table in tables), *_warnings(results)])
+    return "\n".join([*(f"{stamps}{rendered(each)}" for each in tables), *_warnings(results)])
 
 
 def _metrics_table(results: Sequence[RunResult], comparison: Mapping[str, Any]) -> Table:
     """Return metrics as rows, runs as columns, and the difference if there is one."""
     names = [_RUN_NAMES.get(result.label, result.label) for result in results]
     difference = comparison.get("difference")
-    table = _table(["Run", *names, *(["Difference"] if difference is not None else [])])
+    shown = table("Run", *names, *(["Difference"] if difference is not None else []))
     for title, values in _counts(results):
         change = [values[-1] - values[0]] if difference is not None else []
-        table.add_row(title, *map(_count, values), *(f"{value:+,}" for value in change))
+        shown.add_row(title, *map(_count, values), *(f"{value:+,}" for value in change))
     for name, (title, show) in _METRICS.items():
         cells = [_cell(result.metrics.to_dict()[name], show) for result in results]
         if difference is not None:
             cells.append(_signed(difference.get(name), show))
-        table.add_row(title, *cells)
-    return table
+        shown.add_row(title, *cells)
+    return shown
 
 
 def _counts(results: Sequence[RunResult]) -> list[tuple[str, list[int]]]:
@@ -116,31 +106,31 @@ def _entries_table(comparison: Mapping[str, Any]) -> Table:
     """Return how high the entries scored and how many of them lost."""
     scores = comparison["average_entry_score"]
     losing = comparison["losing_entries"]
-    table = _table(["Entries", *(_RUN_NAMES.get(label, label) for label in scores)])
-    table.add_row("Average entry score", *(_cell(scores[label], _ratio) for label in scores))
-    table.add_row("Losing entries", *(_cell(losing[label]["count"], _count) for label in scores))
-    table.add_row("Losing rate", *(_cell(losing[label]["rate"], _percent) for label in scores))
-    return table
+    shown = table("Entries", *(_RUN_NAMES.get(label, label) for label in scores))
+    shown.add_row("Average entry score", *(_cell(scores[label], _ratio) for label in scores))
+    shown.add_row("Losing entries", *(_cell(losing[label]["count"], _count) for label in scores))
+    shown.add_row("Losing rate", *(_cell(losing[label]["rate"], _percent) for label in scores))
+    return shown
 
 
 def _groups_table(comparison: Mapping[str, Any]) -> Table:
     """Return how the entries did that ML added, removed and kept."""
-    table = _table(["Entries by ML", "Trades", "Win rate", "Expectancy", "Net profit"])
+    shown = table("Entries by ML", "Trades", "Win rate", "Expectancy", "Net profit")
     for name, group in comparison["groups"].items():
-        table.add_row(
+        shown.add_row(
             name.capitalize(),
             _cell(group["trades"], _count),
             _cell(group["win_rate"], _percent),
             _cell(group["expectancy"], _fine_percent),
             _cell(group["pnl"], _money),
         )
-    return table
+    return shown
 
 
 def _stamps(results: Sequence[RunResult]) -> str:
     """Return a line for each stamp that any of the runs bears."""
     borne = dict.fromkeys(stamp for result in results for stamp in result.stamps)
-    return "".join(f"*** {stamp}: {_MEANING[stamp]} ***\n" for stamp in borne)
+    return "".join(map(stamp_line, borne))
 
 
 def _warnings(results: Sequence[RunResult]) -> list[str]:
@@ -153,26 +143,13 @@ def _warnings(results: Sequence[RunResult]) -> list[str]:
     ]
 
 
-def _table(columns: Sequence[str]) -> Table:
-    """Return an empty table; its lines are Markdown's, so that it can be pasted anywhere."""
-    table = Table(box=box.MARKDOWN)
-    for place, column in enumerate(columns):
-        table.add_column(Text(column), justify="right" if place else "left", no_wrap=True)
-    return table
-
-
-def _rendered(table: Table) -> str:
-    console = Console(file=io.StringIO(), width=WIDTH, color_system=None, force_terminal=False)
-    with console.capture() as written:
-        console.print(table)
-    return "\n".join(line for line in written.get().splitlines() if line.strip()) + "\n"
-
-
 def _cell(value: Number, show: Show) -> str:
     return UNDEFINED if value is None else show(value)
 
 
 def _signed(value: Number, show: Show) -> str:
+    """Return a difference with its sign; one of percentages is in percentage points."""
     if value is None:
         return UNDEFINED
-    return show(value) if value < 0 else f"+{show(value)}"
+    text = show(value) if value < 0 else f"+{show(value)}"
+    return text.replace("%", " pp")

@@ -31,8 +31,8 @@ from engine.plain import moment, plain
 from engine.records import Fill, Rejection, Trade
 from feeds.atomic import atomic_path, atomic_text
 from feeds.clock import Clock, SystemClock
+from feeds.identity import SYNTHETIC
 
-SYNTHETIC = "SYNTHETIC"
 IN_SAMPLE = "IN-SAMPLE"
 
 

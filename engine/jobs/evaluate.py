@@ -10,7 +10,7 @@ import numpy as np
 from engine.errors import RunError
 from engine.jobs.backtest import backtest
 from engine.jobs.markets import read_markets
-from engine.jobs.ml_report import evaluation_text, label_text, stamp
+from engine.jobs.ml_report import evaluation_text, label_text, synthetic_line
 from engine.jobs.report import RunReport
 from engine.jobs.request import RunRequest
 from engine.jobs.serving import MLMode
@@ -80,7 +80,7 @@ class EvaluateReport:
         parts = [head, *self._left_out_line(), evaluation_text(self.scores, where)]
         if self.run is not None:
             parts.append(self.run.text())
-        return stamp(synthetic=self.synthetic) + "\n".join(parts)
+        return synthetic_line(synthetic=self.synthetic) + "\n".join(parts)
 
     def _left_out_line(self) -> list[str]:
         seen = f"{self.manifest.seen_until:%Y-%m-%d %H:%M}Z"

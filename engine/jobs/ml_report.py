@@ -1,15 +1,12 @@
-"""Trainings and evaluations as text: plain tables of at most 100 columns."""
+"""Trainings and evaluations as text."""
 
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich import box
-from rich.console import Console
 from rich.table import Table
 
-from engine.report import UNDEFINED, WIDTH
-from engine.result import SYNTHETIC
+from engine.tables import UNDEFINED, rendered, stamp_line, table
+from feeds.identity import SYNTHETIC
 from ml.manifest import Manifest
 
 Facts = Mapping[str, Any]
@@ -38,8 +35,9 @@ def training_text(manifest: Manifest) -> str:
     ]
     tables = [_parts_table(training["parts"]), _members_table(training["members"])]
     test: Any = manifest.metrics["test"]
-    said = "\n".join([*facts, "", *map(_rendered, tables)])
-    return f"{stamp(synthetic=manifest.synthetic)}{said}\n{evaluation_text(test, 'test part')}"
+    said = "\n".join([*facts, "", *map(rendered, tables)])
+    scores = evaluation_text(test, "test part")
+    return f"{synthetic_line(synthetic=manifest.synthetic)}{said}\n{scores}"
 
 
 def evaluation_text(evaluation: Facts, where: str) -> str:
@@ -58,13 +56,12 @@ def evaluation_text(evaluation: Facts, where: str) -> str:
         _bands_table(evaluation["bands"]),
         _reliability_table(evaluation["ensemble"]["reliability"]),
     ]
-    return "\n".join([title, *left_out, "", *map(_rendered, tables)])
+    return "\n".join([title, *left_out, "", *map(rendered, tables)])
 
 
-def stamp(*, synthetic: bool) -> str:
+def synthetic_line(*, synthetic: bool) -> str:
     """Return the line that figures from simulated bars must bear."""
-    meaning = "a simulated market; these figures say nothing about a real one"
-    return f"*** {SYNTHETIC}: {meaning} ***\n" if synthetic else ""
+    return stamp_line(SYNTHETIC) if synthetic else ""
 
 
 def label_text(label: Facts) -> str:
@@ -80,70 +77,56 @@ def label_text(label: Facts) -> str:
 
 
 def _parts_table(parts: Facts) -> Table:
-    table = _table("Part", "Rows", "Ones", "First decision", "Last decision")
+    shown = table("Part", "Rows", "Ones", "First decision", "Last decision")
     for name, part in parts.items():
         moments = (part[key][:16].replace("T", " ") for key in ("first", "last"))
-        table.add_row(name, f"{part['rows']:,}", f"{part['positive_rate']:.1%}", *moments)
-    return table
+        shown.add_row(name, f"{part['rows']:,}", f"{part['positive_rate']:.1%}", *moments)
+    return shown
 
 
 def _members_table(members: Facts) -> Table:
-    table = _table("Member", "Rows given", "of them SMOTE", "Rows used", "Seconds")
+    shown = table("Member", "Rows given", "of them SMOTE", "Rows used", "Seconds")
     for name, member in members.items():
         counts = (f"{member[key]:,}" for key in ("rows", "synthetic_rows", "rows_used"))
-        table.add_row(name, *counts, f"{member['seconds']:.1f}")
-    return table
+        shown.add_row(name, *counts, f"{member['seconds']:.1f}")
+    return shown
 
 
 def _scores_table(evaluation: Facts) -> Table:
     """Return one row per predictor; the baseline ranks, and says nothing else."""
-    table = _table("Predictor", *(title for title, _ in _SCORES.values()))
+    shown = table("Predictor", *(title for title, _ in _SCORES.values()))
     predictors = {**evaluation["members"], "ENSEMBLE": evaluation["ensemble"]}
     predictors["volatility alone"] = {"roc_auc": evaluation["volatility_roc_auc"]}
     for name, scores in predictors.items():
-        table.add_row(name, *(_cell(scores.get(key), form) for key, (_, form) in _SCORES.items()))
-    return table
+        shown.add_row(name, *(_cell(scores.get(key), form) for key, (_, form) in _SCORES.items()))
+    return shown
 
 
 def _confusion_table(evaluation: Facts) -> Table:
-    table = _table("At 0.50 or more", "TP", "FP", "FN", "TN")
+    shown = table("At 0.50 or more", "TP", "FP", "FN", "TN")
     keys = ("true_positives", "false_positives", "false_negatives", "true_negatives")
     for name, scores in {**evaluation["members"], "ENSEMBLE": evaluation["ensemble"]}.items():
-        table.add_row(name, *(f"{scores['confusion'][key]:,}" for key in keys))
-    return table
+        shown.add_row(name, *(f"{scores['confusion'][key]:,}" for key in keys))
+    return shown
 
 
 def _bands_table(bands: Sequence[Facts]) -> Table:
-    table = _table("Score band", "Rows", "Share", "Ones")
+    shown = table("Score band", "Rows", "Share", "Ones")
     whole = sum(band["rows"] for band in bands)
     for band in bands:
         name = f">= {band['floor']:.2f}" if band["floor"] else "below"
         share = f"{band['rows'] / whole:.1%}"
-        table.add_row(name, f"{band['rows']:,}", share, _cell(band["observed"], ".1%"))
-    return table
+        shown.add_row(name, f"{band['rows']:,}", share, _cell(band["observed"], ".1%"))
+    return shown
 
 
 def _reliability_table(bins: Sequence[Facts]) -> Table:
-    table = _table("Natural probability", "Rows", "Said", "Came")
+    shown = table("Natural probability", "Rows", "Said", "Came")
     for each in bins:
         span = f"{each['low']:.1f} to {each['high']:.1f}"
         said, came = each["mean_probability"], each["observed"]
-        table.add_row(span, f"{each['rows']:,}", f"{said:.3f}", f"{came:.3f}")
-    return table
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=box.MARKDOWN)
-    for place, column in enumerate(columns):
-        table.add_column(column, justify="right" if place else "left", no_wrap=True)
-    return table
-
-
-def _rendered(table: Table) -> str:
-    console = Console(file=io.StringIO(), width=WIDTH, color_system=None, force_terminal=False)
-    with console.capture() as written:
-        console.print(table)
-    return "\n".join(line.rstrip() for line in written.get().splitlines() if line.strip()) + "\n"
+        shown.add_row(span, f"{each['rows']:,}", f"{said:.3f}", f"{came:.3f}")
+    return shown
 
 
 def _cell(value: float | None, form: str) -> str:

@@ -2,8 +2,9 @@ from typing import Any
 
 import pytest
 
-from engine.report import WIDTH, side_by_side
+from engine.report import side_by_side
 from engine.result import RunResult
+from engine.tables import WIDTH
 from tests.engine.run_makers import make_result
 
 COMPARISON: dict[str, Any] = {
@@ -32,7 +33,7 @@ def test_runs_stand_side_by_side_with_their_difference() -> None:
     text = side_by_side(pair(), COMPARISON)
     assert cells(text, "Trades") == ["2", "2", "+0"]
     assert cells(text, "ML asked") == ["0", "1,500", "+1,500"]
-    assert cells(text, "Win rate") == ["50.00%", "50.00%", "+12.50%"]
+    assert cells(text, "Win rate") == ["50.00%", "50.00%", "+12.50 pp"]
     assert cells(text, "Max drawdown ")[-1] == "-1.00%"
     assert cells(text, "Profit factor") == ["2.00", "2.00", "-"]
 

@@ -1,0 +1,40 @@
+"""Plain text tables of at most 100 columns, the same on a terminal, in a file and in a document."""
+
+import io
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from engine.result import IN_SAMPLE
+from feeds.identity import SYNTHETIC
+
+WIDTH = 100
+UNDEFINED = "-"
+
+_MEANING = {
+    SYNTHETIC: "a simulated market; these figures say nothing about a real one",
+    IN_SAMPLE: "the model has seen these bars; these figures say nothing about new ones",
+}
+
+
+def table(*columns: str) -> Table:
+    """Return an empty table; its lines are Markdown's, so that it can be pasted anywhere."""
+    made = Table(box=box.MARKDOWN)
+    for place, column in enumerate(columns):
+        made.add_column(Text(column), justify="right" if place else "left", no_wrap=True)
+    return made
+
+
+def rendered(made: Table) -> str:
+    """Return the table as text, without colours."""
+    console = Console(file=io.StringIO(), width=WIDTH, color_system=None, force_terminal=False)
+    with console.capture() as written:
+        console.print(made)
+    return "\n".join(line.rstrip() for line in written.get().splitlines() if line.strip()) + "\n"
+
+
+def stamp_line(stamp: str) -> str:
+    """Return the line that says what figures with this stamp are worth."""
+    return f"*** {stamp}: {_MEANING[stamp]} ***\n"
