@@ -34,7 +34,7 @@ def test_runs_stand_side_by_side_with_their_difference() -> None:
     assert cells(text, "Trades") == ["2", "2", "+0"]
     assert cells(text, "ML asked") == ["0", "1,500", "+1,500"]
     assert cells(text, "Win rate") == ["50.00%", "50.00%", "+12.50 pp"]
-    assert cells(text, "Max drawdown ")[-1] == "-1.00%"
+    assert cells(text, "Max drawdown ")[-1] == "-1.00 pp"
     assert cells(text, "Profit factor") == ["2.00", "2.00", "-"]
 
 
