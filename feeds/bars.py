@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from feeds.errors import BadBarsError
+from feeds.moments import readable
 from feeds.timeframe import Timeframe
 
 FloatArray: TypeAlias = NDArray[np.float64]
@@ -161,5 +162,5 @@ def _refuse(bars: Bars, wrong: BoolArray, what: str) -> None:
         first = bars.time[int(np.argmax(wrong))]
         raise BadBarsError(
             f"{bars.symbol} {bars.timeframe}: {int(wrong.sum())} bars have {what}, "
-            f"first at {first}Z"
+            f"first at {readable(first)}"
         )

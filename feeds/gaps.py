@@ -7,6 +7,7 @@ import pandas as pd
 
 from feeds.bars import PRICES, Bars, BoolArray, FloatArray, IntArray, TimeArray
 from feeds.errors import BadBarsError
+from feeds.moments import readable
 from feeds.timeframe import Timeframe
 
 FILL_LIMIT = 5  # missing bars in a row that are still filled
@@ -27,7 +28,7 @@ class Hole:
     missing: int
 
     def __str__(self) -> str:
-        return f"{self.missing} bars between {stamp(self.after)} and {stamp(self.before)}"
+        return f"{self.missing} bars between {readable(self.after)} and {readable(self.before)}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,17 +42,6 @@ class _Layout:
     @property
     def filled(self) -> BoolArray:
         return self.offset > 0
-
-
-def stamp(moment: np.datetime64) -> str:
-    """Return the moment as messages show it.
-
-    >>> stamp(np.datetime64("2024-01-01T00:05:00.000"))
-    '2024-01-01 00:05Z'
-    """
-    whole = bool(moment == moment.astype("datetime64[m]"))
-    text = np.datetime_as_string(moment, unit="m" if whole else "ms")
-    return f"{text.replace('T', ' ')}Z"
 
 
 def to_bars(
@@ -115,7 +105,7 @@ def _missing_after(time: TimeArray, symbol: str, timeframe: Timeframe) -> IntArr
         first = int(np.argmax(wrong))
         raise BadBarsError(
             f"{symbol}: stamps must rise on the grid of {timeframe}, found "
-            f"{stamp(time[first])} in row {first + 1}"
+            f"{readable(time[first])} in row {first + 1}"
         )
     steps = np.diff(time.astype(np.int64), append=time[-1:].astype(np.int64) + timeframe.ms)
     return np.asarray(steps // timeframe.ms - 1, np.int64)

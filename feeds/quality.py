@@ -14,7 +14,8 @@ import pandas as pd
 
 from feeds.bars import PRICES, Bars, BoolArray, FloatArray, IntArray, TimeArray
 from feeds.errors import BadBarsError, FeedError
-from feeds.gaps import Hole, holes_of, stamp
+from feeds.gaps import Hole, holes_of
+from feeds.moments import readable
 from feeds.timeframe import Timeframe
 
 LARGEST = 1e15  # no market has a price or a volume above it: a unit or a column is wrong
@@ -72,7 +73,7 @@ class Defect:
     repair: str
 
     def __str__(self) -> str:
-        where = f"{stamp(self.first_time)} (row {self.first_row})"
+        where = f"{readable(self.first_time)} (row {self.first_row})"
         return f"{_counted(self.rows, self.what)}, first {where}"
 
 

@@ -12,13 +12,13 @@ Read as a recipe (docs/synthetic-market.md tells what is and what is not in it):
 import hashlib
 import math
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import numpy as np
 from numba import njit
 
 from feeds.bars import Bars, FloatArray, IntArray, TimeArray
 from feeds.errors import BadBarsError
+from feeds.moments import parse_utc
 from feeds.symbol import normalise_symbol
 from feeds.timeframe import Timeframe
 
@@ -124,18 +124,17 @@ def _times(timeframe: Timeframe, days: int, start: str) -> TimeArray:
     count = days * _DAY_MS // timeframe.ms
     if not count:
         raise BadBarsError(f"{days} days hold no bar of {timeframe}")
-    milliseconds = _moment(start) // timeframe.ms * timeframe.ms + np.arange(count) * timeframe.ms
+    milliseconds = _first_time(start, timeframe) + np.arange(count) * timeframe.ms
     return np.asarray(milliseconds.astype("datetime64[ms]"))
 
 
-def _moment(text: str) -> int:
-    """Return an ISO date or time, UTC where it has no zone, in milliseconds of the epoch."""
+def _first_time(start: str, timeframe: Timeframe) -> int:
+    """Return the beginning of the bar in which `start` lies, in milliseconds of the epoch."""
     try:
-        moment = datetime.fromisoformat(text)
+        milliseconds = int(parse_utc(start).astype(np.int64))
     except ValueError as error:
-        raise BadBarsError(f"a start must be a date like 2022-01-01, found {text!r}") from error
-    zoned = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return round(zoned.timestamp() * 1000)
+        raise BadBarsError(f"start: {error}") from error
+    return milliseconds // timeframe.ms * timeframe.ms
 
 
 def _market(

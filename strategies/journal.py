@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Any
 
-from feeds.gaps import stamp
+from feeds.moments import readable
 from ml.prediction import Prediction, Unavailable
 from strategies.config import CryptoScalpingConfig
 from strategies.scoring import Decision, Opinion
@@ -67,7 +67,7 @@ def entry_block(decision: Decision, config: CryptoScalpingConfig) -> str:
     )
     return "\n".join(
         [
-            f"ENTRY {evidence.symbol} decided {stamp(evidence.decided_at)}  "
+            f"ENTRY {evidence.symbol} decided {readable(evidence.decided_at)}  "
             f"score {score.total:.1f} (needs {config.min_entry_score:.1f})",
             f"  Price: {seen['close']:.8g}",
             *(f"  {name}: {value}  {score.items[rule]:+.1f} pts" for name, value, rule in facts),

@@ -8,8 +8,8 @@ import numpy as np
 
 from feeds.bars import Bars
 from feeds.files import write_bars
-from feeds.gaps import stamp
 from feeds.identity import SYNTHETIC
+from feeds.moments import readable
 from feeds.synthetic import synthetic_bars
 from feeds.timeframe import Timeframe
 
@@ -45,7 +45,7 @@ class Generated:
         bars, asked = self.bars, self.request
         return (
             f"{SYNTHETIC} {bars.symbol} {bars.timeframe}: {len(bars)} bars, "
-            f"{stamp(bars.time[0])} to {stamp(bars.closed_at[-1])}, seed {asked.seed}\n"
+            f"{readable(bars.time[0])} to {readable(bars.closed_at[-1])}, seed {asked.seed}\n"
             f"written to {asked.output}"
         )
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from feeds.bars import PRICES, Bars
 from feeds.errors import BadBarsError
-from feeds.gaps import holes_of, stamp, to_bars
+from feeds.gaps import holes_of, to_bars
 from tests.feeds.raw import FIVE_MINUTES, raw_frame, without_bars
 
 gap_lists = st.lists(st.integers(0, 9), max_size=30)
@@ -109,7 +109,3 @@ def test_no_rows_are_no_bars() -> None:
 
 def test_synthetic_travels() -> None:
     assert to_bars(raw_frame(3), "BTC/USDT", FIVE_MINUTES, synthetic=True).synthetic
-
-
-def test_a_moment_is_shown_to_the_minute_unless_it_has_seconds() -> None:
-    assert stamp(np.datetime64("2024-01-01T00:05:00.500")) == "2024-01-01 00:05:00.500Z"

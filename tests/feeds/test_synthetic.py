@@ -181,9 +181,9 @@ def test_neither_followers_nor_faders_of_the_last_hours_earn_a_round_trip() -> N
         (0, 0, "2022-01-01", "5m", "1 to 3650 days, found 0"),
         (3651, 0, "2022-01-01", "5m", "1 to 3650 days, found 3651"),
         (1, -1, "2022-01-01", "5m", "0 or more, found -1"),
-        (1, 0, "soon", "5m", "a date like 2022-01-01, found 'soon'"),
-        (1, 0, "now", "5m", "a date like 2022-01-01, found 'now'"),
-        (1, 0, "", "5m", "a date like 2022-01-01, found ''"),
+        (1, 0, "soon", "5m", "start: a moment must be like 2024-01-31 .*, found 'soon'"),
+        (1, 0, "now", "5m", "start: a moment must be like 2024-01-31 .*, found 'now'"),
+        (1, 0, "", "5m", "start: a moment must be like 2024-01-31 .*, found ''"),
         (1, 0, "2022-01-01", "2d", "1 days hold no bar of 2d"),
     ],
 )
