@@ -18,7 +18,7 @@ import numpy as np
 import talib
 
 from feeds.bars import BoolArray, FloatArray, IntArray
-from feeds.windows import deviation, mean, ratio
+from feeds.windows import before, contiguous, deviation, mean, ratio
 
 # (13/14)**340 is 1e-11: so little weighs the first bar in RSI(14) and ATR(14); less in MACD.
 RECURSIVE_LOOKBACK = 340
@@ -47,34 +47,31 @@ class Stochastic(NamedTuple):
     d: FloatArray
 
 
-# --- averages and extremes --------------------------------------------------------------------
-
-
-def sma(x: FloatArray, period: int) -> FloatArray:
-    """Return the mean of the last `period` values."""
-    return mean(x, period)
+# --- an average, extremes --------------------------------------------------------------------
 
 
 def ema(x: FloatArray, period: int) -> FloatArray:
     """Return the exponential average, seeded with the mean of the first `period` values."""
-    return np.asarray(talib.EMA(_ready(x), period))
+    return np.asarray(talib.EMA(contiguous(x), period))
 
 
 def highest(x: FloatArray, period: int) -> FloatArray:
     """Return the maximum of the last `period` values."""
-    return np.asarray(talib.MAX(_ready(x), period))
+    return np.asarray(talib.MAX(contiguous(x), period))
 
 
 def lowest(x: FloatArray, period: int) -> FloatArray:
     """Return the minimum of the last `period` values."""
-    return np.asarray(talib.MIN(_ready(x), period))
+    return np.asarray(talib.MIN(contiguous(x), period))
 
 
-def support(low: FloatArray, period: int) -> FloatArray:
-    """Return the lowest low of the `period` bars BEFORE each bar."""
-    level = np.full(len(low), np.nan)
-    level[1:] = lowest(low, period)[:-1]
-    return level
+def support(high: FloatArray, low: FloatArray, period: int) -> FloatArray:
+    """Return the lowest low of the `period` bars BEFORE each bar; NaN where they hold one price.
+
+    A single price is no level that a market came down to and turned at.
+    """
+    level = np.where(_is_flat(high, low, period), np.nan, lowest(low, period))
+    return before(level, 1)
 
 
 # --- bands and movement -------------------------------------------------------------------------
@@ -86,20 +83,20 @@ def bollinger(close: FloatArray, period: int, deviations: float) -> Bands:
     `upper` and `lower` are NaN where the window is flat: no deviation, no bands.
     """
     reach = deviations * deviation(close, period)
-    middle = sma(close, period)
+    middle = mean(close, period)
     return Bands(middle + reach, middle, middle - reach)
 
 
 def macd(close: FloatArray) -> Macd:
     """Return MACD(12, 26, 9); NaN where the last 34 closes are equal."""
-    found = talib.MACD(_ready(close), 12, 26, 9)
+    found = talib.MACD(contiguous(close), 12, 26, 9)
     flat = _is_flat(close, close, 34)
     return Macd(*(np.where(flat, np.nan, part) for part in found))
 
 
 def atr(high: FloatArray, low: FloatArray, close: FloatArray, period: int) -> FloatArray:
     """Return Wilder's average true range; NaN where the last `period` true ranges are all 0."""
-    prices = _ready(high), _ready(low), _ready(close)
+    prices = contiguous(high), contiguous(low), contiguous(close)
     still = np.equal(talib.MAX(talib.TRANGE(*prices), period), 0.0)
     return np.where(still, np.nan, talib.ATR(*prices, period))
 
@@ -109,7 +106,7 @@ def atr(high: FloatArray, low: FloatArray, close: FloatArray, period: int) -> Fl
 
 def rsi(close: FloatArray, period: int) -> FloatArray:
     """Return Wilder's RSI, 0 to 100; NaN where the last `period` changes are all 0."""
-    found = talib.RSI(_ready(close), period)
+    found = talib.RSI(contiguous(close), period)
     return np.where(_is_flat(close, close, period + 1), np.nan, found)
 
 
@@ -119,8 +116,8 @@ def stochastic(high: FloatArray, low: FloatArray, close: FloatArray) -> Stochast
     Reckoned window by window. A window of 14 bars without range has no place to be in: it
     makes the %K and %D that stand on it NaN, where TA-Lib says 0.
     """
-    k = sma(100.0 * place_in_range(high, low, close, 14), 3)
-    return Stochastic(k, sma(k, 3))
+    k = mean(100.0 * place_in_range(high, low, close, 14), 3)
+    return Stochastic(k, mean(k, 3))
 
 
 def place_in_range(high: FloatArray, low: FloatArray, close: FloatArray, period: int) -> FloatArray:
@@ -131,7 +128,7 @@ def place_in_range(high: FloatArray, low: FloatArray, close: FloatArray, period:
 
 def aroon(high: FloatArray, low: FloatArray, period: int) -> FloatArray:
     """Return the Aroon oscillator, -100 to 100; NaN where the bars have no range."""
-    found = talib.AROONOSC(_ready(high), _ready(low), period)
+    found = talib.AROONOSC(contiguous(high), contiguous(low), period)
     return np.where(_is_flat(high, low, period + 1), np.nan, found)
 
 
@@ -182,16 +179,11 @@ def candle(
         raise ValueError(f"a candle pattern must be one of {', '.join(CANDLES)}, found {name!r}")
     # TA-Lib's running sums do no harm here: differences of neighbouring prices are whole multiples
     # of a price's last bit and add up exactly, so that even ties do not depend on the start.
-    prices = [_ready(x) for x in (open_, high, low, close)]
+    prices = [contiguous(x) for x in (open_, high, low, close)]
     return np.asarray(_PATTERNS[name](*prices), dtype=np.int64)
 
 
 # --- shared -----------------------------------------------------------------------------------
-
-
-def _ready(x: FloatArray) -> FloatArray:
-    """Return `x` as TA-Lib must have it."""
-    return np.ascontiguousarray(x, dtype=np.float64)
 
 
 def _is_flat(high: FloatArray, low: FloatArray, period: int) -> BoolArray:

@@ -1,9 +1,9 @@
 """Windows: what the last `period` values say, each window reckoned on its own.
 
 Running sums, TA-Lib's among them, depend in their last bits on where the segment began and find
-noise where a window is flat (7e-11 at a price of 60000). Here a trailing window gives, bit for
-bit, what the whole segment gives, and every window is measured from its own first value, so
-that flat is exactly 0 at any price.
+noise where a window is flat. Here a trailing window gives, bit for bit, what the whole segment
+gives, and every window is measured from its own first value, so that flat is exactly 0 at any
+price.
 
 Arrays are float64 of ONE segment, oldest first. NaN stands where a window is not yet full.
 """
@@ -14,13 +14,18 @@ from numba import njit
 from feeds.bars import FloatArray
 
 
+def contiguous(x: FloatArray) -> FloatArray:
+    """Return `x` as compiled code must have it: contiguous float64, copied only where it is not."""
+    return np.ascontiguousarray(x, dtype=np.float64)
+
+
 def mean(x: FloatArray, period: int) -> FloatArray:
     """Return the mean of the last `period` values; equal values give exactly that value.
 
     >>> mean(np.array([1.0, 2.0, 6.0]), 2)
     array([nan, 1.5, 4. ])
     """
-    return np.asarray(_mean(_ready(x), period))
+    return np.asarray(_mean(contiguous(x), period))
 
 
 def deviation(x: FloatArray, period: int) -> FloatArray:
@@ -29,7 +34,7 @@ def deviation(x: FloatArray, period: int) -> FloatArray:
     >>> deviation(np.array([1.0, 3.0, 3.0]), 2)
     array([nan,  1., nan])
     """
-    return np.asarray(_deviation(_ready(x), period))
+    return np.asarray(_deviation(contiguous(x), period))
 
 
 def correlation(x: FloatArray, y: FloatArray, period: int) -> FloatArray:
@@ -39,7 +44,7 @@ def correlation(x: FloatArray, y: FloatArray, period: int) -> FloatArray:
     array([nan, nan, -1.])
     """
     apart = deviation(x, period) * deviation(y, period)
-    return np.asarray(np.clip(_covariance(_ready(x), _ready(y), period) / apart, -1.0, 1.0))
+    return np.asarray(np.clip(_covariance(contiguous(x), contiguous(y), period) / apart, -1.0, 1.0))
 
 
 def before(x: FloatArray, bars: int) -> FloatArray:
@@ -63,14 +68,9 @@ def ratio(part: FloatArray, whole: FloatArray) -> FloatArray:
     return np.asarray(np.divide(part, whole, out=undefined, where=whole != 0.0))
 
 
-def _ready(x: FloatArray) -> FloatArray:
-    """Return `x` as the compiled loops want it: one kind of array, so compiled once."""
-    return np.ascontiguousarray(x, dtype=np.float64)
-
-
 # The inner loops run over neighbouring windows, the outer ones over the places of a window: the
-# compiler then takes several windows at once (six times as fast), and every window still adds
-# its own values in its own order. A block of windows fits the processor's nearest cache.
+# compiler then takes several windows at once, and every window still adds its own values in its
+# own order. A block of windows fits the processor's nearest cache.
 _BLOCK = 512
 
 

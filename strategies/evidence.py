@@ -9,6 +9,7 @@ import numpy as np
 
 from feeds import indicators
 from feeds.bars import Bars, BoolArray, FloatArray, IntArray
+from feeds.windows import mean
 from strategies.config import CryptoScalpingConfig
 
 RULES = ("rsi", "bollinger", "volume", "pattern", "macd", "stochastic", "support")
@@ -94,7 +95,7 @@ def _values(bars: Bars, config: CryptoScalpingConfig) -> dict[str, FloatArray]:
     bands = indicators.bollinger(bars.close, 20, config.bollinger_deviations)
     macd = indicators.macd(bars.close)
     stochastic = indicators.stochastic(bars.high, bars.low, bars.close)
-    usual_volume = indicators.sma(bars.volume, 20)
+    usual_volume = mean(bars.volume, 20)
     return {
         "close": bars.close,
         "rsi": indicators.rsi(bars.close, 14),
@@ -104,7 +105,7 @@ def _values(bars: Bars, config: CryptoScalpingConfig) -> dict[str, FloatArray]:
         "macd_rise": np.diff(macd.histogram, prepend=np.nan),
         "stochastic_k": stochastic.k,
         "stochastic_d": stochastic.d,
-        "support": indicators.support(bars.low, config.support_period),
+        "support": indicators.support(bars.high, bars.low, config.support_period),
         "atr_fraction": indicators.atr(bars.high, bars.low, bars.close, 14) / bars.close,
     }
 

@@ -42,7 +42,7 @@ def place(bars: Bars, *, period: int) -> FloatArray:
 
 def support_distance(bars: Bars, *, period: int) -> FloatArray:
     """Return the logarithm of close over the lowest low of the `period` bars before."""
-    return np.log(bars.close / support(bars.low, period))
+    return np.log(bars.close / support(bars.high, bars.low, period))
 
 
 def up_balance(bars: Bars, *, period: int) -> FloatArray:

@@ -18,10 +18,9 @@ from tests.makers import make_bars
 Indicator: TypeAlias = Callable[[Bars], FloatArray]
 
 WINDOWED: Mapping[str, tuple[int, Indicator]] = {
-    "sma": (19, lambda b: indicators.sma(b.close, 20)),
     "highest": (19, lambda b: indicators.highest(b.high, 20)),
     "lowest": (19, lambda b: indicators.lowest(b.low, 20)),
-    "support": (20, lambda b: indicators.support(b.low, 20)),
+    "support": (20, lambda b: indicators.support(b.high, b.low, 20)),
     "upper": (19, lambda b: indicators.bollinger(b.close, 20, 2.0).upper),
     "lower": (19, lambda b: indicators.bollinger(b.close, 20, 2.0).lower),
     "stochastic_k": (15, lambda b: indicators.stochastic(b.high, b.low, b.close).k),
@@ -38,10 +37,8 @@ RECURSIVE: Mapping[str, Indicator] = {
     "macd_histogram": lambda b: indicators.macd(b.close).histogram,
 }
 EVERY: Mapping[str, Indicator] = {**{k: f for k, (_, f) in WINDOWED.items()}, **RECURSIVE}
-# Over a still market these have no answer; a mean, an extreme and a support still do.
-WITHOUT_ANSWER = (
-    *(name for name in EVERY if name not in ("sma", "highest", "lowest", "support", "ema")),
-)
+# Over a still market these have no answer; an average and an extreme still do.
+WITHOUT_ANSWER = tuple(name for name in EVERY if name not in ("highest", "lowest", "ema"))
 
 
 def pattern(bars: Bars, name: str) -> FloatArray:
@@ -97,7 +94,8 @@ def test_the_histogram_is_the_line_less_its_signal() -> None:
 
 def test_support_is_the_lowest_low_of_the_bars_before() -> None:
     low = np.array([5.0, 3.0, 4.0, 1.0, 6.0])
-    np.testing.assert_array_equal(indicators.support(low, 2), [np.nan, np.nan, 3.0, 3.0, 1.0])
+    found = indicators.support(low + 1.0, low, 2)
+    np.testing.assert_array_equal(found, [np.nan, np.nan, 3.0, 3.0, 1.0])
 
 
 # --- causal, and forgetful as promised --------------------------------------------------------
@@ -151,9 +149,27 @@ def test_a_still_market_has_no_answer(name: str, price: float) -> None:
     assert np.isnan(EVERY[name](still(price))[-60:]).all()
 
 
-@pytest.mark.parametrize("price", [1e-8, 0.1, 60_000.1])
-def test_the_mean_of_a_still_market_is_its_price(price: float) -> None:
-    assert (indicators.sma(still(price).close, 20)[-60:] == price).all()
+def test_a_level_needs_a_market_that_came_down_to_it() -> None:
+    """Twenty bars of one price are no support, one tick above or below makes them one."""
+    flat = np.full(21, 60_000.0)
+    above, below = flat.copy(), flat.copy()
+    above[7] += 0.01
+    below[7] -= 0.01
+    assert np.isnan(indicators.support(flat, flat, 20)[-1])
+    assert indicators.support(above, flat, 20)[-1] == 60_000.0
+    assert indicators.support(flat, below, 20)[-1] == 59_999.99
+
+
+def test_a_flat_window_makes_no_level_wherever_the_bar_after_it_goes() -> None:
+    high, low = np.full(21, 100.0), np.full(21, 100.0)
+    high[-1], low[-1] = 101.0, 99.0
+    assert np.isnan(indicators.support(high, low, 20)[-1])
+
+
+def test_a_floor_that_holds_is_a_level_though_all_lows_are_equal() -> None:
+    low = np.full(50, 100.0)
+    found = indicators.support(make_bars(50).high + 10.0, low, 20)
+    assert (found[20:] == 100.0).all()
 
 
 @pytest.mark.parametrize("name", BULLISH_CANDLES)
