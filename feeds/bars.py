@@ -32,8 +32,8 @@ _DTYPES: Mapping[str, Any] = {
 class Bars:
     """OHLCV bars of one symbol and timeframe, oldest first, read-only.
 
-    A row is stamped with the moment its bar *opened* (UTC); it is known at open + timeframe.
-    Inside a segment the stamps are one timeframe apart: short gaps are flat bars flagged
+    A row carries the moment its bar *opened* (UTC); it is known at open + timeframe.
+    Inside a segment the times are one timeframe apart: short gaps are flat bars flagged
     `filled`, longer holes separate segments. Nothing may reach across a segment's edge.
 
     Attributes
@@ -144,8 +144,8 @@ def _check(bars: Bars) -> None:
     outside = (prices.min(axis=0) < bars.low) | (prices.max(axis=0) > bars.high)
     _refuse(bars, outside, "open or close outside low..high")
     off_grid = np.not_equal(bars.time.astype(np.int64) % bars.timeframe.ms, 0)
-    _refuse(bars, off_grid, f"a stamp off the grid of {bars.timeframe}")
-    _refuse(bars, _unsteady(bars), "a stamp that does not fit their segment")
+    _refuse(bars, off_grid, f"a time off the grid of {bars.timeframe}")
+    _refuse(bars, _unsteady(bars), "a time that does not fit their segment")
 
 
 def _unsteady(bars: Bars) -> BoolArray:

@@ -34,11 +34,11 @@ from feeds.quality import (
     repair_rows,
     report_of,
 )
-from feeds.rows import STAMPS, VALUES, raw_rows, spellings
+from feeds.rows import TIME_COLUMNS, VALUES, raw_rows, spellings
 from feeds.timeframe import Timeframe
 
 _METADATA_KEY = b"tandem"
-_READ = (*STAMPS, *VALUES, "symbol", "timeframe", "source")
+_READ = (*TIME_COLUMNS, *VALUES, "symbol", "timeframe", "source")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -177,8 +177,8 @@ def _write_parquet(frame: pd.DataFrame, bars: Bars, path: Path) -> None:
 
 
 def _write_csv(frame: pd.DataFrame, bars: Bars, path: Path) -> None:
-    stamps = frame["timestamp"].dt.tz_localize(None).to_numpy("datetime64[s]")
-    frame["timestamp"] = np.datetime_as_string(stamps, timezone="UTC")
+    time = frame["timestamp"].dt.tz_localize(None).to_numpy("datetime64[s]")
+    frame["timestamp"] = np.datetime_as_string(time, timezone="UTC")
     frame.insert(6, "symbol", bars.symbol)
     frame.insert(7, "timeframe", str(bars.timeframe))
     frame.to_csv(path, index=False)

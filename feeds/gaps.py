@@ -66,7 +66,7 @@ def to_bars(
     Raises
     ------
     BadBarsError
-        if stamps do not rise on the grid, or a row breaks a promise of `Bars`
+        if times do not rise on the grid, or a row breaks a promise of `Bars`
     """
     if fill_limit < 0:
         raise BadBarsError(f"the fill limit must be 0 or more bars, found {fill_limit}")
@@ -104,7 +104,7 @@ def _missing_after(time: TimeArray, symbol: str, timeframe: Timeframe) -> IntArr
     if wrong.any():
         first = int(np.argmax(wrong))
         raise BadBarsError(
-            f"{symbol}: stamps must rise on the grid of {timeframe}, found "
+            f"{symbol}: times must rise on the grid of {timeframe}, found "
             f"{readable(time[first])} in row {first + 1}"
         )
     steps = np.diff(time.astype(np.int64), append=time[-1:].astype(np.int64) + timeframe.ms)

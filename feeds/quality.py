@@ -30,8 +30,8 @@ class _Rows:
 
     @property
     def time(self) -> IntArray:
-        stamps: TimeArray = self.frame["timestamp"].to_numpy("datetime64[ms]")
-        return stamps.astype(np.int64)
+        opened: TimeArray = self.frame["timestamp"].to_numpy("datetime64[ms]")
+        return opened.astype(np.int64)
 
     @property
     def prices(self) -> list[FloatArray]:
@@ -62,7 +62,7 @@ class Defect:
     what : the defect in words
     rows : how many rows have it
     first_row : the first of them, counted from 1
-    first_time : its stamp (UTC)
+    first_time : when its bar opened (UTC)
     repair : the name of the repair that removes it
     """
 

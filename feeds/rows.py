@@ -9,7 +9,7 @@ from feeds.bars import PRICES
 from feeds.errors import BadFileError
 
 VALUES = (*PRICES, "volume")
-STAMPS = ("timestamp", "date")  # the first one found is read
+TIME_COLUMNS = ("timestamp", "date")  # the first one found is read
 
 _EARLIEST_S, _LATEST_S = 946_684_800, 4_102_444_800  # 2000 and 2100: the spans of units lie apart
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
@@ -26,11 +26,11 @@ def spellings(columns: Iterable[object], source: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for name in map(str, columns):
         plain = name.strip().lower()
-        if plain in found and plain in (*STAMPS, *VALUES):
+        if plain in found and plain in (*TIME_COLUMNS, *VALUES):
             raise BadFileError(f"{source}: one column must be called {plain}, found two")
         found[plain] = name
     missing = [name for name in VALUES if name not in found]
-    if not any(name in found for name in STAMPS):
+    if not any(name in found for name in TIME_COLUMNS):
         missing.insert(0, "timestamp (or date)")
     if missing:
         listed = ", ".join(found) or "none"
@@ -54,12 +54,12 @@ def raw_rows(table: pd.DataFrame, source: str) -> pd.DataFrame:
     Raises
     ------
     BadFileError
-        if a stamp or a number cannot be read, naming row and value
+        if a time or a number cannot be read, naming row and value
     """
-    column = next(name for name in STAMPS if name in table)
-    stamps = _stamps(table[column], source)
+    column = next(name for name in TIME_COLUMNS if name in table)
+    times = _times(table[column], source)
     values = {name: _numbers(table[name], source) for name in VALUES}
-    return pd.DataFrame({"timestamp": stamps.astype("datetime64[ms]"), **values})
+    return pd.DataFrame({"timestamp": times.astype("datetime64[ms]"), **values})
 
 
 def _numbers(column: pd.Series, source: str) -> pd.Series:
@@ -68,7 +68,7 @@ def _numbers(column: pd.Series, source: str) -> pd.Series:
     return numbers.astype(np.float64)
 
 
-def _stamps(column: pd.Series, source: str) -> pd.Series:
+def _times(column: pd.Series, source: str) -> pd.Series:
     if isinstance(column.dtype, pd.DatetimeTZDtype):
         column = column.dt.tz_convert("UTC").dt.tz_localize(None)
     elif not pd.api.types.is_datetime64_dtype(column):
@@ -80,9 +80,9 @@ def _stamps(column: pd.Series, source: str) -> pd.Series:
 
 
 def _dates(column: pd.Series, source: str) -> pd.Series:
-    stamps = pd.to_datetime(column, format="ISO8601", utc=True, errors="coerce")
-    _refuse(column, stamps.isna(), source, "a date like 2024-01-01 00:05 or epoch s or ms")
-    return stamps.dt.tz_localize(None)
+    times = pd.to_datetime(column, format="ISO8601", utc=True, errors="coerce")
+    _refuse(column, times.isna(), source, "a date like 2024-01-01 00:05 or epoch s or ms")
+    return times.dt.tz_localize(None)
 
 
 def _epochs(column: pd.Series, numbers: pd.Series, source: str) -> pd.Series:

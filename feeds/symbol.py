@@ -17,12 +17,3 @@ def normalise_symbol(text: str) -> str:
     if match is None:
         raise BadSymbolError(f"a symbol must look like BTC/USDT, found {text!r}")
     return f"{match[1]}/{match[2]}"
-
-
-def symbol_slug(symbol: str) -> str:
-    """Return the symbol as it stands in file names.
-
-    >>> symbol_slug("BTC/USDT")
-    'BTC-USDT'
-    """
-    return symbol.replace("/", "-")

@@ -1,9 +1,16 @@
 """Small markets for tests."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TypeAlias
+
 import numpy as np
 
-from feeds.bars import Bars
+from feeds.bars import PRICES, Bars
 from feeds.timeframe import Timeframe
+
+START = np.datetime64("2024-01-01", "ms")
+Candle: TypeAlias = tuple[float, float, float, float]  # open, high, low, close
 
 
 def make_bars(
@@ -35,19 +42,35 @@ def make_bars(
     )
 
 
-def with_hole(bars: Bars, at: int, missing: int) -> Bars:
-    """Return the bars without `missing` of them from `at` on: two segments."""
-    keep = np.r_[0:at, at + missing : len(bars)]
+def candles(
+    rows: Sequence[Candle],
+    *,
+    filled: Sequence[int] = (),
+    hole_before: int | None = None,
+    symbol: str = "BTC/USDT",
+    timeframe: str = "5m",
+) -> Bars:
+    """Return bars of (open, high, low, close), those at the positions `filled` without trade."""
+    position = np.arange(len(rows))
+    open_, high, low, close = np.array(rows, np.float64).reshape(-1, 4).T
+    after_hole = position >= (len(rows) if hole_before is None else hole_before)
+    frame = Timeframe.parse(timeframe)
     return Bars(
-        symbol=bars.symbol,
-        timeframe=bars.timeframe,
-        time=bars.time[keep],
-        open=bars.open[keep],
-        high=bars.high[keep],
-        low=bars.low[keep],
-        close=bars.close[keep],
-        volume=bars.volume[keep],
-        filled=bars.filled[keep],
-        segment=(keep >= at).astype(np.int64),
-        synthetic=bars.synthetic,
+        symbol=symbol,
+        timeframe=frame,
+        time=START + (position + 10 * after_hole) * frame.delta,
+        open=open_,
+        high=high,
+        low=low,
+        close=close,
+        volume=(~np.isin(position, filled)).astype(np.float64),
+        filled=np.isin(position, filled),
+        segment=after_hole.astype(np.int64),
     )
+
+
+def with_hole(bars: Bars, at: int, missing: int) -> Bars:
+    """Return the bars without `missing` of them from `at` on, and with one more segment."""
+    kept = np.r_[0:at, at + missing : len(bars)]
+    columns = {name: getattr(bars, name)[kept] for name in ("time", *PRICES, "volume", "filled")}
+    return replace(bars, **columns, segment=bars.segment[kept] + (kept >= at))

@@ -41,8 +41,8 @@ def changed(name: str, row: int, value: object) -> Bars:
         ("high", 1e-9, "outside low..high"),
         ("open", 1e9, "outside low..high"),
         ("close", 1e-9, "outside low..high"),
-        ("time", np.datetime64("2024-01-01T00:10:01"), "a stamp off the grid of 5m"),
-        ("time", np.datetime64("NaT"), "a stamp off the grid of 5m"),
+        ("time", np.datetime64("2024-01-01T00:10:01"), "a time off the grid of 5m"),
+        ("time", np.datetime64("NaT"), "a time off the grid of 5m"),
         ("time", np.datetime64("2024-01-01T00:05"), "does not fit their segment"),
         ("time", np.datetime64("2024-01-01T00:15"), "does not fit their segment"),
         ("segment", 1, "does not fit their segment"),
@@ -140,10 +140,10 @@ def test_a_bar_is_known_when_it_closes() -> None:
     assert bars.closed_at[0] == bars.time[1] == np.datetime64("2024-01-01T01:00")
 
 
-def test_the_frame_is_a_copy_with_utc_stamps() -> None:
+def test_the_frame_is_a_copy_with_utc_times() -> None:
     bars = make_bars(3)
     frame = bars.frame()
-    assert [str(stamp) for stamp in frame["timestamp"][:1]] == ["2024-01-01 00:00:00+00:00"]
+    assert [str(time) for time in frame["timestamp"][:1]] == ["2024-01-01 00:00:00+00:00"]
     frame.loc[0, "close"] = 0.0
     assert bars.close[0] > 0
 
@@ -163,6 +163,6 @@ def test_the_digest_is_of_everything() -> None:
     assert bars.digest() == make_bars(5).digest() == bars[:].digest()
 
 
-def test_stamps_lie_on_the_grid_of_their_timeframe() -> None:
+def test_times_lie_on_the_grid_of_their_timeframe() -> None:
     with pytest.raises(BadBarsError, match="off the grid of 1h"):
         replace(make_bars(1, start="2024-01-01T00:05"), timeframe=Timeframe.parse("1h"))

@@ -9,11 +9,9 @@ from hypothesis import strategies as st
 
 from feeds.bars import Bars
 from feeds.exits import ExitReason, Exits, first_exit, next_fill_bar, tick_down, tick_up
-from feeds.timeframe import Timeframe
-from tests.makers import make_bars
+from tests.makers import candles, make_bars
 
 NEVER = 10**6
-Candle = tuple[float, float, float, float]
 
 QUIET = (100.0, 101.0, 99.0, 100.0)
 UP = (100.0, 106.0, 99.0, 100.0)  # touches a target of 105
@@ -21,27 +19,6 @@ DOWN = (100.0, 101.0, 94.0, 100.0)  # touches a stop of 95
 BOTH = (100.0, 106.0, 94.0, 100.0)
 OPENS_BELOW = (92.0, 93.0, 91.0, 92.0)
 OPENS_ABOVE = (108.0, 109.0, 107.0, 108.0)
-
-
-def market(*candles: Candle, filled: tuple[int, ...] = (), hole_before: int | None = None) -> Bars:
-    """Return bars of the candles; a filled one is named by its position."""
-    count = len(candles)
-    open_, high, low, close = np.array(candles).T
-    position = np.arange(count)
-    after_hole = position >= (count if hole_before is None else hole_before)
-    timeframe = Timeframe.parse("5m")
-    return Bars(
-        symbol="BTC/USDT",
-        timeframe=timeframe,
-        time=np.datetime64("2024-01-01", "ms") + (position + 9 * after_hole) * timeframe.delta,
-        open=open_,
-        high=high,
-        low=low,
-        close=close,
-        volume=np.ones(count),
-        filled=np.isin(position, filled),
-        segment=after_hole.astype(np.int64),
-    )
 
 
 def exits_of(
@@ -70,115 +47,119 @@ class Case:
 
 
 CASES = [
-    Case("target on a later bar", market(QUIET, UP, QUIET), (1, 105.0, ExitReason.TAKE_PROFIT)),
-    Case("stop on a later bar", market(QUIET, DOWN, QUIET), (1, 95.0, ExitReason.STOP_LOSS)),
-    Case("target on the entry bar", market(UP, QUIET), (0, 105.0, ExitReason.TAKE_PROFIT)),
-    Case("stop on the entry bar", market(DOWN, QUIET), (0, 95.0, ExitReason.STOP_LOSS)),
-    Case("stop first when both are touched", market(QUIET, BOTH), (1, 95.0, ExitReason.STOP_LOSS)),
-    Case("stop first on the entry bar too", market(BOTH, QUIET), (0, 95.0, ExitReason.STOP_LOSS)),
+    Case("target on a later bar", candles([QUIET, UP, QUIET]), (1, 105.0, ExitReason.TAKE_PROFIT)),
+    Case("stop on a later bar", candles([QUIET, DOWN, QUIET]), (1, 95.0, ExitReason.STOP_LOSS)),
+    Case("target on the entry bar", candles([UP, QUIET]), (0, 105.0, ExitReason.TAKE_PROFIT)),
+    Case("stop on the entry bar", candles([DOWN, QUIET]), (0, 95.0, ExitReason.STOP_LOSS)),
+    Case(
+        "stop first when both are touched", candles([QUIET, BOTH]), (1, 95.0, ExitReason.STOP_LOSS)
+    ),
+    Case(
+        "stop first on the entry bar too", candles([BOTH, QUIET]), (0, 95.0, ExitReason.STOP_LOSS)
+    ),
     Case(
         "a stop that the open jumped over fills at the open",
-        market(QUIET, OPENS_BELOW),
+        candles([QUIET, OPENS_BELOW]),
         (1, 92.0, ExitReason.STOP_LOSS),
     ),
     Case(
         "a target that the open jumped over fills no better than its price",
-        market(QUIET, OPENS_ABOVE),
+        candles([QUIET, OPENS_ABOVE]),
         (1, 105.0, ExitReason.TAKE_PROFIT),
     ),
     Case(
         "a target that is exactly reached is touched",
-        market(QUIET, (100.0, 105.0, 99.0, 100.0)),
+        candles([QUIET, (100.0, 105.0, 99.0, 100.0)]),
         (1, 105.0, ExitReason.TAKE_PROFIT),
     ),
     Case(
         "a stop that is exactly reached is touched",
-        market(QUIET, (100.0, 101.0, 95.0, 100.0)),
+        candles([QUIET, (100.0, 101.0, 95.0, 100.0)]),
         (1, 95.0, ExitReason.STOP_LOSS),
     ),
     Case(
         "what came before the entry does not count",
-        market(BOTH, UP),
+        candles([BOTH, UP]),
         (1, 105.0, ExitReason.TAKE_PROFIT),
         entry=1,
     ),
     Case(
         "the time limit is a market order at an open",
-        market(QUIET, QUIET, (98.0, 99.0, 97.0, 98.0)),
+        candles([QUIET, QUIET, (98.0, 99.0, 97.0, 98.0)]),
         (2, 98.0, ExitReason.TIME_LIMIT),
         exits_of(max_bars=2),
     ),
     Case(
         "the time limit comes before what its bar touches",
-        market(QUIET, QUIET, BOTH),
+        candles([QUIET, QUIET, BOTH]),
         (2, 100.0, ExitReason.TIME_LIMIT),
         exits_of(max_bars=2),
     ),
     Case(
         "a touch before the time limit comes first",
-        market(QUIET, UP, QUIET),
+        candles([QUIET, UP, QUIET]),
         (1, 105.0, ExitReason.TAKE_PROFIT),
         exits_of(max_bars=2),
     ),
     Case(
         "the time limit waits over filled bars",
-        market(QUIET, QUIET, QUIET, (98.0, 99.0, 97.0, 98.0), filled=(1, 2)),
+        candles([QUIET, QUIET, QUIET, (98.0, 99.0, 97.0, 98.0)], filled=(1, 2)),
         (3, 98.0, ExitReason.TIME_LIMIT),
         exits_of(max_bars=2),
     ),
     Case(
         "a filled bar fills nothing, whatever its range",
-        market(QUIET, BOTH, QUIET, UP, filled=(1,)),
+        candles([QUIET, BOTH, QUIET, UP], filled=(1,)),
         (3, 105.0, ExitReason.TAKE_PROFIT),
     ),
     Case(
         "the stop trails the highest high, from the bar after it",
-        market(QUIET, (100.0, 104.0, 98.5, 103.0), (103.0, 104.0, 100.0, 101.0)),
+        candles([QUIET, (100.0, 104.0, 98.5, 103.0), (103.0, 104.0, 100.0, 101.0)]),
         (2, 104.0 * 0.97, ExitReason.TRAILING_STOP),
         exits_of(trail=0.03),
     ),
     Case(
         "the entry bar's high trails too",
-        market((100.0, 104.0, 99.0, 103.0), (103.0, 104.0, 100.0, 101.0)),
+        candles([(100.0, 104.0, 99.0, 103.0), (103.0, 104.0, 100.0, 101.0)]),
         (1, 104.0 * 0.97, ExitReason.TRAILING_STOP),
         exits_of(trail=0.03),
     ),
     Case(
         "a trailing stop never falls below the first stop",
-        market(QUIET, DOWN),
+        candles([QUIET, DOWN]),
         (1, 95.0, ExitReason.STOP_LOSS),
         exits_of(trail=0.5),
     ),
     Case(
         "a trailing stop that the open jumped over fills at the open",
-        market(UP, (99.0, 99.0, 98.0, 98.0)),
+        candles([UP, (99.0, 99.0, 98.0, 98.0)]),
         (1, 99.0, ExitReason.TRAILING_STOP),
         exits_of(trail=0.03, target=110.0),
     ),
     Case(
         "a filled bar does not move a trailing stop",
-        market(QUIET, (100.0, 104.0, 99.0, 100.0), (100.0, 101.0, 99.0, 100.0), filled=(1,)),
+        candles([QUIET, (100.0, 104.0, 99.0, 100.0), (100.0, 101.0, 99.0, 100.0)], filled=(1,)),
         (2, 100.0, ExitReason.SEGMENT_END),
         exits_of(trail=0.03),
     ),
     Case(
         "the end of the bars ends the position at the last close",
-        market(QUIET, (100.0, 101.0, 99.0, 100.5)),
+        candles([QUIET, (100.0, 101.0, 99.0, 100.5)]),
         (1, 100.5, ExitReason.SEGMENT_END),
     ),
     Case(
         "a hole ends the position at the last close before it",
-        market(QUIET, (100.0, 101.0, 99.0, 100.5), UP, hole_before=2),
+        candles([QUIET, (100.0, 101.0, 99.0, 100.5), UP], hole_before=2),
         (1, 100.5, ExitReason.SEGMENT_END),
     ),
     Case(
         "a segment that ends with a filled bar ends there too",
-        market(QUIET, (100.5, 100.5, 100.5, 100.5), filled=(1,)),
+        candles([QUIET, (100.5, 100.5, 100.5, 100.5)], filled=(1,)),
         (1, 100.5, ExitReason.SEGMENT_END),
     ),
     Case(
         "a touch on the last bar comes before its close",
-        market(QUIET, UP),
+        candles([QUIET, UP]),
         (1, 105.0, ExitReason.TAKE_PROFIT),
     ),
 ]
@@ -267,26 +248,26 @@ def test_the_next_fill_bar_is_the_first_real_one_after_it_in_the_segment(bars: B
 
 
 def test_only_a_target_spares_spread_and_slippage() -> None:
-    bars = market(QUIET, BOTH, UP, QUIET)
+    bars = candles([QUIET, BOTH, UP, QUIET])
     table = first_exit(bars, np.array([0, 2, 3]), exits_of(3))
     assert table.by_market.tolist() == [True, False, True]
 
 
 def test_no_entries_have_no_exits() -> None:
-    table = first_exit(market(QUIET), np.array([], np.int64), exits_of(0))
+    table = first_exit(candles([QUIET]), np.array([], np.int64), exits_of(0))
     assert len(table.bar) == len(table.price) == len(table.reason) == 0
 
 
 @pytest.mark.parametrize("entry", [-1, 1, 2])
 def test_an_entry_that_is_filled_or_outside_is_refused(entry: int) -> None:
-    bars = market(QUIET, QUIET, filled=(1,))
+    bars = candles([QUIET, QUIET], filled=(1,))
     with pytest.raises(ValueError, match="must be a bar that can fill an order"):
         first_exit(bars, np.array([entry]), exits_of())
 
 
 def test_exits_that_are_not_one_row_per_entry_are_refused() -> None:
     with pytest.raises(ValueError, match="must have 2 rows"):
-        first_exit(market(QUIET, QUIET), np.array([0, 1]), exits_of(1))
+        first_exit(candles([QUIET, QUIET]), np.array([0, 1]), exits_of(1))
 
 
 @given(price=st.floats(1e-3, 1e5), tick=st.sampled_from([0.0, 0.01, 0.05, 0.1, 0.25, 1.0]))

@@ -118,7 +118,7 @@ def test_nothing_is_left_behind_by_writing(suffix: str, tmp_path: Path) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
-STAMPS: dict[str, Callable[[pd.DatetimeIndex], object]] = {
+TIME_FORMS: dict[str, Callable[[pd.DatetimeIndex], object]] = {
     "iso without zone": lambda t: t.strftime("%Y-%m-%d %H:%M:%S"),
     "iso with T and Z": lambda t: t.strftime("%Y-%m-%dT%H:%M:%SZ"),
     "iso to the minute": lambda t: t.strftime("%Y-%m-%d %H:%M"),
@@ -136,13 +136,13 @@ STAMPS: dict[str, Callable[[pd.DatetimeIndex], object]] = {
 }
 
 
-@pytest.mark.parametrize("form", STAMPS)
+@pytest.mark.parametrize("form", TIME_FORMS)
 @pytest.mark.parametrize("column", ["timestamp", "date", "Timestamp", "DATE"])
 @each_suffix
 def test_every_form_of_time_is_read(form: str, column: str, suffix: str, tmp_path: Path) -> None:
     frame = raw_frame(6)
-    stamps: Any = STAMPS[form](pd.DatetimeIndex(frame["timestamp"]))
-    table = frame.drop(columns="timestamp").assign(**{column: stamps})
+    times: Any = TIME_FORMS[form](pd.DatetimeIndex(frame["timestamp"]))
+    table = frame.drop(columns="timestamp").assign(**{column: times})
     path = tmp_path / f"BTC-USDT_5m{suffix}"
     table.to_csv(path, index=False) if suffix == ".csv" else table.to_parquet(path)
     np.testing.assert_array_equal(read(path).time, frame["timestamp"].to_numpy())

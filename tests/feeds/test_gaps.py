@@ -84,7 +84,7 @@ def test_a_hole_names_its_edges() -> None:
 
 
 @pytest.mark.parametrize("shift", ["0min", "-5min", "-10min", "1min", "7s"])
-def test_a_stamp_that_repeats_falls_back_or_leaves_the_grid_is_refused(shift: str) -> None:
+def test_a_time_that_repeats_falls_back_or_leaves_the_grid_is_refused(shift: str) -> None:
     rows = raw_frame(4)
     rows.loc[2, "timestamp"] = rows["timestamp"][1] + pd.Timedelta(shift)
     with pytest.raises(BadBarsError, match=r"rise on the grid of 5m, found .*row 3"):
