@@ -54,7 +54,7 @@ class Analyzer:
     @property
     def seen_until(self) -> np.datetime64:
         """The moment (UTC) before which every bar is in-sample."""
-        return np.datetime64(self.bundle.manifest.seen_until.replace(tzinfo=None), "ms")
+        return self.bundle.manifest.seen_until_ms
 
     @property
     def digest(self) -> str:

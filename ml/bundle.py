@@ -138,8 +138,8 @@ def _write_version(ensemble: Ensemble, manifest: Manifest, path: Path) -> Path:
     draft.mkdir()
     records = []
     for member in ensemble.members:
-        form, data = member_bytes(member)
-        records.append(member_record(member, form, _sha256(data)))
+        data = member_bytes(member)
+        records.append(member_record(member, _sha256(data)))
         _write(draft / records[-1].file, data)
     text = _json(ensemble, manifest, tuple(records))
     _write(draft / _MANIFEST, text)

@@ -9,7 +9,7 @@ from feeds.bars import FloatArray, IntArray
 
 _EDGE = 1e-9  # raw probabilities are held this far from 0 and 1, where log-odds end
 _RIDGE = 1e-3  # penalty on the slope, in rows: felt only where all answers are the same
-_MOST_STEPS = 100  # of Newton's method, which needs some ten
+_MOST_STEPS = 100  # of Newton's method, in case it never comes to rest
 _STEP_END = 1e-10  # a step this short ends it
 
 

@@ -1,13 +1,13 @@
 """The vote of several models."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from feeds.bars import FloatArray
 from ml.base import Model, Samples
-from ml.calibration import check_base_rate, shift_prior
+from ml.calibration import PlattCalibrator, check_base_rate, shift_prior
 from ml.prediction import PredictionTable, confidence_codes
 
 _CHUNK = 8192  # rows shaped at a time: some 70 MB of sequences of 24 bars and 90 features
@@ -34,7 +34,7 @@ class Member:
     name: str
     weight: float
     model: Model
-    calibrator: Callable[[FloatArray], FloatArray]
+    calibrator: PlattCalibrator
 
     def __post_init__(self) -> None:
         if not 0.0 < self.weight < np.inf:
@@ -42,7 +42,8 @@ class Member:
 
     def vote(self, samples: Samples, base_rate: float) -> FloatArray:
         """Return (n,) probabilities at a prior of 0.5; NaN where the answer is not finite."""
-        chunks = (np.arange(at, min(at + _CHUNK, len(samples))) for at in _starts(samples))
+        starts = range(_CHUNK, len(samples), _CHUNK)
+        chunks = np.split(np.arange(len(samples)), starts)
         raw = np.concatenate([self._raw(samples.take(chunk)) for chunk in chunks])
         # A calibrator would make a probability of infinity; NaN stays NaN.
         sound = np.where(np.isfinite(raw), raw, np.nan)
@@ -50,10 +51,6 @@ class Member:
 
     def _raw(self, samples: Samples) -> FloatArray:
         return np.asarray(self.model.predict_proba(samples.shaped_for(self.model))[:, 1])
-
-
-def _starts(samples: Samples) -> range:
-    return range(0, len(samples), _CHUNK)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC
 from importlib.metadata import PackageNotFoundError, version
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 
 import numpy as np
 from pydantic import (
@@ -14,13 +14,28 @@ from pydantic import (
     ConfigDict,
     Field,
     JsonValue,
+    model_validator,
 )
 
 from ml.errors import BundleMismatchError
+from ml.models.catalog import form_of
 
 FORMAT: Final = 1  # of a bundle; another number is another layout of files or manifest
 
-_LIBRARIES = ("numpy", "safetensors", "scikit-learn", "skops", "torch", "xgboost")
+# What decides the numbers of a training or a run; by the name of the distribution.
+_LIBRARIES = (
+    "backtrader",
+    "imbalanced-learn",
+    "numba",
+    "numpy",
+    "pandas",
+    "safetensors",
+    "scikit-learn",
+    "skops",
+    "TA-Lib",
+    "torch",
+    "xgboost",
+)
 
 
 def _aware(moment: Any) -> Any:
@@ -37,7 +52,7 @@ Facts: TypeAlias = dict[str, JsonValue]
 
 
 def library_versions() -> dict[str, str]:
-    """Return the versions of the libraries that decide what a stored model does."""
+    """Return the versions of the libraries of record that are installed; none is imported."""
     versions = {}
     for name in _LIBRARIES:
         try:
@@ -84,6 +99,11 @@ class Manifest(_Frozen):
     metrics: Facts = Field(default_factory=dict)
     libraries: dict[str, str] = Field(default_factory=library_versions)
 
+    @property
+    def seen_until_ms(self) -> np.datetime64:
+        """`seen_until` as numpy's moment (ms, UTC): what is decided before it is in-sample."""
+        return np.datetime64(self.seen_until.replace(tzinfo=None), "ms")
+
 
 class CalibratorRecord(_Frozen):
     """A `PlattCalibrator`."""
@@ -97,7 +117,7 @@ class MemberRecord(_Frozen):
 
     Attributes
     ----------
-    form : how the file is written
+    form : how the file is written, as the catalog says
     sha256 : of the file
     params : what the model was made with
     """
@@ -105,9 +125,15 @@ class MemberRecord(_Frozen):
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")
     weight: float
     calibrator: CalibratorRecord
-    form: Literal["skops", "ubjson", "safetensors"]
+    form: str
     sha256: str
     params: Facts
+
+    @model_validator(mode="after")
+    def _known_form(self) -> Self:
+        if self.form != form_of(self.name):
+            raise ValueError(f"{self.name} is stored as {form_of(self.name)}, found {self.form!r}")
+        return self
 
     @property
     def file(self) -> str:
@@ -135,10 +161,14 @@ def check_serves(
     *,
     timeframe: str,
     feature_names: Sequence[str],
-    exits: Mapping[str, Any],
-    mandatory: Mapping[str, Any],
+    exits: Mapping[str, Any] | None = None,
+    mandatory: Mapping[str, Any] | None = None,
 ) -> None:
     """Refuse a run for which the bundle was not trained.
+
+    Parameters
+    ----------
+    exits, mandatory : of the run's strategy; None is not compared
 
     Raises
     ------
@@ -171,7 +201,9 @@ def _at(names: Sequence[str], place: int) -> str | None:
     return names[place] if place < len(names) else None
 
 
-def _by_key(name: str, trained: Mapping[str, Any], wanted: Mapping[str, Any]) -> _Pairs:
+def _by_key(name: str, trained: Mapping[str, Any], wanted: Mapping[str, Any] | None) -> _Pairs:
+    if wanted is None:
+        return []
     keys = sorted({*trained, *wanted})
     return [(f"{name}.{key}", _plain(trained.get(key)), _plain(wanted.get(key))) for key in keys]
 

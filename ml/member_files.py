@@ -1,13 +1,13 @@
 """Members of a bundle as bytes, in forms that run no code when they are read.
 
-- skops, for scikit-learn's estimators and ours made of them (`ml.skops_file`);
-- UBJSON for XGBoost and safetensors for the LSTM: numbers and nothing else.
-
-Each form's library is imported when a member needs it, so that a run without ML starts without.
+A member's name says its form (`ml.models.catalog`): skops for scikit-learn's estimators and ours
+made of them (`ml.skops_file`), else a form of the model's own that holds numbers and nothing else.
+The library of a form is imported when a member needs it, so that a run without ML starts without.
 """
 
 import zipfile
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from importlib import import_module
 from typing import Any
@@ -15,11 +15,9 @@ from typing import Any
 from ml.base import Model
 from ml.calibration import PlattCalibrator
 from ml.ensemble import Member
-from ml.errors import BundleDamagedError, BundleError
+from ml.errors import BundleDamagedError
 from ml.manifest import CalibratorRecord, MemberRecord
-from ml.models.catalog import model_class
-
-_OWN_FORMS = {"ubjson": "xgboost", "safetensors": "lstm"}  # the models that write themselves
+from ml.models.catalog import SKOPS, form_of, model_class
 
 # What the readers raise on bytes that are not what they claim to be; skops' refusal of a type
 # outside the allow-list is a TypeError, XGBoost's error a ValueError.
@@ -34,31 +32,27 @@ _UNREADABLE = (
 )
 
 
-def member_bytes(member: Member) -> tuple[str, bytes]:
-    """Return the form in which the member's model is stored, and its bytes.
+def member_bytes(member: Member) -> bytes:
+    """Return the member's model in the form in which it is stored.
 
     Raises
     ------
     BundleError
         If the model holds a type that would not be read again.
     """
-    form = getattr(member.model, "stored_as", "skops")
-    if form in _OWN_FORMS:
-        return form, member.model.to_bytes()  # type: ignore[attr-defined]  # by its form
-    return form, _skops_file().to_bytes(member.name, member.model)
+    model: Any = member.model
+    skops = form_of(member.name) == SKOPS
+    return bytes(_skops_file().to_bytes(member.name, model) if skops else model.to_bytes())
 
 
-def member_record(member: Member, form: str, sha256: str) -> MemberRecord:
+def member_record(member: Member, sha256: str) -> MemberRecord:
     """Return what the manifest says about the member."""
-    calibrator = member.calibrator
-    if not isinstance(calibrator, PlattCalibrator):
-        raise BundleError(f"member {member.name}: only a PlattCalibrator can be stored")
     params = member.model.get_params(deep=False)  # type: ignore[attr-defined]  # scikit-learn's
     return MemberRecord(
         name=member.name,
         weight=member.weight,
-        calibrator=CalibratorRecord(slope=calibrator.slope, intercept=calibrator.intercept),
-        form=form,
+        calibrator=CalibratorRecord(**asdict(member.calibrator)),
+        form=form_of(member.name),
         sha256=sha256,
         params={name: _plain(value) for name, value in params.items()},
     )
@@ -91,11 +85,10 @@ def read_member(record: MemberRecord, data: bytes) -> Member:
 
 
 def _reader(record: MemberRecord) -> Callable[[bytes], Model]:
-    if record.form not in _OWN_FORMS:
+    if record.form == SKOPS:
         read: Callable[[bytes], Model] = _skops_file().from_bytes
         return read
-    estimator = model_class(_OWN_FORMS[record.form])
-    return partial(estimator.from_bytes, params=record.params)
+    return partial(model_class(record.name).from_bytes, params=record.params)
 
 
 def _skops_file() -> Any:

@@ -15,11 +15,10 @@ from sklearn.tree._tree import Tree
 
 from ml.base import Model
 from ml.errors import BundleError
+from ml.models.catalog import skops_types
 
 TRUSTED_TYPES = (
-    "ml.models.logistic_model.LogisticModel",
-    "ml.models.random_forest_model.RandomForestModel",
-    "ml.models.svm_model.SVMModel",
+    *skops_types(),
     # scikit-learn follows a tree's node numbers unchecked; `_refuse_wild` looks first.
     "sklearn.tree._tree.Tree",
 )

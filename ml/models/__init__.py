@@ -1,1 +1,1 @@
-"""The five models behind one contract: `fit`, `predict_proba`, `clone`."""
+"""The models behind one contract: `fit`, `predict_proba`, `clone`."""

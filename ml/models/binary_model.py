@@ -1,4 +1,4 @@
-"""What the five models share: scikit-learn's contract for a binary classifier."""
+"""What all models share: scikit-learn's contract for a binary classifier."""
 
 from abc import abstractmethod
 from typing import Any, NoReturn, Self, TypeAlias

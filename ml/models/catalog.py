@@ -1,4 +1,4 @@
-"""The models of the default ensemble."""
+"""The models of the default ensemble: the one place that names them."""
 
 import logging
 from collections.abc import Mapping
@@ -10,26 +10,40 @@ from ml.base import Model
 
 Preset: TypeAlias = Literal["full", "small"]
 
+SKOPS = "skops"  # the form of a model that is made of scikit-learn's estimators
+
 log = logging.getLogger("tandem.ml")
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """A model of the ensemble: `ml.models.<name>_model.<class_name>`."""
+    """A model of the ensemble: `ml.models.<name>_model.<class_name>`.
+
+    Attributes
+    ----------
+    form : in which it is stored, and the ending of its file; any but SKOPS is the model's own,
+        by its `to_bytes` and `from_bytes`
+    threads : whether it takes `jobs`
+    small : its parameters in the small preset
+    """
 
     weight: float
     class_name: str
-    threads: bool = False  # whether it takes `jobs`
-    small: Mapping[str, Any] = field(default_factory=dict)  # its parameters in the small preset
+    form: str = SKOPS
+    threads: bool = False
+    small: Mapping[str, Any] = field(default_factory=dict)
 
 
 _ENTRIES: Mapping[str, _Entry] = {
     "random_forest": _Entry(0.20, "RandomForestModel", threads=True, small={"n_estimators": 80}),
-    "xgboost": _Entry(0.25, "XGBoostModel", threads=True, small={"max_rounds": 80}),
-    "lstm": _Entry(0.20, "LSTMModel", threads=True, small={"max_epochs": 4, "max_rows": 3000}),
+    "xgboost": _Entry(0.25, "XGBoostModel", "ubjson", threads=True, small={"max_rounds": 80}),
+    "lstm": _Entry(
+        0.20, "LSTMModel", "safetensors", threads=True, small={"max_epochs": 4, "max_rows": 3000}
+    ),
     "logistic": _Entry(0.15, "LogisticModel"),
     "svm": _Entry(0.20, "SVMModel", small={"max_rows": 2000}),
 }
+MEMBER_NAMES = tuple(_ENTRIES)
 
 
 def default_models(preset: Preset, *, seed: int, jobs: int) -> dict[str, tuple[float, Model]]:
@@ -37,13 +51,13 @@ def default_models(preset: Preset, *, seed: int, jobs: int) -> dict[str, tuple[f
 
     Parameters
     ----------
-    preset : `full`, or `small` for a training of seconds
+    preset : `full`, or `small` for a quick training
     seed : for every model
     jobs : threads, for the models that can use them; the small preset takes one
     """
     models: dict[str, tuple[float, Model]] = {}
     for name, entry in _ENTRIES.items():
-        # Threads that wait for each other on a shared core make seconds of work take minutes.
+        # A small training is over before threads that wait for each other could pay.
         threads = {"jobs": 1 if preset == "small" else jobs} if entry.threads else {}
         small = entry.small if preset == "small" else {}
         try:
@@ -62,7 +76,25 @@ def model_class(name: str) -> Any:
         If the library cannot be loaded.
     """
     try:
-        return getattr(import_module(f"ml.models.{name}_model"), _ENTRIES[name].class_name)
+        return getattr(import_module(_module(name)), _ENTRIES[name].class_name)
     except (ImportError, OSError, ValueError) as error:
         # torch without its shared libraries raises OSError, XGBoost without its own ValueError.
         raise ImportError(f"its library cannot be loaded: {error}") from error
+
+
+def form_of(name: str) -> str:
+    """Return the form in which the member `name` is stored; SKOPS for one not of the catalog."""
+    return _ENTRIES[name].form if name in _ENTRIES else SKOPS
+
+
+def skops_types() -> tuple[str, ...]:
+    """Return the full names of the classes that are stored in the form SKOPS."""
+    return tuple(
+        f"{_module(name)}.{entry.class_name}"
+        for name, entry in _ENTRIES.items()
+        if entry.form == SKOPS
+    )
+
+
+def _module(name: str) -> str:
+    return f"ml.models.{name}_model"

@@ -1,4 +1,4 @@
-"""Logistic regression on standardised features: the straight line among the five."""
+"""Logistic regression on standardised features: the straight line among the models."""
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from copy import deepcopy
-from typing import Any, ClassVar, Self, cast
+from typing import Any, Self, cast
 
 import numpy as np
 import torch
@@ -45,7 +45,6 @@ class LSTMModel(BinaryModel):
 
     network_: "_Network"
 
-    stored_as: ClassVar[str] = "safetensors"  # the form of `to_bytes`
     _row_shape = "(rows, steps, features)"
     _above_zero = ("steps", "hidden", "max_epochs", "learning_rate", "max_rows", "jobs")
 

@@ -17,7 +17,7 @@ class RandomForestModel(BinaryModel):
     max_depth : of a tree
     min_samples_leaf : rows in a leaf, at least; keeps the leaf's frequency from being noise
     seed : of the draws of rows and features
-    jobs : threads while learning; answering takes one, which is quickest for a single row
+    jobs : threads while learning; answering takes one
     """
 
     forest_: RandomForestClassifier
@@ -52,6 +52,6 @@ class RandomForestModel(BinaryModel):
         self.rows_used_ = len(X)
 
     def _probability(self, X: FloatMatrix) -> FloatArray:
-        # What the forest's own predict_proba returns, without its 300 input checks and locks.
+        # What the forest's own predict_proba returns, without a check and a lock for every tree.
         trees = self.forest_.estimators_
         return np.asarray(sum(tree.tree_.predict(X)[:, 1] for tree in trees)) / len(trees)

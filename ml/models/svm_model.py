@@ -52,7 +52,7 @@ class SVMModel(BinaryModel):
         return logistic(np.concatenate([self._distance(chunk) for chunk in chunks]))
 
     def _distance(self, X: FloatMatrix) -> FloatArray:
-        # SVC's decision_function by matrix products: ten times as fast on many rows.
+        # SVC's decision_function takes rows one by one; this is one product of matrices.
         svc = self.classifier_
         kernel = rbf_kernel(self._standardised(X), svc.support_vectors_, gamma=svc.gamma)
         return np.asarray(kernel @ svc.dual_coef_[0] + svc.intercept_[0])

@@ -1,7 +1,7 @@
 """Gradient-boosted trees (XGBoost)."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 import xgboost
@@ -30,7 +30,6 @@ class XGBoostModel(BinaryModel):
 
     booster_: xgboost.Booster
 
-    stored_as: ClassVar[str] = "ubjson"  # the form of `to_bytes`
     _above_zero = ("max_rounds", "max_depth", "learning_rate", "jobs")
 
     def __init__(

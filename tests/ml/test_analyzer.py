@@ -12,7 +12,7 @@ from ml.errors import BundleMismatchError
 from ml.features.catalog import FEATURE_LOOKBACK
 from ml.prediction import Prediction, Unavailable
 from tests.makers import make_bars, with_hole
-from tests.ml.trained import manifest_for, trained_on
+from tests.ml.trained import manifest_for, quick_model, trained_on
 
 TOLERANCE = 1e-6
 WARMUP_BARS = 400  # the strategy's; the trailing window has one more
@@ -29,7 +29,7 @@ def window(bars: Bars, row: int, before: int = WARMUP_BARS) -> Bars:
 
 
 def test_the_lookback_is_that_of_the_features_and_the_sequence(analyzer: Analyzer) -> None:
-    assert analyzer.lookback == FEATURE_LOOKBACK + 6 - 1
+    assert analyzer.lookback == FEATURE_LOOKBACK + quick_model("lstm").steps - 1
 
 
 @settings(deadline=None, max_examples=8)

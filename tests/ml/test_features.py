@@ -18,10 +18,10 @@ from ml.features.context import CONTEXT, on_slow_bars, slow_bars
 from ml.features.matrix import feature_matrix
 from ml.features.price import log_return
 from ml.features.volatility import volatility
+from ml.models.lstm_model import LSTMModel
 from tests.makers import make_bars, with_hole
 
 WARMUP_BARS = 400
-LSTM_STEPS = 24
 # Windowed features are equal to the last bit; recursive ones remember their seed to about 1e-9.
 RTOL, ATOL = 1e-6, 1e-7
 
@@ -233,8 +233,9 @@ def test_a_row_of_the_matrix_never_changes_again(seed: int, cut: int) -> None:
 @settings(max_examples=20)
 def test_the_warm_up_is_window_enough_for_a_sequence(seed: int, end: int) -> None:
     bars = in_ticks(make_bars(800, seed=seed), tick=0.05)
-    whole = feature_matrix(bars)[end - LSTM_STEPS : end]
-    trailing = feature_matrix(bars[end - WARMUP_BARS : end])[-LSTM_STEPS:]
+    steps = LSTMModel().steps
+    whole = feature_matrix(bars)[end - steps : end]
+    trailing = feature_matrix(bars[end - WARMUP_BARS : end])[-steps:]
     np.testing.assert_allclose(trailing, whole, rtol=2e-6, atol=ATOL)
 
 
@@ -273,7 +274,7 @@ def test_six_families_and_the_context_are_there() -> None:
 
 
 def test_the_longest_lookback_leaves_room_for_a_sequence_in_the_warm_up() -> None:
-    assert FEATURE_LOOKBACK + LSTM_STEPS - 1 <= WARMUP_BARS
+    assert FEATURE_LOOKBACK + LSTMModel().steps - 1 <= WARMUP_BARS
     assert FEATURE_LOOKBACK <= 370
 
 

@@ -1,6 +1,7 @@
 """Whom a bundle may serve."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from ml.errors import BundleMismatchError
-from ml.manifest import Manifest, check_serves
+from ml.manifest import Manifest, check_serves, library_versions
 from tests.makers import make_bars
 from tests.ml.trained import manifest_for
 
@@ -51,14 +52,28 @@ def test_the_first_difference_is_named(change: dict[str, Any], named: str) -> No
     assert "\n" not in str(caught.value)
 
 
-def test_moments_of_numpy_are_utc() -> None:
-    found = manifest_for(make_bars(3), seen_until=np.datetime64("2024-01-01T06:30")).seen_until
-    assert found == datetime(2024, 1, 1, 6, 30, tzinfo=UTC)
+def test_exits_and_filter_are_not_compared_unless_they_are_given() -> None:
+    check_serves(MANIFEST, timeframe="5m", feature_names=("rsi", "atr"))
+
+
+def test_moments_of_numpy_are_utc_and_come_back_as_they_were() -> None:
+    moment = np.datetime64("2024-01-01T06:30:00.001", "ms")
+    found = manifest_for(make_bars(3), seen_until=moment)
+    assert found.seen_until == datetime(2024, 1, 1, 6, 30, 0, 1000, tzinfo=UTC)
+    assert found.seen_until_ms == moment
+    assert found.seen_until_ms.dtype == np.dtype("datetime64[ms]")
 
 
 def test_moments_of_other_zones_become_utc() -> None:
     east = datetime(2024, 1, 1, 6, tzinfo=timezone(timedelta(hours=2)))
-    assert manifest_for(make_bars(3), seen_until=east).seen_until.hour == 4
+    found = manifest_for(make_bars(3), seen_until=east)
+    assert found.seen_until_ms == np.datetime64("2024-01-01T04:00")
+
+
+def test_the_libraries_of_record_are_those_installed() -> None:
+    found = library_versions()
+    assert found["TA-Lib"] == version("TA-Lib")
+    assert found.keys() >= {"backtrader", "numpy", "pandas", "scikit-learn", "torch", "xgboost"}
 
 
 def test_a_moment_without_a_zone_is_refused() -> None:
