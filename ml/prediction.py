@@ -150,8 +150,10 @@ def signal_of(probability: float) -> Signal:
     return next(reached, Signal.AVOID)
 
 
-def confidence_of(votes: Mapping[str, float], weights: Mapping[str, float]) -> Confidence:
-    """Return how far the votes agree. A vote is for the trade from 0.5 on, else against it.
+def confidence_codes(votes: FloatArray, weights: FloatArray) -> IntArray:
+    """Return how far the votes on each row agree, as positions in `tuple(Confidence)`.
+
+    A vote is for the trade from 0.5 on, else against it.
 
     - VERY_HIGH: all votes are on one side, and the highest is at most 0.15 above the lowest.
     - HIGH: all votes are on one side.
@@ -160,23 +162,11 @@ def confidence_of(votes: Mapping[str, float], weights: Mapping[str, float]) -> C
 
     Parameters
     ----------
-    votes : probabilities of the members that answered, by name; at least one
-    weights : of at least these members
-
-    >>> str(confidence_of({"a": 0.55, "b": 0.65, "c": 0.70}, {"a": 1, "b": 1, "c": 1}))
-    'VERY_HIGH'
-    """
-    matrix = np.array([list(votes.values())], np.float64).T
-    return _LEVELS[int(confidence_codes(matrix, np.array([weights[name] for name in votes]))[0])]
-
-
-def confidence_codes(votes: FloatArray, weights: FloatArray) -> IntArray:
-    """Return `confidence_of` for many rows, as positions in `tuple(Confidence)`.
-
-    Parameters
-    ----------
     votes : (members, n), NaN where a member did not answer
     weights : (members,)
+
+    >>> confidence_codes(np.array([[0.55, 0.4], [0.65, 0.6]]), np.array([1.0, 1.0]))
+    array([0, 3])
     """
     answered = np.isfinite(votes)
     share = np.where(answered, weights[:, None], 0.0)

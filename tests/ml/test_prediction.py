@@ -16,12 +16,19 @@ from ml.prediction import (
     Signal,
     Unavailable,
     confidence_codes,
-    confidence_of,
     signal_of,
 )
 
-votes = st.dictionaries(st.sampled_from("abcde"), st.floats(0.0, 1.0), min_size=1)
-WEIGHTS = {"a": 0.2, "b": 0.25, "c": 0.2, "d": 0.15, "e": 0.2}
+WEIGHTS = np.array([0.2, 0.25, 0.2, 0.15, 0.2])
+NO_VOTE = float("nan")
+each_vote = st.one_of(st.floats(0.0, 1.0), st.just(NO_VOTE))
+
+
+def confidence_of(*votes: float, weights: FloatArray = WEIGHTS) -> Confidence:
+    """Return the confidence of one row; members that are not named did not answer."""
+    column = np.full((len(weights), 1), NO_VOTE)
+    column[: len(votes), 0] = votes
+    return tuple(Confidence)[int(confidence_codes(column, weights)[0])]
 
 
 @pytest.mark.parametrize(
@@ -46,38 +53,36 @@ def test_the_signal_at_the_edges_of_each_step(probability: float, signal: Signal
 @pytest.mark.parametrize(
     ("given_votes", "confidence"),
     [
-        ({"a": 0.60, "b": 0.75}, Confidence.VERY_HIGH),
-        ({"a": 0.60, "b": 0.76}, Confidence.HIGH),
-        ({"a": 0.10, "b": 0.20, "c": 0.25}, Confidence.VERY_HIGH),
-        ({"a": 0.10, "b": 0.49}, Confidence.HIGH),
-        ({"a": 0.50, "b": 0.55}, Confidence.VERY_HIGH),  # exactly one half is for the trade
-        ({"a": 0.49, "b": 0.51}, Confidence.LOW),
-        ({"a": 0.6, "b": 0.6, "c": 0.6, "d": 0.4, "e": 0.6}, Confidence.MEDIUM),  # 0.85
-        ({"a": 0.6, "b": 0.4, "c": 0.6, "d": 0.6, "e": 0.6}, Confidence.MEDIUM),  # 0.75
-        ({"a": 0.4, "b": 0.6, "c": 0.4, "d": 0.4, "e": 0.4}, Confidence.MEDIUM),  # 0.75 against
-        ({"a": 0.6, "b": 0.4, "c": 0.6, "d": 0.4, "e": 0.6}, Confidence.LOW),  # 0.60
-        ({"a": 0.9}, Confidence.LOW),  # nobody to agree with
+        ((0.60, 0.75), Confidence.VERY_HIGH),
+        ((0.60, 0.76), Confidence.HIGH),
+        ((0.10, 0.20, 0.25), Confidence.VERY_HIGH),
+        ((0.10, 0.49), Confidence.HIGH),
+        ((0.50, 0.55), Confidence.VERY_HIGH),  # exactly one half is for the trade
+        ((0.49, 0.51), Confidence.LOW),
+        ((0.6, 0.6, 0.6, 0.4, 0.6), Confidence.MEDIUM),  # 0.85
+        ((0.6, 0.4, 0.6, 0.6, 0.6), Confidence.MEDIUM),  # 0.75
+        ((0.4, 0.6, 0.4, 0.4, 0.4), Confidence.MEDIUM),  # 0.75 against
+        ((0.6, 0.4, 0.6, 0.4, 0.6), Confidence.LOW),  # 0.60
+        ((0.9,), Confidence.LOW),  # nobody to agree with
     ],
 )
 def test_confidence_by_its_definition(
-    given_votes: dict[str, float], confidence: Confidence
+    given_votes: tuple[float, ...], confidence: Confidence
 ) -> None:
-    assert confidence_of(given_votes, WEIGHTS) is confidence
+    assert confidence_of(*given_votes) is confidence
 
 
-@given(votes=votes, factor=st.floats(0.1, 10.0))
-def test_only_the_proportion_of_the_weights_counts(votes: dict[str, float], factor: float) -> None:
-    scaled = {name: weight * factor for name, weight in WEIGHTS.items()}
-    assert confidence_of(votes, scaled) is confidence_of(votes, WEIGHTS)
+@given(votes=st.lists(each_vote, min_size=5, max_size=5), factor=st.floats(0.1, 10.0))
+def test_only_the_proportion_of_the_weights_counts(votes: list[float], factor: float) -> None:
+    assert confidence_of(*votes, weights=WEIGHTS * factor) is confidence_of(*votes)
 
 
-@given(matrix=arrays(np.float64, (5, 7), elements=st.one_of(st.floats(0, 1), st.just(np.nan))))
-def test_confidence_of_many_rows_is_that_of_each(matrix: FloatArray) -> None:
-    codes = confidence_codes(matrix, np.array(list(WEIGHTS.values())))
-    for row, code in enumerate(codes.tolist()):
-        answered = {n: v for n, v in zip(WEIGHTS, matrix[:, row], strict=True) if np.isfinite(v)}
-        if answered:
-            assert tuple(Confidence)[code] is confidence_of(answered, WEIGHTS)
+@given(matrix=arrays(np.float64, (5, 7), elements=each_vote))
+def test_a_member_without_a_vote_weighs_nothing(matrix: FloatArray) -> None:
+    for column, code in zip(matrix.T, confidence_codes(matrix, WEIGHTS), strict=True):
+        answered = np.isfinite(column)
+        alone = confidence_of(*column[answered], weights=WEIGHTS[answered])
+        assert tuple(Confidence)[code] is alone
 
 
 def table() -> PredictionTable:
