@@ -23,19 +23,16 @@ class Parts:
     ----------
     train, stop, calibrate, test : positions of rows: to fit on, to stop the fitting early,
         to calibrate on, to report on
-    cuts : datetime64[ms], the starts of stop, calibrate and test
     """
 
     train: IntArray
     stop: IntArray
     calibrate: IntArray
     test: IntArray
-    cuts: TimeArray
 
     def items(self) -> list[tuple[str, IntArray]]:
         """Return the names and rows of the parts, oldest first."""
-        names = [field.name for field in fields(self)][:-1]
-        return [(name, getattr(self, name)) for name in names]
+        return [(field.name, getattr(self, field.name)) for field in fields(self)]
 
 
 def chronological_parts(
@@ -54,9 +51,9 @@ def chronological_parts(
         if there is no row
     """
     cuts = cut_moments(decided_at, fractions)
-    train, stop, calibrate, test = purged_parts(decided_at, known_at, cuts)
-    verify_parts((train, stop, calibrate, test), decided_at, known_at)
-    return Parts(train, stop, calibrate, test, cuts)
+    parts = purged_parts(decided_at, known_at, cuts)
+    verify_parts(parts, decided_at, known_at)
+    return Parts(*parts)
 
 
 def cut_moments(decided_at: TimeArray, fractions: Sequence[float]) -> TimeArray:

@@ -87,7 +87,7 @@ def build_training_set(
 
     Parameters
     ----------
-    sources : at least one, all of one timeframe; no two may hold the same bar
+    sources : all of one timeframe; no two may hold the same bar
     warmup_bars : bars of a segment before its first row; no fewer than the features' lookback
         plus the steps of a sequence model
     until : labels known later are left out; None for no limit
@@ -96,9 +96,8 @@ def build_training_set(
     Raises
     ------
     TrainingError
-        if timeframes differ or no row is usable
+        if no row is usable
     """
-    _refuse_mixture(sources)
     chosen = [usable_rows(each, warmup_bars=warmup_bars, until=until) for each in sources]
     found = sum(int(mask.sum()) for mask in chosen)
     if not found:
@@ -125,13 +124,6 @@ def _joined(sources: Sequence[Source], chosen: Sequence[BoolArray]) -> TrainingS
         symbols=symbols,
         volatility=matrix[rows, FEATURE_NAMES.index(VOLATILITY)].astype(np.float64),
     )
-
-
-def _refuse_mixture(sources: Sequence[Source]) -> None:
-    timeframes = sorted({str(each.bars.timeframe) for each in sources})
-    if len(timeframes) != 1:
-        found = ", ".join(timeframes) or "no bars"
-        raise TrainingError(f"all bars must be of one timeframe, found {found}")
 
 
 def _nothing_usable(

@@ -85,6 +85,9 @@ class Evaluation:
     Attributes
     ----------
     rows, positive_rate : how many rows, and the share of ones among them
+    base_rate : the share of ones in the part that the ensemble was calibrated on, from which its
+        votes are shifted; where `positive_rate` is far from it, they are shifted by too much or
+        too little
     members : scores by name; a member that did not answer is in `left_out` instead
     volatility_roc_auc : of recent volatility alone, the baseline of a label that looks ahead
     bands : how many rows fall into each band of the ensemble's probability
@@ -92,6 +95,7 @@ class Evaluation:
 
     rows: int
     positive_rate: float
+    base_rate: float
     members: Mapping[str, Scores]
     ensemble: Scores
     volatility_roc_auc: float | None
@@ -122,6 +126,7 @@ def evaluate(ensemble: Ensemble, rows: TrainingSet) -> Evaluation:
     return Evaluation(
         rows=len(rows),
         positive_rate=float(rows.y.mean()),
+        base_rate=ensemble.base_rate,
         members={
             name: asked(vote) for name, vote in table.votes.items() if np.isfinite(vote).any()
         },
@@ -152,12 +157,10 @@ def score(y: IntArray, probability: FloatArray, base_rate: float) -> Scores:
     )
 
 
-def reliability(
-    y: IntArray, natural: FloatArray, bins: int = RELIABILITY_BINS
-) -> tuple[ReliabilityBin, ...]:
-    """Return what was said and what came in each of `bins` equal bins that is not empty."""
-    edges = np.linspace(0.0, 1.0, bins + 1)
-    bin_of_row = np.clip(np.searchsorted(edges, natural, side="right") - 1, 0, bins - 1)
+def reliability(y: IntArray, natural: FloatArray) -> tuple[ReliabilityBin, ...]:
+    """Return what was said and what came in each of RELIABILITY_BINS equal bins, empty ones not."""
+    edges = np.linspace(0.0, 1.0, RELIABILITY_BINS + 1)
+    bin_of_row = np.searchsorted(edges[1:-1], natural, side="right")
     return tuple(
         ReliabilityBin(
             low=float(edges[number]),

@@ -41,7 +41,8 @@ def test_rows_of_several_symbols_are_cut_at_the_same_moment() -> None:
     known: TimeArray = decided + np.full(len(decided), 5).astype("timedelta64[m]")
     parts = chronological_parts(decided, known, FRACTIONS)
     assert decided[parts.train].max() == minutes(645)[0]
-    for start, rows in zip(parts.cuts, (parts.stop, parts.calibrate, parts.test), strict=True):
+    cuts = cut_moments(decided, FRACTIONS)
+    for start, rows in zip(cuts, (parts.stop, parts.calibrate, parts.test), strict=True):
         first_of_each = [decided[rows[rows <= 1000]].min(), decided[rows[rows > 1000]].min()]
         assert first_of_each == [start, start]
 
@@ -52,10 +53,11 @@ def test_no_label_is_known_after_a_later_part_has_started(seed: int, rows: int) 
     decided, known = random_rows(seed, rows)
     parts = chronological_parts(decided, known, FRACTIONS)
     named = [part for _, part in parts.items()]
-    for part, start in zip(named[:-1], parts.cuts, strict=True):
+    cuts = cut_moments(decided, FRACTIONS)
+    for part, start in zip(named[:-1], cuts, strict=True):
         assert (known[part] <= start).all()
         assert (decided[part] < start).all()
-    for part, start in zip(named[1:], parts.cuts, strict=True):
+    for part, start in zip(named[1:], cuts, strict=True):
         assert (decided[part] >= start).all()
 
 
@@ -67,9 +69,10 @@ def test_parts_share_no_row_and_drop_only_what_is_known_too_late(seed: int, rows
     kept = np.concatenate([part for _, part in parts.items()])
     assert len(np.unique(kept)) == len(kept)
     dropped = np.setdiff1d(np.arange(rows), kept)
-    next_cut = np.searchsorted(parts.cuts, decided[dropped], side="right")
-    assert (next_cut < len(parts.cuts)).all()
-    assert (known[dropped] > parts.cuts[next_cut]).all()
+    cuts = cut_moments(decided, FRACTIONS)
+    next_cut = np.searchsorted(cuts, decided[dropped], side="right")
+    assert (next_cut < len(cuts)).all()
+    assert (known[dropped] > cuts[next_cut]).all()
 
 
 @settings(deadline=None, max_examples=30)

@@ -75,7 +75,7 @@ def test_rows_purged_from_the_train_part_are_not_learned_from(rows: TrainingSet)
     far = rows.known_at + np.full(len(rows), 30 * 60_000).astype("timedelta64[ms]")
     trained = train(replace(rows, known_at=far), CONFIG, two_models(), seed=0)
     kept = trained.parts.train
-    assert (far[kept] <= trained.parts.cuts[0]).all()
+    assert (far[kept] <= rows.decided_at[trained.parts.stop].min()).all()
     X, y = models_of(trained)["sequence"].learned_
     np.testing.assert_array_equal(y, rows.y[kept])
     np.testing.assert_array_equal(X, rows.samples.take(kept).sequences(4))
@@ -155,6 +155,10 @@ def test_labels_that_a_feature_foretells_are_learned(rows: TrainingSet, trained:
     assert found.ensemble.roc_auc is not None
     assert found.ensemble.roc_auc > 0.9
     assert found.members.keys() == {"line", "sequence"}
+    assert (found.base_rate, found.positive_rate) == (
+        trained.report.parts["calibrate"].positive_rate,
+        trained.report.parts["test"].positive_rate,
+    )
     assert sum(band.rows for band in found.bands) == found.rows == len(trained.parts.test)
 
 
