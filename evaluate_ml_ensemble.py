@@ -2,13 +2,19 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from engine.config import to_toml
-from engine.jobs.command import add_file_flags, as_json, command_parser, guarded, show_log
-from engine.jobs.evaluate import EvaluateRequest, evaluate_bundle
-from engine.jobs.settings import Settings, load_settings
+from engine.jobs.evaluate import EvaluateReport, EvaluateRequest, evaluate_bundle
+from engine.jobs.flags import (
+    add_file_flags,
+    add_settings_flags,
+    answer,
+    bar_files,
+    command_parser,
+)
+from engine.jobs.settings import Settings
 
 EXAMPLES = """\
   evaluate_ml_ensemble.py --model models/crypto_scalping_ensemble
@@ -22,6 +28,7 @@ the bundle's last seen moment are in-sample and left out.
 
 def _parser() -> argparse.ArgumentParser:
     parser = command_parser(__doc__ or "", EXAMPLES)
+    add_settings_flags(parser)
     parser.add_argument("--model", type=Path, metavar="PATH", help="folder of the bundle")
     add_file_flags(parser, "--test-data")
     parser.add_argument(
@@ -33,39 +40,26 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _evaluate(args: argparse.Namespace, settings: Settings) -> None:
-    request = EvaluateRequest(
-        settings=settings,
-        model=settings.strategy.ml_model_path,
-        data=tuple(args.data),
-        symbol=args.symbol,
-        timeframe=args.timeframe,
-        backtest=args.backtest,
-        out=args.out,
-    )
-    report = evaluate_bundle(request)
-    print(as_json(report.to_json()) if args.json else report.text())
+def _overrides(args: argparse.Namespace) -> Mapping[str, Any]:
+    return {
+        "seed": args.seed,
+        "data": {"repair": args.repair},
+        "strategy": {"ml_model_path": args.model},
+    }
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     args = _parser().parse_args(argv)
-    show_log(verbose=args.verbose)
 
-    def work() -> int:
-        overrides = {
-            "seed": args.seed,
-            "data": {"repair": args.repair},
-            "strategy": {"ml_model_path": args.model},
-        }
-        settings = load_settings(args.config, overrides)
-        if args.show_config:
-            print(to_toml(settings))
-        else:
-            _evaluate(args, settings)
-        return 0
+    def evaluated(settings: Settings) -> EvaluateReport:
+        return evaluate_bundle(
+            EvaluateRequest(
+                settings=settings, files=bar_files(args), backtest=args.backtest, out=args.out
+            )
+        )
 
-    return guarded("evaluate_ml_ensemble", work)
+    return answer("evaluate_ml_ensemble", args, _overrides(args), evaluated)
 
 
 if __name__ == "__main__":

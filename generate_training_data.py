@@ -5,13 +5,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from engine.jobs.command import as_json, date, guarded, symbol, timeframe, whole_number
-from engine.jobs.generate import GenerateRequest, generate
+from engine.jobs.flags import command_parser, date, printed, symbol, timeframe, whole_number
+from engine.jobs.generate import Generated, GenerateRequest, generate
 from feeds.timeframe import Timeframe
 
 NAME = "generate_training_data"
 EXAMPLES = """\
-examples:
   generate_training_data.py --synthetic --output data/BTC-USDT_5m.parquet --days 180 --seed 7
   generate_training_data.py --synthetic --symbol ETH-USDT --timeframe 1m --days 30 \\
       --start-date 2024-01-01 --output eth.csv --json
@@ -19,39 +18,28 @@ examples:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = command_parser(__doc__ or "", EXAMPLES)
     add = parser.add_argument
     add("--synthetic", action="store_true", help="simulate a market: docs/synthetic-market.md")
     add("--symbol", type=symbol, default="BTC/USDT", help="default: BTC/USDT")
     add("--timeframe", type=timeframe, default=Timeframe.parse("5m"), help="default: 5m")
     add("--days", type=whole_number, default=180, metavar="N", help="default: 180")
     add("--start-date", type=date, default=date("2022-01-01"), metavar="D", help="2022-01-01 (UTC)")
-    add(
-        "--seed", type=whole_number, default=0, metavar="N", help="same seed, same bars; default: 0"
-    )
     add("--output", type=Path, required=True, metavar="FILE", help="FILE.csv or FILE.parquet")
-    add("--json", action="store_true", help="print one JSON object, nothing else")
     return parser
 
 
-def _work(args: argparse.Namespace) -> int:
-    made = generate(
+def _generated(args: argparse.Namespace) -> Generated:
+    return generate(
         GenerateRequest(
             symbol=args.symbol,
             timeframe=args.timeframe,
             days=args.days,
-            seed=args.seed,
+            seed=args.seed or 0,
             start=args.start_date,
             output=args.output,
         )
     )
-    print(as_json(made.as_json()) if args.json else made.text())
-    return 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -60,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not args.synthetic:
         print(f"{NAME}: downloads of real bars come later; use --synthetic", file=sys.stderr)
         return 2
-    return guarded(NAME, lambda: _work(args))
+    return printed(NAME, args, lambda: _generated(args))
 
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@ import sys
 from collections.abc import Sequence
 
 from engine.jobs.backtest import backtest
-from engine.jobs.command import add_file_flags, command_parser
-from engine.jobs.request import add_run_flags, serve
+from engine.jobs.flags import add_file_flags, add_settings_flags, answer, command_parser
+from engine.jobs.run_request import add_run_flags, run_overrides, run_request
 from engine.jobs.serving import MLMode
 
 EXAMPLES = """\
@@ -20,6 +20,7 @@ EXAMPLES = """\
 
 def _parser() -> argparse.ArgumentParser:
     parser = command_parser(__doc__ or "", EXAMPLES)
+    add_settings_flags(parser)
     add_file_flags(parser, "--data")
     add_run_flags(parser)
     parser.add_argument(
@@ -34,7 +35,13 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    return serve("run_backtest", _parser().parse_args(argv), backtest)
+    args = _parser().parse_args(argv)
+    return answer(
+        "run_backtest",
+        args,
+        run_overrides(args),
+        lambda settings: backtest(run_request(args, settings)),
+    )
 
 
 if __name__ == "__main__":

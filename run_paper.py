@@ -4,9 +4,15 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from engine.jobs.command import add_file_flags, command_parser
+from engine.jobs.flags import (
+    add_file_flags,
+    add_settings_flags,
+    answer,
+    command_parser,
+    needs_files,
+)
 from engine.jobs.paper import rehearse
-from engine.jobs.request import add_run_flags, serve
+from engine.jobs.run_request import add_run_flags, run_overrides, run_request
 from engine.jobs.serving import MLMode
 
 EXAMPLES = """\
@@ -17,7 +23,8 @@ EXAMPLES = """\
 
 def _parser() -> argparse.ArgumentParser:
     parser = command_parser(__doc__ or "", EXAMPLES)
-    add_file_flags(parser, "--rehearse", required=True)
+    add_settings_flags(parser)
+    add_file_flags(parser, "--rehearse")
     add_run_flags(parser)
     parser.add_argument(
         "--ml",
@@ -30,7 +37,15 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    return serve("run_paper", _parser().parse_args(argv), rehearse)
+    parser = _parser()
+    args = parser.parse_args(argv)
+    needs_files(parser, args, "--rehearse")
+    return answer(
+        "run_paper",
+        args,
+        run_overrides(args),
+        lambda settings: rehearse(run_request(args, settings)),
+    )
 
 
 if __name__ == "__main__":

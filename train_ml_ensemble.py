@@ -3,21 +3,21 @@
 import argparse
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from engine.config import to_toml
-from engine.jobs.command import (
+from engine.jobs.flags import (
     add_file_flags,
-    as_json,
+    add_settings_flags,
+    answer,
+    bar_files,
     command_parser,
     date,
-    guarded,
-    show_log,
+    needs_files,
     whole_number,
 )
-from engine.jobs.settings import Settings, load_settings
-from engine.jobs.train import TrainRequest, train_on_files
+from engine.jobs.train import train_on_files
 
 EXAMPLES = """\
   train_ml_ensemble.py --data-file BTC-USDT_5m.parquet
@@ -28,6 +28,7 @@ EXAMPLES = """\
 
 def _parser() -> argparse.ArgumentParser:
     parser = command_parser(__doc__ or "", EXAMPLES)
+    add_settings_flags(parser)
     add_file_flags(parser, "--data-file")
     parser.add_argument(
         "--label",
@@ -57,9 +58,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _settings(args: argparse.Namespace) -> Settings:
+def _overrides(args: argparse.Namespace) -> Mapping[str, Any]:
     percent = args.profit_threshold
-    overrides = {
+    return {
         "seed": args.seed,
         "data": {"repair": args.repair},
         "strategy": {"ml_model_path": args.output},
@@ -72,39 +73,20 @@ def _settings(args: argparse.Namespace) -> Settings:
             "jobs": args.jobs,
         },
     }
-    return load_settings(args.config, overrides)
-
-
-def _train(args: argparse.Namespace, settings: Settings) -> None:
-    request = TrainRequest(
-        settings=settings,
-        data=tuple(args.data),
-        symbol=args.symbol,
-        timeframe=args.timeframe,
-        until=args.until,
-    )
-    report = train_on_files(request)
-    print(as_json(report.to_json()) if args.json else report.text())
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     parser = _parser()
     args = parser.parse_args(argv)
-    if not (args.data or args.show_config):
-        parser.error("--data-file FILE is needed")
-    show_log(verbose=args.verbose)
+    needs_files(parser, args, "--data-file")
     logging.getLogger("tandem.ml").setLevel(logging.INFO)  # a training of minutes shows progress
-
-    def work() -> int:
-        settings = _settings(args)
-        if args.show_config:
-            print(to_toml(settings))
-        else:
-            _train(args, settings)
-        return 0
-
-    return guarded("train_ml_ensemble", work)
+    return answer(
+        "train_ml_ensemble",
+        args,
+        _overrides(args),
+        lambda settings: train_on_files(bar_files(args), settings, until=args.until),
+    )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""Our own speed, on a synthetic market: `python -m benchmarks [--days N]`.
+"""Our own speed, on a simulated market: `python -m benchmarks [--days N]`.
 
-Seconds do not travel between machines; the ratios, taken within one run, do.
+Every job is a stage of a run, or a run. Seconds do not travel between machines; the ratios, taken
+within one run of this program, do.
 """
 
 import argparse
@@ -18,8 +19,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from engine.jobs.hybrid_run import run_batch, run_stream
 from engine.jobs.markets import Market
-from engine.jobs.run import run_batch, run_stream
 from engine.jobs.serving import serving_analyzer
 from engine.jobs.settings import Settings, load_settings
 from engine.jobs.train import train_bundle
@@ -29,46 +30,65 @@ from feeds.timeframe import Timeframe
 from ml.analyzer import Analyzer
 from ml.features.matrix import feature_matrix
 from strategies.evidence import candidate_mask, evidence_table
-from strategies.signals import BatchSignals, WindowSignals
+from strategies.views import BatchViews, WindowViews
 
 TIMEFRAME = Timeframe.parse("5m")
 ROUNDS = 3
+FEWEST_DAYS = 10  # enough for a warm-up and candidates after it
+TRAINING_DAYS = 180  # of another market, so that `--days` may be few
+MOST_ASKED_ONE_BY_ONE = 100
+MOST_REHEARSED = 3000  # a rehearsal computes every bar's window anew
+BASE = "run, ML off"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Work to be timed, and what it is measured in."""
+
+    name: str
+    units: int
+    unit: str
+    work: Callable[[], Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """CPU seconds of one job over so many units of work."""
+    """CPU seconds, of all threads, that a job took."""
 
-    name: str
+    job: Job
     seconds: float
-    units: int
-    unit: str
+
+    @property
+    def each(self) -> float:
+        """CPU seconds per unit."""
+        return self.seconds / self.job.units
 
 
 class Idle(bt.Strategy):
     """Does nothing: what is left is the engine."""
 
 
-def cpu_seconds(work: Callable[[], Any], rounds: int = ROUNDS) -> float:
-    """Return the median CPU seconds of `work`, after one call that is not counted."""
-    work()
+def timed(job: Job) -> Timing:
+    """Return the median of `ROUNDS` rounds, after one that is not counted."""
+    job.work()
     taken = []
-    for _ in range(rounds):
+    for _ in range(ROUNDS):
         started = time.process_time()
-        work()
+        job.work()
         taken.append(time.process_time() - started)
-    return median(taken)
+    return Timing(job, median(taken))
 
 
-def trained(market: Bars, folder: Path) -> tuple[Settings, Analyzer]:
-    """Return settings and analyzer of a small ensemble, trained on the first part."""
+def trained(folder: Path) -> tuple[Settings, Analyzer]:
+    """Return settings, and the analyzer of a small ensemble trained with them."""
     settings = load_settings(
         overrides={
             "training": {"preset": "small"},
             "strategy": {"ml_model_path": folder / "ensemble"},
         }
     )
-    train_bundle([market], settings, until=market.time[len(market) // 2])
+    market = synthetic_bars("BTC/USDT", TIMEFRAME, days=TRAINING_DAYS, seed=1)
+    train_bundle([market], settings)
     return settings, serving_analyzer(settings, TIMEFRAME)
 
 
@@ -81,69 +101,81 @@ def stock_cerebro(bars: Bars) -> Any:
     return cerebro.run()
 
 
-def timings(bars: Bars, settings: Settings, analyzer: Analyzer) -> list[Timing]:
-    """Return the timing of each job."""
+def stages(bars: Bars, settings: Settings, analyzer: Analyzer) -> list[Job]:
+    """Return the parts of a run that compute; those of a batch, and one opinion at a time."""
     strategy = settings.strategy
-    market = Market(bars, strategy.warmup_bars)
-    tables = {bars.symbol: evidence_table(bars, strategy)}
-    few = Market(bars[: strategy.warmup_bars + 3000], strategy.warmup_bars)
     asked = np.flatnonzero(candidate_mask(bars, strategy))
-    rows = asked[:: max(1, len(asked) // 100)]
+    few = asked[:MOST_ASKED_ONE_BY_ONE]
 
     def one_by_one() -> None:
-        for row in rows.tolist():
+        for row in few.tolist():
             analyzer.predict_last(bars[row - strategy.warmup_bars : row + 1])
 
-    def job(name: str, units: int, unit: str, work: Callable[[], Any]) -> Timing:
-        return Timing(name, cpu_seconds(work), units, unit)
-
-    def run(ensemble: Analyzer | None) -> None:
-        run_batch([market], BatchSignals(tables, strategy, ensemble), settings)
-
     return [
-        job("features, batch", len(bars), "bar", lambda: feature_matrix(bars)),
-        job("evidence, batch", len(bars), "bar", lambda: evidence_table(bars, strategy)),
-        job("opinions, batch", len(asked), "asked bar", lambda: analyzer.predict(bars, asked)),
-        job("opinions, one by one", len(rows), "asked bar", one_by_one),
-        job("stock Cerebro, idle strategy", len(bars), "bar", lambda: stock_cerebro(bars)),
-        job("run, ML off", len(bars), "bar", lambda: run(None)),
-        job("run, ML on", len(bars), "bar", lambda: run(analyzer)),
-        job(
-            "rehearsal, ML on",
-            len(few.bars) - few.first,
-            "bar",
-            lambda: run_stream([few], WindowSignals(strategy, analyzer), settings),
-        ),
+        Job("features, batch", len(bars), "bar", lambda: feature_matrix(bars)),
+        Job("evidence, batch", len(bars), "bar", lambda: evidence_table(bars, strategy)),
+        Job("opinions, batch", len(asked), "candidate", lambda: analyzer.predict(bars, asked)),
+        Job("opinions, one by one", len(few), "candidate", one_by_one),
     ]
 
 
-def table(found: Sequence[Timing]) -> Table:
-    """Return the timings beside each other, per unit and against the ML-off run."""
-    base = next(t.seconds / t.units for t in found if t.name == "run, ML off")
-    shown = Table(title="CPU seconds, median of 3; ratio: per unit, ML-off run = 1")
+def runs(bars: Bars, settings: Settings, analyzer: Analyzer) -> list[Job]:
+    """Return whole runs; those over recorded bars start from evidence that is at hand."""
+    strategy = settings.strategy
+    market = Market(bars, strategy.warmup_bars)
+    short = Market(bars[: strategy.warmup_bars + MOST_REHEARSED], strategy.warmup_bars)
+    tables = {bars.symbol: evidence_table(bars, strategy)}
+    stepped = len(short.bars) - short.first
+
+    def batch(ensemble: Analyzer | None) -> None:
+        run_batch([market], BatchViews(tables, strategy, ensemble), settings)
+
+    def rehearsal() -> None:
+        run_stream([short], WindowViews(strategy, analyzer), settings)
+
+    return [
+        Job("stock Cerebro, idle strategy", len(bars), "bar", lambda: stock_cerebro(bars)),
+        Job(BASE, len(bars), "bar", lambda: batch(None)),
+        Job("run, ML on", len(bars), "bar", lambda: batch(analyzer)),
+        Job("rehearsal, ML on", stepped, "bar", rehearsal),
+    ]
+
+
+def table(timings: Sequence[Timing]) -> Table:
+    """Return the timings beside each other, per unit and against the run without ML."""
+    base = next(timing.each for timing in timings if timing.job.name == BASE)
+    shown = Table(title=f"CPU seconds, median of {ROUNDS}; ratio: per unit, {BASE} = 1")
     for column in ("job", "CPU s", "units", "per unit, µs", "ratio"):
         shown.add_column(column, justify="left" if column == "job" else "right")
-    for timing in found:
-        each = timing.seconds / timing.units
+    for timing in timings:
         shown.add_row(
-            timing.name,
+            timing.job.name,
             f"{timing.seconds:.3f}",
-            f"{timing.units:,} {timing.unit}s",
-            f"{each * 1e6:,.2f}",
-            f"{each / base:.3g}",
+            f"{timing.job.units:,} {timing.job.unit}s",
+            f"{timing.each * 1e6:,.2f}",
+            f"{timing.each / base:.3g}",
         )
     return shown
+
+
+def length(text: str) -> int:
+    """Read the length of the market in days."""
+    days = int(text)
+    if days < FEWEST_DAYS:
+        raise argparse.ArgumentTypeError(f"must be {FEWEST_DAYS} or more, found {days}")
+    return days
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--days", type=int, default=365, help="length of the market, 5m bars")
-    args = parser.parse_args(argv)
-    bars = synthetic_bars("BTC/USDT", TIMEFRAME, days=args.days, seed=0)
+    parser.add_argument("--days", type=length, default=365, help="length of the market, 5m bars")
+    days = parser.parse_args(argv).days
+    bars = synthetic_bars("BTC/USDT", TIMEFRAME, days=days, seed=0)
     with tempfile.TemporaryDirectory() as folder:
-        settings, analyzer = trained(bars, Path(folder))
-        Console().print(table(timings(bars, settings, analyzer)))
+        settings, analyzer = trained(Path(folder))
+        jobs = stages(bars, settings, analyzer) + runs(bars, settings, analyzer)
+        Console().print(table([timed(job) for job in jobs]))
     return 0
 
 

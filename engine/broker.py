@@ -73,6 +73,16 @@ class BarBroker(FillBroker):
         rules: Mapping[str, SymbolRules] = self.p.rules
         return rules.get(symbol, _NO_RULES)
 
+    def free_cash(self) -> float:
+        """Return the cash that waiting entries have not spoken for, at the prices they saw."""
+        costs = self.p.costs
+        spoken_for = sum(
+            order.size * costs.bought_at(order.created.price) * (1.0 + costs.fee)
+            for order in self.pending
+            if order.isbuy() and order.parent is None
+        )
+        return float(self.getcash() - spoken_for)
+
     def _refusal(self, order: Any) -> str | None:
         """Return why the order cannot be taken, or None."""
         if order.parent is not None and order.parent.ref not in self._pchildren:

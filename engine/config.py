@@ -43,10 +43,11 @@ def load_config(kind: type[S], path: Path | None, overrides: Mapping[str, Any]) 
     `overrides` is nested like the file; None in it means "not given".
     """
     found = {} if path is None else _read(path)
-    where = "command line" if path is None else str(path)
     try:
         return kind.model_validate(_merged(found, overrides))
     except ValidationError as error:
+        from_flag = path is None or _holds(overrides, error.errors()[0]["loc"])
+        where = "command line" if from_flag else str(path)
         raise ConfigError(_explain(kind, error, where)) from error
 
 
@@ -73,6 +74,14 @@ def _merged(low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
         elif value is not None:
             merged[key] = value
     return merged
+
+
+def _holds(overrides: Mapping[str, Any], loc: tuple[int | str, ...]) -> bool:
+    """Return whether the value at `loc` was given in `overrides`."""
+    value: Any = overrides
+    for key in loc:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value is not None and loc != ()
 
 
 def _explain(kind: type[BaseModel], error: ValidationError, where: str) -> str:

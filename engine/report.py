@@ -11,6 +11,9 @@ from engine.tables import UNDEFINED, rendered, stamp_line, table
 Number = float | None
 Show = Callable[[float], str]
 
+_MOVED = (
+    "moved: the other run was in a position at that bar or its order was refused; not ML's opinion"
+)
 _RUN_NAMES = {"off": "ML-off", "on": "ML-on"}
 
 
@@ -75,7 +78,9 @@ def side_by_side(results: Sequence[RunResult], comparison: Mapping[str, Any] | N
     tables = [_metrics_table(results, comparison or {})]
     if comparison:
         tables += [_entries_table(comparison), _groups_table(comparison)]
-    return "\n".join([*(f"{stamps}{rendered(each)}" for each in tables), *_warnings(results)])
+    notes = [_MOVED] if comparison else []
+    shown = (f"{stamps}{rendered(each)}" for each in tables)
+    return "\n".join([*shown, *notes, *_warnings(results)])
 
 
 def _metrics_table(results: Sequence[RunResult], comparison: Mapping[str, Any]) -> Table:
@@ -97,6 +102,7 @@ def _metrics_table(results: Sequence[RunResult], comparison: Mapping[str, Any]) 
 def _counts(results: Sequence[RunResult]) -> list[tuple[str, list[int]]]:
     return [
         ("Trades", [len(result.trades) for result in results]),
+        ("Orders refused", [len(result.rejections) for result in results]),
         ("ML asked, bars", [result.ml_asked for result in results]),
         ("ML unavailable, bars", [result.ml_unavailable for result in results]),
     ]
@@ -114,11 +120,11 @@ def _entries_table(comparison: Mapping[str, Any]) -> Table:
 
 
 def _groups_table(comparison: Mapping[str, Any]) -> Table:
-    """Return how the entries did that ML added, removed and kept."""
+    """Return how the entries did that ML added, removed, moved and kept."""
     shown = table("Entries by ML", "Trades", "Win rate", "Expectancy", "Net profit")
     for name, group in comparison["groups"].items():
         shown.add_row(
-            name.capitalize(),
+            name.replace("_", " ").capitalize(),
             _cell(group["trades"], _count),
             _cell(group["win_rate"], _percent),
             _cell(group["expectancy"], _fine_percent),

@@ -14,6 +14,7 @@ taken out of the folder still says SYNTHETIC or IN-SAMPLE.
 import hashlib
 import json
 import shutil
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -140,6 +141,7 @@ def _run_json(result: RunResult) -> dict[str, Any]:
     return {
         "ml": result.label,
         "trades": len(result.trades),
+        "rejections": dict(Counter(rejection.reason for rejection in result.rejections)),
         "ml_asked": result.ml_asked,
         "ml_unavailable": result.ml_unavailable,
         "in_sample": result.in_sample,

@@ -1,12 +1,16 @@
 """Settings of the hybrid strategy: rules, points, thresholds, exits, sizing."""
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, NamedTuple, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
+from feeds.bars import FloatArray
 from feeds.section import Section
 from ml.bundle import DEFAULT_PATH
+
+Fraction: TypeAlias = float | FloatArray
+WARMUP_BARS = 400
 
 
 class Points(Section):
@@ -31,6 +35,14 @@ class Points(Section):
         return max(self.ml_strong, self.ml_entry, self.ml_weak, self.ml_neutral, self.ml_avoid)
 
 
+class ExitFractions(NamedTuple):
+    """How far stop, target and trailing stop are from the entry price; a trail of 0 is none."""
+
+    stop: Fraction
+    target: Fraction
+    trail: Fraction
+
+
 class ExitRules(Section):
     """Where a position is left.
 
@@ -44,6 +56,20 @@ class ExitRules(Section):
     trailing_stop: float | None = Field(None, gt=0)
     max_bars: int = Field(5, ge=1)
 
+    def fractions(self, atr_fraction: Fraction) -> ExitFractions:
+        """Return the distances as fractions of the entry price.
+
+        Parameters
+        ----------
+        atr_fraction : ATR(14) over the close at the decision, of one bar or a column of bars
+        """
+        unit = 0.01 if self.unit == "percent" else atr_fraction
+        return ExitFractions(
+            stop=self.stop_loss * unit,
+            target=self.take_profit * unit,
+            trail=(self.trailing_stop or 0.0) * unit,
+        )
+
     @model_validator(mode="after")
     def _stop_above_zero(self) -> Self:
         if self.unit == "percent" and max(self.stop_loss, self.trailing_stop or 0.0) >= 100:
@@ -52,11 +78,16 @@ class ExitRules(Section):
 
 
 class Sizing(Section):
-    """How many units are bought: a fraction of the equity, or a fraction of it at risk."""
+    """How many units are bought: a fraction of the equity, or a fraction of it at risk.
+
+    `reserve_percent` of the free cash is never asked for, so that an open a little above the
+    close at which the order was sized does not get it refused.
+    """
 
     method: Literal["fraction", "risk"] = "fraction"
     fraction: float = Field(0.25, gt=0, le=1)
     risk: float = Field(0.005, gt=0, le=0.2)
+    reserve_percent: float = Field(0.5, ge=0, lt=100)
 
 
 class CryptoScalpingConfig(Section):
@@ -69,12 +100,12 @@ class CryptoScalpingConfig(Section):
     ml_weak_threshold: float = Field(0.50, ge=0, le=1)
     ml_avoid_threshold: float = Field(0.45, ge=0, le=1)
     min_entry_score: float = Field(6.0, ge=0)
-    warmup_bars: int = Field(400, ge=400)
+    warmup_bars: int = Field(WARMUP_BARS, ge=WARMUP_BARS)
     rsi_oversold: float = Field(30.0, gt=0, lt=100)
     bollinger_deviations: float = Field(2.0, gt=0)
     volume_ratio: float = Field(1.5, gt=0)
     stochastic_oversold: float = Field(20.0, gt=0, lt=100)
-    support_period: int = Field(50, ge=2, le=400)
+    support_period: int = Field(50, ge=2, le=WARMUP_BARS)
     support_distance_percent: float = Field(0.3, gt=0)
     points: Points = Points()
     exits: ExitRules = ExitRules()

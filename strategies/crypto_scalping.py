@@ -11,11 +11,10 @@ from typing import Any
 import backtrader as bt
 
 from ml.prediction import Unavailable
-from strategies.config import CryptoScalpingConfig, ExitRules
-from strategies.evidence import Evidence
+from strategies.config import CryptoScalpingConfig
 from strategies.journal import Outcome, entry_block, journal_row
 from strategies.scoring import Decision, decide
-from strategies.signals import Signals
+from strategies.views import View, Views
 
 __all__ = ["CryptoScalpingConfig", "CryptoScalpingStrategy"]
 
@@ -41,7 +40,7 @@ class CryptoScalpingStrategy(bt.Strategy):
     Parameters
     ----------
     config : CryptoScalpingConfig
-    signals : where evidence and opinions come from, `strategies.signals`
+    views : what it is shown of a bar, `strategies.views`
     units_for : how many units to buy, `UnitsFor`
 
     Attributes
@@ -50,11 +49,11 @@ class CryptoScalpingStrategy(bt.Strategy):
     ml_asked, ml_unavailable : bars on which the ensemble was asked, and on which it had no answer
     """
 
-    params: Any = (("config", None), ("signals", None), ("units_for", None))
+    params: Any = (("config", None), ("views", None), ("units_for", None))
 
     def __init__(self) -> None:
         self.config: CryptoScalpingConfig = self.p.config or CryptoScalpingConfig()
-        self.signals: Signals = self.p.signals
+        self.views: Views = self.p.views
         self.units_for: UnitsFor = self.p.units_for
         self.journal: list[dict[str, Any]] = []
         self.ml_asked = 0
@@ -77,9 +76,9 @@ class CryptoScalpingStrategy(bt.Strategy):
         position = self._positions.get(data)
         if position is not None:
             self._mind_time_limit(data, position)
-        evidence = self.signals.evidence(data)
-        if evidence is not None:
-            self._consider(data, evidence)
+        view = self.views.view(data)
+        if view is not None:
+            self._consider(data, view)
 
     def _mind_time_limit(self, data: Any, position: _Position) -> None:
         held = 0 if position.entry_bar is None else data.index - position.entry_bar + 1
@@ -87,22 +86,22 @@ class CryptoScalpingStrategy(bt.Strategy):
             self.cancel(position.stop)  # the target goes with it
             self.sell(data, size=position.entry.executed.size, reason="time_limit")
 
-    def _consider(self, data: Any, evidence: Evidence) -> None:
+    def _consider(self, data: Any, view: View) -> None:
         if data in self._positions:
-            self._note(decide(evidence, None, self.config), Outcome.IN_POSITION)
+            self._note(decide(view.evidence, None, self.config), Outcome.IN_POSITION)
             return
-        opinion = self.signals.opinion(data)
+        opinion = view.ask()
         self.ml_asked += opinion is not None
         self.ml_unavailable += isinstance(opinion, Unavailable)
-        decision = decide(evidence, opinion, self.config)
+        decision = decide(view.evidence, opinion, self.config)
         if decision.enter:
             self._enter(data, decision)
         else:
             self._note(decision, Outcome.SCORE_BELOW)
 
     def _enter(self, data: Any, decision: Decision) -> None:
-        below, above, trail = exit_fractions(self.config.exits, decision.evidence)
-        units = self.units_for(data, below)
+        away = self.config.exits.fractions(decision.evidence.values["atr_fraction"])
+        units = self.units_for(data, float(away.stop))
         if units <= 0:
             self._note(decision, Outcome.TOO_SMALL)
             return
@@ -111,12 +110,12 @@ class CryptoScalpingStrategy(bt.Strategy):
         price = data.close[0]
         entry = self.buy(data, size=units, transmit=False, reason="entry")
         stop = self.sell(
-            data, size=units, exectype=bt.Order.Stop, price=price * (1 - below), parent=entry,
-            transmit=False, reason="stop_loss", below_fill=below, trail=trail,
+            data, size=units, exectype=bt.Order.Stop, price=price * (1 - away.stop), parent=entry,
+            transmit=False, reason="stop_loss", below_fill=away.stop, trail=away.trail,
         )  # fmt: skip
         target = self.sell(
-            data, size=units, exectype=bt.Order.Limit, price=price * (1 + above), parent=entry,
-            transmit=True, reason="take_profit", above_fill=above,
+            data, size=units, exectype=bt.Order.Limit, price=price * (1 + away.target),
+            parent=entry, transmit=True, reason="take_profit", above_fill=away.target,
         )  # fmt: skip
         self._positions[data] = _Position(entry, stop, target)
 
@@ -131,9 +130,3 @@ class CryptoScalpingStrategy(bt.Strategy):
 
     def _note(self, decision: Decision, outcome: Outcome) -> None:
         self.journal.append(journal_row(decision, outcome))
-
-
-def exit_fractions(exits: ExitRules, evidence: Evidence) -> tuple[float, float, float]:
-    """Return stop, target and trailing distance as fractions of the entry price (0: no trail)."""
-    unit = 0.01 if exits.unit == "percent" else evidence.values["atr_fraction"]
-    return exits.stop_loss * unit, exits.take_profit * unit, (exits.trailing_stop or 0.0) * unit

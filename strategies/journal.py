@@ -10,9 +10,15 @@ from strategies.scoring import Decision, Opinion
 
 
 class Outcome(StrEnum):
-    """What became of a candidate bar."""
+    """What became of a candidate bar.
+
+    The strategy writes ORDERED; when the run is over that is ENTERED if a trade came of it,
+    REJECTED if the order was refused.
+    """
 
     ORDERED = "ordered"
+    ENTERED = "entered"
+    REJECTED = "rejected"
     SCORE_BELOW = "score_below"
     IN_POSITION = "in_position"
     TOO_SMALL = "too_small"

@@ -75,6 +75,6 @@ def technical_scores(table: EvidenceTable, points: Points) -> FloatArray:
 
 
 def opinion_matters(technical: FloatArray, config: CryptoScalpingConfig) -> BoolArray:
-    """Return True where the largest bonus would lift the technical score to an entry."""
-    best = np.asarray(technical + config.points.largest_bonus)
+    """Return True where the score is an entry already, or the largest bonus would make it one."""
+    best = np.asarray(technical + max(config.points.largest_bonus, 0.0))
     return best >= config.min_entry_score - EPSILON

@@ -5,20 +5,19 @@ from collections.abc import Mapping
 from engine.errors import RunError
 from engine.jobs.compare import comparison
 from engine.jobs.default_market import default_run
-from engine.jobs.report import RunReport
-from engine.jobs.request import RunRequest
-from engine.jobs.results import RunContext, kept, run_result
-from engine.jobs.run import run_batch
+from engine.jobs.hybrid_run import run_batch
+from engine.jobs.run_report import RunContext, RunReport, kept, run_result
+from engine.jobs.run_request import RunRequest
 from engine.jobs.serving import MLMode, analyzer_for, refuse_in_sample
 from engine.result import RunResult
 from ml.analyzer import Analyzer
 from strategies.evidence import EvidenceTable, evidence_table
-from strategies.signals import BatchSignals, NoEnsemble
+from strategies.views import BatchViews, NoEnsemble
 
 
 def backtest(request: RunRequest) -> RunReport:
     """Make the runs that the request asks for; without data, on the embedded default."""
-    if not request.data:
+    if not request.files.paths:
         return _on_default_market(request)
     markets = request.markets()
     mode = request.ml or MLMode.AUTO
@@ -51,6 +50,6 @@ def _run(
     tables: Mapping[str, EvidenceTable],
     ensemble: Analyzer | NoEnsemble | None,
 ) -> RunResult:
-    signals = BatchSignals(tables, context.settings.strategy, ensemble)
-    run = run_batch(context.markets, signals, context.settings)
+    views = BatchViews(tables, context.settings.strategy, ensemble)
+    run = run_batch(context.markets, views, context.settings)
     return run_result(run, context, ml_on=isinstance(ensemble, Analyzer))

@@ -1,22 +1,25 @@
 """ML-off against ML-on: what differs, and which entries made the difference."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 
 from engine.records import Trade
 from engine.result import RunResult
+from strategies.journal import Outcome
+
+Key: TypeAlias = tuple[str, np.datetime64]
 
 
 def comparison(off: RunResult, on: RunResult) -> dict[str, Any]:
-    """Return the differences (on minus off) and how the added, removed and kept entries did."""
+    """Return the differences (on minus off) and how each group of entries did."""
     return {
         "difference": _difference(off.metrics.to_dict(), on.metrics.to_dict()),
         "average_entry_score": {run.label: _average_score(run) for run in (off, on)},
         "losing_entries": {run.label: _losing(run.trades) for run in (off, on)},
-        "groups": _groups(off.trades, on.trades),
+        "groups": _groups(off, on),
     }
 
 
@@ -34,7 +37,7 @@ def _average_score(run: RunResult) -> float | None:
     decisions: pd.DataFrame = run.decisions
     if decisions.empty:
         return None
-    entered = decisions.loc[decisions["outcome"] == "entered", "score"]
+    entered = decisions.loc[decisions["outcome"] == Outcome.ENTERED, "score"]
     return float(entered.mean()) if len(entered) else None
 
 
@@ -43,15 +46,39 @@ def _losing(trades: Sequence[Trade]) -> dict[str, float | None]:
     return {"count": count, "rate": count / len(trades) if trades else None}
 
 
-def _groups(off: Sequence[Trade], on: Sequence[Trade]) -> dict[str, dict[str, float | None]]:
-    """Return the trades that only ML-on made, only ML-off made, and both made (as ML-on did)."""
-    off_entries = {(trade.symbol, trade.decided_at): trade for trade in off}
-    on_entries = {(trade.symbol, trade.decided_at): trade for trade in on}
-    return {
-        "added": _summary([t for key, t in on_entries.items() if key not in off_entries]),
-        "removed": _summary([t for key, t in off_entries.items() if key not in on_entries]),
-        "kept": _summary([t for key, t in on_entries.items() if key in off_entries]),
+def _groups(off: RunResult, on: RunResult) -> dict[str, dict[str, float | None]]:
+    """Return how the entries did, by what made them differ.
+
+    added, removed : the opinion lifted the score to an entry, or took it below
+    moved_in, moved_out : only one run entered, because the other was in a position at that bar or
+        could not pay; a consequence of earlier entries, not of an opinion
+    kept : both entered; counted as ML-on traded them
+    """
+    off_trades, on_trades = _by_decision(off.trades), _by_decision(on.trades)
+    only_on = [key for key in on_trades if key not in off_trades]
+    only_off = [key for key in off_trades if key not in on_trades]
+    off_below, on_below = _scored_below(off.decisions), _scored_below(on.decisions)
+    groups = {
+        "added": [on_trades[key] for key in only_on if key in off_below],
+        "removed": [off_trades[key] for key in only_off if key in on_below],
+        "moved_in": [on_trades[key] for key in only_on if key not in off_below],
+        "moved_out": [off_trades[key] for key in only_off if key not in on_below],
+        "kept": [trade for key, trade in on_trades.items() if key in off_trades],
     }
+    return {name: _summary(trades) for name, trades in groups.items()}
+
+
+def _by_decision(trades: Sequence[Trade]) -> dict[Key, Trade]:
+    return {(trade.symbol, trade.decided_at): trade for trade in trades}
+
+
+def _scored_below(decisions: pd.DataFrame) -> set[Key]:
+    """Return the candidate bars at which the score did not suffice."""
+    if decisions.empty:
+        return set()
+    below = decisions[decisions["outcome"] == Outcome.SCORE_BELOW]
+    moments = below["decided_at"].to_numpy("datetime64[ms]")
+    return set(zip(below["symbol"], moments, strict=True))
 
 
 def _summary(trades: Sequence[Trade]) -> dict[str, float | None]:

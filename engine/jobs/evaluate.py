@@ -6,36 +6,33 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+from pydantic import ValidationError
 
 from engine.errors import RunError
 from engine.jobs.backtest import backtest
-from engine.jobs.markets import read_markets
-from engine.jobs.ml_report import evaluation_text, label_text, synthetic_line
-from engine.jobs.report import RunReport
-from engine.jobs.request import RunRequest
+from engine.jobs.learning_report import evaluation_text, label_text, synthetic_line
+from engine.jobs.markets import BarFiles
+from engine.jobs.run_report import RunReport
+from engine.jobs.run_request import RunRequest
 from engine.jobs.serving import MLMode
 from engine.jobs.settings import Settings
-from engine.jobs.sources import training_rows
-from engine.plain import moment
+from engine.jobs.training_rows import training_rows
 from feeds.bars import Bars
-from feeds.timeframe import Timeframe
+from feeds.moments import readable
+from ml.analyzer import Analyzer
 from ml.bundle import Bundle, load_bundle
-from ml.errors import InSampleError
+from ml.errors import BundleMismatchError, InSampleError
 from ml.features.catalog import FEATURE_NAMES
 from ml.manifest import Manifest, check_serves
 from ml.training.evaluator import evaluate
-from strategies.config import ExitRules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluateRequest:
-    """A bundle, the files to try it on (none: its stored figures), and whether to trade them."""
+    """Files to try the configured bundle on (none: its stored figures); whether to trade them."""
 
     settings: Settings
-    model: Path
-    data: Sequence[Path] = ()
-    symbol: str | None = None
-    timeframe: Timeframe | None = None
+    files: BarFiles
     backtest: bool = False
     out: Path = Path("runs")
 
@@ -98,8 +95,8 @@ def evaluate_bundle(request: EvaluateRequest) -> EvaluateReport:
     InSampleError
         if the bundle has seen all rows of the files
     """
-    bundle = load_bundle(request.model)
-    if request.data:
+    bundle = load_bundle(request.settings.strategy.ml_model_path)
+    if request.files.paths:
         return _fresh(bundle, request)
     if request.backtest:
         raise RunError("--backtest needs bars that the bundle has not seen: add --test-data FILE")
@@ -116,76 +113,65 @@ def _stored(manifest: Manifest) -> EvaluateReport:
 def _fresh(bundle: Bundle, request: EvaluateRequest) -> EvaluateReport:
     manifest = bundle.manifest
     settings = as_trained(request.settings, manifest)
-    markets = read_markets(
-        request.data, settings.data, symbol=request.symbol, timeframe=request.timeframe
-    )
-    _check_serves(manifest, markets)
+    markets = request.files.read(settings.data)
+    check_serves(manifest, timeframe=str(markets[0].timeframe), feature_names=FEATURE_NAMES)
     rows = training_rows(markets, settings)
-    clean = rows.decided_at >= _seen_until(manifest)
+    seen_until = Analyzer(bundle).seen_until
+    clean = rows.decided_at >= seen_until
     if not clean.any():
-        raise InSampleError(_all_seen(manifest, markets))
+        raise InSampleError(_all_seen(seen_until, markets))
     return EvaluateReport(
         manifest=manifest,
         scores=evaluate(bundle.ensemble, rows.take(clean)).to_json(),
         fresh=True,
         left_out=int((~clean).sum()),
         synthetic=manifest.synthetic or any(bars.synthetic for bars in markets),
-        run=_trade(request, settings, manifest) if request.backtest else None,
+        run=_trade(request, settings, seen_until) if request.backtest else None,
     )
 
 
 def as_trained(settings: Settings, manifest: Manifest) -> Settings:
-    """Return the settings with label, population, exits, costs and filter of the bundle."""
+    """Return the settings with label, population, exits, costs and filter of the bundle.
+
+    Raises
+    ------
+    BundleMismatchError
+        if this version has no such settings
+    """
     label = {key: value for key, value in manifest.label.items() if key != "kind"}
-    training = settings.training.model_copy(
-        update={"label": manifest.label["kind"], "population": manifest.population, **label}
-    )
-    strategy = settings.strategy.model_copy(
-        update={
-            "exits": ExitRules.model_validate(manifest.exits),
-            "rsi_oversold": manifest.mandatory["rsi_below"],
-        }
-    )
-    broker = settings.broker.model_copy(update=manifest.costs)
-    return settings.model_copy(
-        update={"training": training, "strategy": strategy, "broker": broker}
-    )
+    known = settings.model_dump()
+    known["training"] |= {"label": manifest.label["kind"], "population": manifest.population}
+    known["training"] |= label
+    known["strategy"] |= {"exits": manifest.exits}
+    known["strategy"] |= {"rsi_oversold": manifest.mandatory["rsi_below"]}
+    known["broker"] |= manifest.costs
+    try:
+        return Settings.model_validate(known)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        raise BundleMismatchError(
+            f"the bundle was trained with {key} = {first['input']!r}, which this version does not "
+            f"know ({first['msg']}): train again"
+        ) from error
 
 
-def _check_serves(manifest: Manifest, markets: Sequence[Bars]) -> None:
-    check_serves(
-        manifest,
-        timeframe=str(markets[0].timeframe),
-        feature_names=FEATURE_NAMES,
-        exits=manifest.exits,
-        mandatory=manifest.mandatory,
-    )
-
-
-def _trade(request: EvaluateRequest, settings: Settings, manifest: Manifest) -> RunReport:
+def _trade(request: EvaluateRequest, settings: Settings, start: np.datetime64) -> RunReport:
     """Compare ML-off and ML-on from the first clean moment on."""
-    strategy = settings.strategy.model_copy(update={"ml_model_path": request.model})
     return backtest(
         RunRequest(
-            settings=settings.model_copy(update={"strategy": strategy}),
-            data=request.data,
-            symbol=request.symbol,
-            timeframe=request.timeframe,
-            start=_seen_until(manifest),
+            settings=settings,
+            files=request.files,
+            start=start,
             ml=MLMode.COMPARE,
             out=request.out,
         )
     )
 
 
-def _seen_until(manifest: Manifest) -> np.datetime64:
-    return np.datetime64(manifest.seen_until.replace(tzinfo=None), "ms")
-
-
-def _all_seen(manifest: Manifest, markets: Sequence[Bars]) -> str:
-    seen = moment(_seen_until(manifest))
-    last = moment(max(bars.closed_at[-1] for bars in markets))
+def _all_seen(seen_until: np.datetime64, markets: Sequence[Bars]) -> str:
+    last = max(bars.closed_at[-1] for bars in markets)
     return (
-        f"the bundle has seen data until {seen}, the first clean moment; the files end at {last} "
-        f"and hold no row decided from then on: give later bars"
+        f"the bundle has seen data until {readable(seen_until)}, the first clean moment; the "
+        f"files end at {readable(last)} and hold no row decided from then on: give later bars"
     )

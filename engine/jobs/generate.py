@@ -9,7 +9,7 @@ import numpy as np
 from feeds.bars import Bars
 from feeds.files import write_bars
 from feeds.identity import SYNTHETIC
-from feeds.moments import readable
+from feeds.moments import iso, readable
 from feeds.synthetic import synthetic_bars
 from feeds.timeframe import Timeframe
 
@@ -49,7 +49,7 @@ class Generated:
             f"written to {asked.output}"
         )
 
-    def as_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """Return the same for programs; times in UTC, `end` exclusive."""
         bars, asked = self.bars, self.request
         return {
@@ -58,8 +58,8 @@ class Generated:
             "symbol": bars.symbol,
             "timeframe": str(bars.timeframe),
             "bars": len(bars),
-            "start": f"{bars.time[0]}Z",
-            "end": f"{bars.closed_at[-1]}Z",
+            "start": iso(bars.time[0]),
+            "end": iso(bars.closed_at[-1]),
             "days": asked.days,
             "seed": asked.seed,
             "digest": bars.digest(),

@@ -1,7 +1,7 @@
 """The bars that a command works on: read from files, cut to the asked dates."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +11,35 @@ from engine.config import DataConfig
 from engine.errors import RunError
 from feeds.bars import Bars
 from feeds.files import read_bars
+from feeds.moments import readable
 from feeds.timeframe import Timeframe
 
 log = logging.getLogger("tandem.data")
+
+
+@dataclass(frozen=True, slots=True)
+class BarFiles:
+    """Files of bars; symbol and timeframe are for those that do not say theirs."""
+
+    paths: Sequence[Path] = ()
+    symbol: str | None = None
+    timeframe: Timeframe | None = None
+
+    def read(self, config: DataConfig) -> list[Bars]:
+        """Return the bars of each file; one symbol a file, one timeframe for all."""
+        markets: list[Bars] = []
+        for path in self.paths:
+            bars, quality = read_bars(
+                path,
+                symbol=self.symbol,
+                timeframe=self.timeframe,
+                repair=config.repair,
+                fill_limit=config.fill_limit,
+            )
+            log.log(logging.WARNING if quality.repairs else logging.INFO, "%s", quality)
+            markets.append(bars)
+        _refuse_mixture(markets)
+        return markets
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,29 +55,6 @@ class Market:
         return self.bars.closed_at[self.first :]
 
 
-def read_markets(
-    paths: Iterable[Path],
-    config: DataConfig,
-    *,
-    symbol: str | None = None,
-    timeframe: Timeframe | None = None,
-) -> list[Bars]:
-    """Return the bars of each file; one symbol a file, one timeframe for all."""
-    markets: list[Bars] = []
-    for path in paths:
-        bars, quality = read_bars(
-            path,
-            symbol=symbol,
-            timeframe=timeframe,
-            repair=config.repair,
-            fill_limit=config.fill_limit,
-        )
-        log.info("%s", quality)
-        markets.append(bars)
-    _refuse_mixture(markets)
-    return markets
-
-
 def cut(
     bars: Bars, *, start: np.datetime64 | None, end: np.datetime64 | None, warmup_bars: int
 ) -> Market:
@@ -60,11 +63,15 @@ def cut(
     first = 0 if start is None else bars.index_from(start)
     if first >= stop:
         raise RunError(
-            f"{bars.symbol}: the range {start or 'begin'} to {end or 'end'} must hold bars, "
+            f"{bars.symbol}: the range {_moment(start)} to {_moment(end)} must hold bars, "
             f"found {_span(bars)}; choose dates inside"
         )
     begin = max(0, first - warmup_bars)
     return Market(bars[begin:stop], first - begin)
+
+
+def _moment(date: np.datetime64 | None) -> str:
+    return "open" if date is None else readable(date)
 
 
 def _refuse_mixture(markets: Sequence[Bars]) -> None:
@@ -82,4 +89,6 @@ def _refuse_mixture(markets: Sequence[Bars]) -> None:
 
 
 def _span(bars: Bars) -> str:
-    return f"{bars.time[0]}Z to {bars.closed_at[-1]}Z" if len(bars) else "none at all"
+    if not len(bars):
+        return "none at all"
+    return f"{readable(bars.time[0])} to {readable(bars.closed_at[-1])}"

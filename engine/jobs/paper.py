@@ -3,13 +3,12 @@
 Nothing is computed ahead: each decision rests on a trailing window of the bars delivered so far.
 """
 
-from engine.jobs.report import RunReport
-from engine.jobs.request import RunRequest
-from engine.jobs.results import RunContext, kept, run_result
-from engine.jobs.run import run_stream
+from engine.jobs.hybrid_run import run_stream
+from engine.jobs.run_report import RunContext, RunReport, kept, run_result
+from engine.jobs.run_request import RunRequest
 from engine.jobs.serving import MLMode, analyzer_for, refuse_in_sample
 from ml.analyzer import Analyzer
-from strategies.signals import WindowSignals
+from strategies.views import WindowViews
 
 
 def rehearse(request: RunRequest) -> RunReport:
@@ -19,6 +18,6 @@ def rehearse(request: RunRequest) -> RunReport:
     analyzer = analyzer_for(settings, markets[0].bars.timeframe, request.ml or MLMode.AUTO)
     if isinstance(analyzer, Analyzer):
         refuse_in_sample(analyzer, markets, allowed=request.in_sample, compare=False)
-    run = run_stream(markets, WindowSignals(settings.strategy, analyzer), settings)
+    run = run_stream(markets, WindowViews(settings.strategy, analyzer), settings)
     context = RunContext(settings, markets, analyzer, request.out)
     return kept([run_result(run, context, ml_on=isinstance(analyzer, Analyzer))], None, context)

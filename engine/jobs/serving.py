@@ -8,13 +8,14 @@ import numpy as np
 
 from engine.jobs.markets import Market
 from engine.jobs.settings import Settings
+from feeds.moments import readable
 from feeds.timeframe import Timeframe
 from ml.analyzer import Analyzer
 from ml.bundle import load_bundle
 from ml.errors import BundleError, InSampleError
 from ml.features.catalog import FEATURE_NAMES
 from ml.manifest import check_serves
-from strategies.signals import NoEnsemble
+from strategies.views import NoEnsemble
 
 log = logging.getLogger("tandem.ml")
 
@@ -68,15 +69,15 @@ def refuse_in_sample(
     if (allowed and not compare) or not is_in_sample(analyzer, markets):
         return
     first = min(market.decided[0] for market in markets)
-    clean = f"start at the first clean date with --start-date {_text(analyzer.seen_until)}"
+    clean = f"start at the first clean date with --start-date {_flag(analyzer.seen_until)}"
     otherwise = "" if compare else ", or add --in-sample to see a stamped, flattered result"
     raise InSampleError(
-        f"the bundle has seen data until {_text(analyzer.seen_until)}Z and the run's first "
-        f"bar is decided at {_text(first)}Z: that is in-sample; {clean}{otherwise}"
+        f"the bundle has seen data until {readable(analyzer.seen_until)} and the run's first "
+        f"bar is decided at {readable(first)}: that is in-sample; {clean}{otherwise}"
     )
 
 
-def _text(moment: np.datetime64) -> str:
-    """Return a date if the moment is midnight, else date and minute."""
+def _flag(moment: np.datetime64) -> str:
+    """Return the moment as a flag takes it: a date if it is midnight, else with the minute."""
     text = str(moment.astype("datetime64[m]"))
     return text.removesuffix("T00:00")

@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from engine.jobs.markets import read_markets
-from engine.jobs.ml_report import training_text
+from engine.jobs.learning_report import training_text
+from engine.jobs.markets import BarFiles
 from engine.jobs.settings import Settings
-from engine.jobs.sources import training_rows
+from engine.jobs.training_rows import training_rows
 from feeds.bars import Bars
 from feeds.clock import Clock, SystemClock
-from feeds.timeframe import Timeframe
 from ml.bundle import refuse_pickle, save_bundle
 from ml.errors import TrainingError
 from ml.features.catalog import FEATURE_NAMES
@@ -26,17 +25,6 @@ from ml.training.evaluator import evaluate
 from ml.training.trainer import Trained, train
 
 log = logging.getLogger("tandem.ml")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainRequest:
-    """Files to learn from, until when; the bundle's path is `settings.strategy.ml_model_path`."""
-
-    settings: Settings
-    data: Sequence[Path]
-    symbol: str | None = None
-    timeframe: Timeframe | None = None
-    until: np.datetime64 | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +44,12 @@ class TrainReport:
         return f"{training_text(self.manifest)}\nkept in {self.path}"
 
 
-def train_on_files(request: TrainRequest) -> TrainReport:
-    """Read the files, train on them and keep the bundle."""
-    refuse_pickle(request.settings.strategy.ml_model_path)  # before the work, not after it
-    markets = read_markets(
-        request.data, request.settings.data, symbol=request.symbol, timeframe=request.timeframe
-    )
-    return train_bundle(markets, request.settings, until=request.until)
+def train_on_files(
+    files: BarFiles, settings: Settings, *, until: np.datetime64 | None = None
+) -> TrainReport:
+    """Read the files, train on the bars known at `until` and keep the bundle."""
+    refuse_pickle(settings.strategy.ml_model_path)  # before the work, not after it
+    return train_bundle(files.read(settings.data), settings, until=until)
 
 
 def train_bundle(

@@ -9,6 +9,7 @@ import numpy as np
 
 from feeds.bars import Bars, BoolArray
 from ml.prediction import Confidence, Prediction, Signal
+from strategies.config import WARMUP_BARS
 
 MEMBERS = ("random_forest", "xgboost", "lstm", "logistic", "svm")
 SIGNALS = tuple(Signal)
@@ -35,7 +36,7 @@ class MLEnsemble(bt.Indicator):
     """
 
     lines: Any = LINES
-    params: Any = (("analyzer", None), ("where", None), ("window", 401))
+    params: Any = (("analyzer", None), ("where", None), ("window", WARMUP_BARS + 1))
 
     def next(self) -> None:
         """Bar by bar: from a trailing window."""

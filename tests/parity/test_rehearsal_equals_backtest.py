@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from engine.jobs.hybrid_run import HybridRun, run_batch, run_stream
 from engine.jobs.markets import Market, cut
-from engine.jobs.run import HybridRun, run_batch, run_stream
 from engine.jobs.serving import serving_analyzer
 from engine.jobs.settings import load_settings
 from strategies.evidence import evidence_table
-from strategies.signals import BatchSignals, WindowSignals
+from strategies.views import BatchViews, WindowViews
 from tests.makers import make_bars, with_hole
 from tests.world import UNTIL, World
 
@@ -24,11 +24,11 @@ def markets(seed: int) -> list[Market]:
 
 def backtest(traded: list[Market]) -> HybridRun:
     tables = {m.bars.symbol: evidence_table(m.bars, SETTINGS.strategy) for m in traded}
-    return run_batch(traded, BatchSignals(tables, SETTINGS.strategy), SETTINGS)
+    return run_batch(traded, BatchViews(tables, SETTINGS.strategy), SETTINGS)
 
 
 def rehearsal(traded: list[Market]) -> HybridRun:
-    return run_stream(traded, WindowSignals(SETTINGS.strategy), SETTINGS)
+    return run_stream(traded, WindowViews(SETTINGS.strategy), SETTINGS)
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -65,9 +65,9 @@ def test_the_ensemble_tips_the_same_decisions_bar_by_bar(world: World) -> None:
     traded = [cut(bars, start=UNTIL, end=end, warmup_bars=400) for bars in world.bars]
     analyzer = serving_analyzer(settings, traded[0].bars.timeframe)
     tables = {m.bars.symbol: evidence_table(m.bars, settings.strategy) for m in traded}
-    signals = BatchSignals(tables, settings.strategy, analyzer)
-    at_once = run_batch(traded, signals, settings)
-    one_by_one = run_stream(traded, WindowSignals(settings.strategy, analyzer), settings)
+    views = BatchViews(tables, settings.strategy, analyzer)
+    at_once = run_batch(traded, views, settings)
+    one_by_one = run_stream(traded, WindowViews(settings.strategy, analyzer), settings)
     assert at_once.ml_asked > 20
     assert one_by_one.ml_asked == at_once.ml_asked
     assert one_by_one.execution.fills == at_once.execution.fills

@@ -135,7 +135,7 @@ def test_bars_that_the_bundle_has_seen_are_refused_with_the_first_clean_moment(
     assert evaluate(["--model", str(bundle), "--test-data", str(files[1])]) == 1
     line = one_line(capsys)
     assert line.startswith("evaluate_ml_ensemble: ")
-    assert "2022-02-10T00:00:00Z, the first clean moment" in line
+    assert "2022-02-10 00:00Z, the first clean moment" in line
 
 
 def test_a_backtest_trades_clean_bars_with_and_without_the_ensemble(

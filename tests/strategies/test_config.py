@@ -4,8 +4,6 @@ import pytest
 from pydantic import ValidationError
 
 from strategies.config import CryptoScalpingConfig, ExitRules, Points
-from strategies.crypto_scalping import exit_fractions
-from tests.strategies.test_scoring import evidence
 
 
 def test_the_defaults_are_the_documented_ones() -> None:
@@ -32,9 +30,7 @@ def test_points_below_zero_are_refused_for_evidence() -> None:
 
 
 def test_exits_in_percent_and_in_multiples_of_atr() -> None:
-    seen = evidence()
-    in_percent = exit_fractions(ExitRules(trailing_stop=0.3), seen)
+    in_percent = ExitRules(trailing_stop=0.3).fractions(0.002)
     assert in_percent == pytest.approx((0.005, 0.005, 0.003))
-    object.__setattr__(seen, "values", {"atr_fraction": 0.002})
-    in_atr = exit_fractions(ExitRules(unit="atr", take_profit=2.0, stop_loss=1.5), seen)
+    in_atr = ExitRules(unit="atr", take_profit=2.0, stop_loss=1.5).fractions(0.002)
     assert in_atr == pytest.approx((0.003, 0.004, 0.0))

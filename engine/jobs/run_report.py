@@ -1,4 +1,4 @@
-"""From a finished run to the result of record: metrics, digests, versions."""
+"""What a run command answers with: results of record, comparison, and where they are kept."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,17 +6,53 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from engine.jobs.hybrid_run import HybridRun
 from engine.jobs.markets import Market
-from engine.jobs.report import RunReport
-from engine.jobs.run import HybridRun
 from engine.jobs.serving import is_in_sample
 from engine.jobs.settings import Settings
 from engine.metrics import compute_metrics
-from engine.result import RunResult, save_run
+from engine.report import side_by_side
+from engine.result import RunResult, save_run, to_json
+from feeds.moments import iso, parse_utc, readable
 from ml.analyzer import Analyzer
-from strategies.signals import NoEnsemble
+from strategies.views import NoEnsemble
 
 LIBRARIES = ("backtrader", "numpy", "pandas", "scikit-learn", "TA-Lib", "torch", "xgboost")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RunReport:
+    """One or two results on the same bars."""
+
+    results: Sequence[RunResult]
+    comparison: Mapping[str, Any] | None
+    data: Mapping[str, Any]
+    run_dir: Path
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that `--json` prints."""
+        return to_json(self.results, self.comparison, self.data, self.run_dir)
+
+    def text(self) -> str:
+        """Return what a person reads: what was traded at which costs, the tables, the folder."""
+        tables = side_by_side(self.results, self.comparison)
+        return "\n".join([*self._markets(), self._costs(), "", tables, f"kept in {self.run_dir}"])
+
+    def _markets(self) -> list[str]:
+        return [
+            f"{symbol} {self.data['timeframe']}: {facts['bars']:,} bars, "
+            f"{readable(parse_utc(facts['start']))} to {readable(parse_utc(facts['end']))}, "
+            f"{facts['filled']:,} filled, {facts['segments']} segments"
+            for symbol, facts in self.data["symbols"].items()
+        ]
+
+    def _costs(self) -> str:
+        broker = self.results[0].config["broker"]
+        return (
+            f"cash {broker['cash']:,.0f}; fee {broker['fee']:.3%} a side, half spread "
+            f"{broker['half_spread']:.3%} and slippage {broker['slippage']:.3%} "
+            "on market and stop fills"
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,8 +115,8 @@ def data_facts(markets: Sequence[Market]) -> dict[str, Any]:
 def _market_facts(market: Market) -> dict[str, Any]:
     run = market.bars[market.first :]
     return {
-        "start": f"{run.time[0]}Z",
-        "end": f"{run.closed_at[-1]}Z",
+        "start": iso(run.time[0]),
+        "end": iso(run.closed_at[-1]),
         "bars": len(run),
         "warmup_bars": market.first,
         "filled": int(run.filled.sum()),

@@ -7,6 +7,7 @@ from rich.table import Table
 
 from engine.tables import UNDEFINED, rendered, stamp_line, table
 from feeds.identity import SYNTHETIC
+from feeds.moments import parse_utc, readable
 from ml.manifest import Manifest
 
 Facts = Mapping[str, Any]
@@ -79,7 +80,7 @@ def label_text(label: Facts) -> str:
 def _parts_table(parts: Facts) -> Table:
     shown = table("Part", "Rows", "Ones", "First decision", "Last decision")
     for name, part in parts.items():
-        moments = (part[key][:16].replace("T", " ") for key in ("first", "last"))
+        moments = (readable(parse_utc(part[key])) for key in ("first", "last"))
         shown.add_row(name, f"{part['rows']:,}", f"{part['positive_rate']:.1%}", *moments)
     return shown
 

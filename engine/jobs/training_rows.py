@@ -44,12 +44,12 @@ def _labels(table: EvidenceTable, settings: Settings) -> Labels:
             lookahead=training.lookahead,
             profit_threshold=training.profit_threshold,
         )
-    unit = 0.01 if exits.unit == "percent" else table.values["atr_fraction"]
+    away = exits.fractions(table.values["atr_fraction"])
     return barrier_labels(
         table.bars,
-        take_profit=exits.take_profit * unit,
-        stop_loss=exits.stop_loss * unit,
+        take_profit=away.target,
+        stop_loss=away.stop,
         max_bars=exits.max_bars,
-        trail=(exits.trailing_stop or 0.0) * unit,
+        trail=away.trail,
         costs=settings.costs,
     )

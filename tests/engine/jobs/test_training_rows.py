@@ -5,14 +5,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from engine.jobs.hybrid_run import run_batch
 from engine.jobs.markets import Market
-from engine.jobs.run import run_batch
 from engine.jobs.settings import Settings, load_settings
-from engine.jobs.sources import training_rows, training_source
+from engine.jobs.training_rows import training_rows, training_source
 from feeds.bars import Bars
 from ml.labels import horizon_labels
 from strategies.evidence import candidate_mask, evidence_table
-from strategies.signals import BatchSignals
+from strategies.views import BatchViews
 from tests.makers import make_bars, with_hole
 
 EXITS: dict[str, dict[str, Any]] = {
@@ -61,8 +61,8 @@ def test_the_barrier_label_says_how_the_brokers_trade_ends(
     )
     labels = training_source(bars, settings).labels
     tables = {bars.symbol: evidence_table(bars, settings.strategy)}
-    signals = BatchSignals(tables, settings.strategy)
-    trades = run_batch([Market(bars, 400)], signals, settings).execution.trades
+    views = BatchViews(tables, settings.strategy)
+    trades = run_batch([Market(bars, 400)], views, settings).execution.trades
     settled = [t for t in trades if t.exit_reason != "segment_end"]
     at = np.searchsorted(bars.closed_at, [t.decided_at for t in settled])
     assert {t.pnl > 0 for t in settled} == {True, False}

@@ -1,10 +1,11 @@
-"""What `next()` is told at a bar: evidence and opinion, in one batch or from a trailing window.
+"""What `next()` is shown of a bar: its evidence, and the ensemble's opinion if it asks.
 
-Both forms run the same functions; `tests/parity` proves that they decide alike.
+`BatchViews` computes everything once, vectorised; `WindowViews` computes it when a bar closes, from
+a trailing window. Both run the same functions; `tests/parity` proves that they decide alike.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -22,8 +23,8 @@ class OpinionTable(Protocol):
     def at(self, row: int) -> Prediction | Unavailable: ...
 
 
-class Ensemble(Protocol):
-    """Whoever can be asked for an opinion; `ml.analyzer.Analyzer` is the one."""
+class OpinionSource(Protocol):
+    """Whoever can be asked for an opinion: `ml.analyzer.Analyzer`, or `NoEnsemble`."""
 
     def predict(self, bars: Bars, rows: np.ndarray) -> OpinionTable: ...
 
@@ -44,14 +45,25 @@ class BarSource(Protocol):
         """Return the last `n` known bars of the current segment, the current one included."""
 
 
-class Signals(Protocol):
-    """Answers for the current bar of a feed."""
+@dataclass(frozen=True, slots=True)
+class View:
+    """A candidate bar.
 
-    def evidence(self, source: BarSource) -> Evidence | None:
-        """Return the evidence, or None where the mandatory filter does not hold."""
+    Attributes
+    ----------
+    evidence : what the rules saw
+    ask : returns the ensemble's opinion, or None where it cannot change the decision
+    """
 
-    def opinion(self, source: BarSource) -> Opinion:
-        """Return the ensemble's opinion, or None where it cannot change the decision."""
+    evidence: Evidence
+    ask: Callable[[], Opinion]
+
+
+class Views(Protocol):
+    """Shows the current bar of a feed."""
+
+    def view(self, source: BarSource) -> View | None:
+        """Return the view, or None where the mandatory filter does not hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,27 +84,36 @@ class NoEnsemble:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Batch:
-    """One symbol's answers: a byte per bar, evidence in columns, opinions by bar."""
+    """One symbol's views; `candidate` holds a byte a bar: quicker to look up than an array."""
 
     candidate: bytes
     table: EvidenceTable
     opinions: OpinionTable | None
     row_of_bar: Mapping[int, int]
 
+    def view(self, bar: int) -> View | None:
+        if not self.candidate[bar]:
+            return None
+        return View(self.table.at(bar), lambda: self._opinion(bar))
 
-class BatchSignals:
-    """Everything is computed once, vectorised, for the bars that can matter."""
+    def _opinion(self, bar: int) -> Opinion:
+        row = self.row_of_bar.get(bar)
+        return None if row is None or self.opinions is None else self.opinions.at(row)
+
+
+class BatchViews:
+    """Views computed at once, for the bars that can matter."""
 
     def __init__(
         self,
         tables: Mapping[str, EvidenceTable],
         config: CryptoScalpingConfig,
-        ensemble: Ensemble | None = None,
+        ensemble: OpinionSource | None = None,
     ) -> None:
         self._config = config
         self._batches = {symbol: self._batch(table, ensemble) for symbol, table in tables.items()}
 
-    def _batch(self, table: EvidenceTable, ensemble: Ensemble | None) -> _Batch:
+    def _batch(self, table: EvidenceTable, ensemble: OpinionSource | None) -> _Batch:
         candidate = candidates(table, self._config)
         if ensemble is None:
             return _Batch(candidate.tobytes(), table, None, {})
@@ -101,35 +122,27 @@ class BatchSignals:
         row_of_bar = {bar: row for row, bar in enumerate(rows.tolist())}
         return _Batch(candidate.tobytes(), table, ensemble.predict(table.bars, rows), row_of_bar)
 
-    def evidence(self, source: BarSource) -> Evidence | None:
-        batch = self._batches[source.symbol]
-        index = source.index
-        return batch.table.at(index) if batch.candidate[index] else None
-
-    def opinion(self, source: BarSource) -> Opinion:
-        batch = self._batches[source.symbol]
-        row = batch.row_of_bar.get(source.index)
-        return None if row is None or batch.opinions is None else batch.opinions.at(row)
+    def view(self, source: BarSource) -> View | None:
+        return self._batches[source.symbol].view(source.index)
 
 
-@dataclass(slots=True)
-class WindowSignals:
-    """Everything is computed when a bar closes, from a trailing window: the live form."""
+@dataclass(frozen=True, slots=True)
+class WindowViews:
+    """Views computed bar by bar: the live form."""
 
     config: CryptoScalpingConfig
-    ensemble: Ensemble | None = None
-    _tables: dict[str, EvidenceTable] = field(default_factory=dict)
+    ensemble: OpinionSource | None = None
 
-    def evidence(self, source: BarSource) -> Evidence | None:
+    def view(self, source: BarSource) -> View | None:
         window = source.window(self.config.warmup_bars + 1)
         if not oversold(window.close, self.config)[-1]:  # most bars end here, cheaply
             return None
         table = evidence_table(window, self.config)
-        self._tables[source.symbol] = table
-        return table.at(len(window) - 1) if candidates(table, self.config)[-1] else None
+        if not candidates(table, self.config)[-1]:
+            return None
+        return View(table.at(len(window) - 1), lambda: self._opinion(table))
 
-    def opinion(self, source: BarSource) -> Opinion:
-        table = self._tables[source.symbol]
+    def _opinion(self, table: EvidenceTable) -> Opinion:
         technical = technical_scores(table, self.config.points)
         if self.ensemble is None or not opinion_matters(technical, self.config)[-1]:
             return None

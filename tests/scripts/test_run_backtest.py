@@ -42,12 +42,13 @@ def test_compare_runs_both_on_the_same_bars_and_adds_up(
         "--model", world.bundle, "--out", out,
     )  # fmt: skip
     off, on = found["runs"]
-    groups = found["comparison"]["groups"]
+    count = {name: group["trades"] for name, group in found["comparison"]["groups"].items()}
     assert (off["ml"], on["ml"]) == ("off", "on")
     assert off["ml_asked"] == 0 < on["ml_asked"]
     assert on["ml_unavailable"] == 0
-    assert groups["kept"]["trades"] + groups["added"]["trades"] == on["trades"]
-    assert groups["kept"]["trades"] + groups["removed"]["trades"] == off["trades"]
+    assert count["kept"] + count["added"] + count["moved_in"] == on["trades"]
+    assert count["kept"] + count["removed"] + count["moved_out"] == off["trades"]
+    assert count["added"] > 0 < count["removed"]
     difference = on["metrics"]["total_return"] - off["metrics"]["total_return"]
     assert found["comparison"]["difference"]["total_return"] == pytest.approx(difference)
     assert not on["in_sample"]

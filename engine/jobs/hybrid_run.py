@@ -1,4 +1,4 @@
-"""One run of the hybrid strategy on the Engine, from signals to a result."""
+"""One run of the hybrid strategy on the Engine, from views to a result."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,8 @@ from engine.jobs.settings import Settings
 from engine.records import Rejection, Trade
 from engine.sizing import units_for_fraction, units_for_risk
 from strategies.crypto_scalping import CryptoScalpingStrategy
-from strategies.signals import Signals
+from strategies.journal import Outcome
+from strategies.views import Views
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,33 +29,37 @@ class HybridRun:
     ml_unavailable: int
 
 
-def run_batch(markets: Sequence[Market], signals: Signals, settings: Settings) -> HybridRun:
+def run_batch(markets: Sequence[Market], views: Views, settings: Settings) -> HybridRun:
     """Run over whole recorded markets: the backtest."""
     engine = _engine(settings)
     for market in markets:
         engine.add_bars(market.bars, first=market.first)
-    return _execute(engine, signals, settings)
+    return _execute(engine, views, settings)
 
 
-def run_stream(markets: Sequence[Market], signals: Signals, settings: Settings) -> HybridRun:
+def run_stream(markets: Sequence[Market], views: Views, settings: Settings) -> HybridRun:
     """Run bar by bar, as live: the rehearsal."""
     engine = _engine(settings)
     for market in markets:
         engine.add_stream(
-            StreamFeed(stream_of(market.bars, market.first), market.bars[: market.first])
+            StreamFeed(
+                stream_of(market.bars, market.first),
+                market.bars[: market.first],
+                keep=settings.strategy.warmup_bars + 1,
+            )
         )
-    return _execute(engine, signals, settings)
+    return _execute(engine, views, settings)
 
 
 def _engine(settings: Settings) -> Engine:
     return Engine(cash=settings.broker.cash, costs=settings.costs, rules=settings.symbols)
 
 
-def _execute(engine: Engine, signals: Signals, settings: Settings) -> HybridRun:
+def _execute(engine: Engine, views: Views, settings: Settings) -> HybridRun:
     execution = engine.execute(
         CryptoScalpingStrategy,
         config=settings.strategy,
-        signals=signals,
+        views=views,
         units_for=_units_for(engine, settings),
     )
     strategy = execution.strategy
@@ -69,7 +74,7 @@ def _units_for(engine: Engine, settings: Settings) -> Callable[[Any, float], flo
     def units(data: Any, stop_fraction: float) -> float:
         wallet: Mapping[str, Any] = {
             "equity": broker.getvalue(),
-            "cash": broker.getcash(),
+            "cash": broker.free_cash() * (1.0 - sizing.reserve_percent / 100.0),
             "price": data.close[0],
             "costs": settings.costs,
             "rules": settings.symbols.get(data.symbol, SymbolRules()),
@@ -91,11 +96,12 @@ def _with_outcomes(
     if frame.empty:
         return frame
     done: dict[tuple[str, np.datetime64], dict[str, Any]] = {
-        (r.symbol, r.decided_at): {"outcome": "rejected", "rejection": r.reason} for r in rejections
+        (r.symbol, r.decided_at): {"outcome": str(Outcome.REJECTED), "rejection": r.reason}
+        for r in rejections
     }
     done |= {
         (t.symbol, t.decided_at): {
-            "outcome": "entered",
+            "outcome": str(Outcome.ENTERED),
             "pnl": t.pnl,
             "return_fraction": t.return_fraction,
             "exit_reason": t.exit_reason,
