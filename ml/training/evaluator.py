@@ -2,7 +2,7 @@
 
 Decisions (accuracy, precision, the confusion matrix, …) are read off the probability at a prior of
 0.5, the one that a strategy sees. Brier score, log loss and reliability are about probabilities as
-such and are read off the calibrated ones at natural frequencies, before the shift of the prior.
+such and are read off the calibrated ones at natural frequencies, before the prior shift.
 What a part with a single class cannot tell is None.
 """
 
@@ -86,8 +86,7 @@ class Evaluation:
     ----------
     rows, positive_rate : how many rows, and the share of ones among them
     base_rate : the share of ones in the part that the ensemble was calibrated on, from which its
-        votes are shifted; where `positive_rate` is far from it, they are shifted by too much or
-        too little
+        votes are shifted; where `positive_rate` is far from it, the market has drifted since
     members : scores by name; a member that did not answer is in `left_out` instead
     volatility_roc_auc : of recent volatility alone, the baseline of a label that looks ahead
     bands : how many rows fall into each band of the ensemble's probability
