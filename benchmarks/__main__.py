@@ -37,7 +37,7 @@ ROUNDS = 3
 FEWEST_DAYS = 10  # enough for a warm-up and candidates after it
 TRAINING_DAYS = 180  # of another market, so that `--days` may be few
 MOST_ASKED_ONE_BY_ONE = 100
-MOST_REHEARSED = 3000  # a rehearsal computes every bar's window anew
+MOST_REHEARSED = 3000  # bars; a rehearsal goes bar by bar
 BASE = "run, ML off"
 
 
@@ -144,7 +144,7 @@ def runs(bars: Bars, settings: Settings, analyzer: Analyzer) -> list[Job]:
 def table(timings: Sequence[Timing]) -> Table:
     """Return the timings beside each other, per unit and against the run without ML."""
     base = next(timing.each for timing in timings if timing.job.name == BASE)
-    shown = Table(title=f"CPU seconds, median of {ROUNDS}; ratio: per unit, {BASE} = 1")
+    shown = Table(title=f"CPU seconds, median of {ROUNDS}; ratio: per unit, '{BASE}' = 1")
     for column in ("job", "CPU s", "units", "per unit, µs", "ratio"):
         shown.add_column(column, justify="left" if column == "job" else "right")
     for timing in timings:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from feeds.bars import PRICES, Bars
 from feeds.errors import BadBarsError
-from feeds.gaps import to_bars
+from feeds.gaps import holes_of, to_bars
 from feeds.timeframe import Timeframe
 from tests.feeds.raw import FIVE_MINUTES, raw_frame
 from tests.makers import make_bars, with_hole
@@ -71,6 +71,12 @@ def test_after_a_hole_the_segment_must_rise(numbers: tuple[int, int]) -> None:
 def test_a_segment_cannot_begin_without_a_hole() -> None:
     with pytest.raises(BadBarsError, match="does not fit their segment"):
         replace(make_bars(4), segment=np.array([0, 0, 1, 1]))
+
+
+def test_every_hole_begins_a_segment() -> None:
+    bars = with_hole(with_hole(make_bars(30), at=20, missing=2), at=10, missing=3)
+    assert list(bars.segments()) == [slice(0, 10), slice(10, 17), slice(17, 25)]
+    assert len(holes_of(bars)) == 2
 
 
 def test_bars_cannot_be_changed() -> None:

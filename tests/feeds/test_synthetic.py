@@ -1,5 +1,6 @@
 """The simulated market moves like one, repeats itself exactly, and pays nobody."""
 
+import re
 from functools import cache
 
 import numpy as np
@@ -8,14 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks import market_facts
+from benchmarks.market_facts import DAY, HOUR, returns
 from feeds import synthetic
-from feeds.bars import Bars, FloatArray
+from feeds.bars import Bars
 from feeds.costs import Costs
 from feeds.errors import BadBarsError, BadSymbolError
-from feeds.indicators import rsi
 from feeds.quality import inspect_rows
 from feeds.synthetic import synthetic_bars
 from feeds.timeframe import Timeframe
+from tests.test_layout import ROOT
 
 FIVE_MINUTES = Timeframe.parse("5m")
 each_market = pytest.mark.parametrize(
@@ -26,14 +29,6 @@ each_market = pytest.mark.parametrize(
 @cache
 def market(symbol: str = "BTC/USDT", seed: int = 1) -> Bars:
     return synthetic_bars(symbol, FIVE_MINUTES, days=250, seed=seed)
-
-
-def returns(bars: Bars) -> FloatArray:
-    return np.asarray(np.diff(np.log(bars.close)))
-
-
-def autocorrelation(values: FloatArray, lag: int) -> float:
-    return float(np.corrcoef(values[:-lag], values[lag:])[0, 1])
 
 
 @given(
@@ -72,8 +67,8 @@ def test_more_days_go_on_where_fewer_days_stop() -> None:
 
 @pytest.mark.parametrize("other", [("ETH/USDT", 1), ("BTC/USDC", 1), ("BTC/USDT", 2)])
 def test_another_symbol_or_seed_has_nothing_to_do_with_this_one(other: tuple[str, int]) -> None:
-    ranks = [pd.Series(returns(bars)).rank() for bars in (market(), market(*other))]
-    assert abs(float(np.corrcoef(ranks)[0, 1])) < 0.015
+    here, there = (returns(bars).rank() for bars in (market(), market(*other)))
+    assert abs(here.corr(there)) < 0.015
 
 
 def test_the_spelling_of_a_symbol_does_not_matter() -> None:
@@ -83,62 +78,65 @@ def test_the_spelling_of_a_symbol_does_not_matter() -> None:
 
 @each_market
 def test_returns_have_fat_tails(symbol: str, seed: int) -> None:
-    moves = returns(market(symbol, seed))
-    assert np.mean((moves / moves.std()) ** 4) - 3 > 5
+    assert market_facts.excess_kurtosis(market(symbol, seed)) > 5
 
 
 @each_market
 def test_volatility_comes_in_clusters(symbol: str, seed: int) -> None:
-    size = np.abs(returns(market(symbol, seed)))
-    assert autocorrelation(size, 1) > 0.15
-    assert autocorrelation(size, 12) > 0.12
-    assert autocorrelation(size, 288) > 0.03
+    bars = market(symbol, seed)
+    assert market_facts.size_memory(bars) > 0.15
+    assert market_facts.size_memory(bars, HOUR) > 0.12
+    assert market_facts.size_memory(bars, DAY) > 0.03
 
 
 @each_market
 def test_the_direction_does_not_come_in_clusters(symbol: str, seed: int) -> None:
     signs = np.sign(returns(market(symbol, seed)))
-    assert all(abs(autocorrelation(signs, lag)) < 0.02 for lag in (1, 2, 3, 6, 12, 48))
+    assert all(abs(signs.autocorr(lag)) < 0.02 for lag in (1, 2, 3, 6, 12, 48))
 
 
 @each_market
 def test_hours_and_weekends_differ(symbol: str, seed: int) -> None:
     bars = market(symbol, seed)
-    opened = pd.DatetimeIndex(bars.time[1:])
-    size = pd.Series(np.abs(returns(bars)))
+    opened = pd.DatetimeIndex(bars.time)
+    size = returns(bars).abs()
     by_hour = size.groupby(opened.hour).mean()
     by_day = size.groupby(opened.day_of_week).mean()
     assert by_hour[14] > 1.4 * by_hour[4]
     assert by_day[:5].min() > 1.1 * by_day[5:].max()
-    volume = pd.Series(bars.volume[1:]).groupby(opened.hour).mean()
+    volume = pd.Series(bars.volume).groupby(opened.hour).mean()
     assert volume[14] > 1.3 * volume[4]
 
 
 @each_market
 def test_volume_remembers_and_rises_with_the_move(symbol: str, seed: int) -> None:
     bars = market(symbol, seed)
-    volume = np.log(bars.volume[1:])
-    assert autocorrelation(volume, 1) > 0.6
-    assert float(np.corrcoef(volume, np.abs(returns(bars)))[0, 1]) > 0.3
+    assert market_facts.volume_memory(bars) > 0.6
+    assert market_facts.volume_and_size(bars) > 0.3
 
 
 @each_market
 def test_highs_and_lows_are_those_of_a_walk(symbol: str, seed: int) -> None:
-    bars = market(symbol, seed)
-    reach = np.log(bars.high / bars.low).mean() / np.abs(returns(bars)).mean()
+    reach = market_facts.reach(market(symbol, seed))
     assert 1.7 < reach < 2.0  # 2 for a path without steps
 
 
 @each_market
 def test_yearly_volatility_is_plausible(symbol: str, seed: int) -> None:
-    bars = market(symbol, seed)
-    assert 0.4 < returns(bars).std() * np.sqrt(bars.timeframe.per_year) < 1.3
+    assert 0.4 < market_facts.yearly_volatility(market(symbol, seed)) < 1.3
 
 
 @each_market
 def test_an_oversold_market_is_neither_rare_nor_common(symbol: str, seed: int) -> None:
-    value = rsi(market(symbol, seed).close, 14)
-    assert 0.04 < np.nanmean(value < 30) < 0.10
+    assert 0.04 < market_facts.oversold(market(symbol, seed)) < 0.10
+
+
+@pytest.mark.slow
+def test_the_document_tells_the_facts_of_the_simulated_market() -> None:
+    page = (ROOT / "docs" / "synthetic-market.md").read_text(encoding="utf-8")
+    told = dict(re.findall(r"^\| (.+?) \| (-?[\d.e-]+) \| -?[\d.e-]+ \|$", page, re.MULTILINE))
+    found = market_facts.simulated()
+    assert {name: float(text) for name, text in told.items()} == pytest.approx(found, rel=0.05)
 
 
 def test_prices_start_near_a_plausible_level() -> None:
