@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from feeds.bars import PRICES, Bars
+from feeds.bars import PRICES, Bars, FloatArray
 from feeds.timeframe import Timeframe
 
 START = np.datetime64("2024-01-01", "ms")
@@ -74,3 +74,8 @@ def with_hole(bars: Bars, at: int, missing: int) -> Bars:
     kept = np.r_[0:at, at + missing : len(bars)]
     columns = {name: getattr(bars, name)[kept] for name in ("time", *PRICES, "volume", "filled")}
     return replace(bars, **columns, segment=bars.segment[kept] + (kept >= at))
+
+
+def scaled(bars: Bars, factor: float | FloatArray) -> Bars:
+    """Return the bars with every price times `factor`, one for all or one per bar."""
+    return replace(bars, **{name: getattr(bars, name) * factor for name in PRICES})

@@ -12,10 +12,9 @@ from ml.errors import BundleMismatchError
 from ml.features.catalog import FEATURE_LOOKBACK
 from ml.prediction import Prediction, Unavailable
 from tests.makers import make_bars, with_hole
-from tests.ml.trained import manifest_for, quick_model, trained_on
+from tests.ml.trained import WARMUP_BARS, manifest_for, quick_model, trained_on
 
 TOLERANCE = 1e-6
-WARMUP_BARS = 400  # the strategy's; the trailing window has one more
 
 
 @pytest.fixture(scope="module")

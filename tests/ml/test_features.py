@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feeds.bars import Bars, FloatArray
+from feeds.bars import PRICES, Bars, FloatArray
 from feeds.files import read_bars
 from ml.features.base import Feature
 from ml.features.catalog import FEATURE_LOOKBACK, FEATURE_NAMES, FEATURES, as_markdown
@@ -19,23 +19,18 @@ from ml.features.matrix import feature_matrix
 from ml.features.price import log_return
 from ml.features.volatility import volatility
 from ml.models.lstm_model import LSTMModel
-from tests.makers import make_bars, with_hole
+from tests.makers import make_bars, scaled, with_hole
+from tests.ml.trained import WARMUP_BARS
 
-WARMUP_BARS = 400
 # Windowed features are equal to the last bit; recursive ones remember their seed to about 1e-9.
 RTOL, ATOL = 1e-6, 1e-7
 
 each_feature = pytest.mark.parametrize("feature", FEATURES, ids=FEATURE_NAMES)
 
 
-def scaled(bars: Bars, factor: float) -> Bars:
-    prices = {name: getattr(bars, name) * factor for name in ("open", "high", "low", "close")}
-    return replace(bars, **prices)
-
-
 def flat(bars: Bars, rows: slice, *, volume: float = 0.0) -> Bars:
     """Return the bars with one price and one volume over `rows`."""
-    columns = {name: getattr(bars, name).copy() for name in ("open", "high", "low", "close")}
+    columns = {name: getattr(bars, name).copy() for name in PRICES}
     for column in columns.values():
         column[rows] = bars.close[rows][0]
     traded = bars.volume.copy()
@@ -45,7 +40,7 @@ def flat(bars: Bars, rows: slice, *, volume: float = 0.0) -> Bars:
 
 def in_ticks(bars: Bars, tick: float = 0.1) -> Bars:
     """Return the bars rounded to a coarse tick: equal bodies, equal lows, bars without range."""
-    names = ("open", "high", "low", "close", "volume")
+    names = (*PRICES, "volume")
     return replace(bars, **{n: np.round(getattr(bars, n) / tick) * tick for n in names})
 
 
@@ -60,7 +55,7 @@ ENDS = (*range(FEATURE_LOOKBACK + 300, FEATURE_LOOKBACK + 312), 500, 504, 510, 6
 def with_later_bars_altered(bars: Bars, cut: int) -> Bars:
     """Return the bars with everything from `cut` on three times as dear and as busy."""
     later = np.where(np.arange(len(bars)) >= cut, 3.0, 1.0)
-    names = ("open", "high", "low", "close", "volume")
+    names = (*PRICES, "volume")
     return replace(bars, **{name: getattr(bars, name) * later for name in names})
 
 

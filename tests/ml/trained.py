@@ -14,7 +14,7 @@ from ml.features.matrix import feature_matrix
 from ml.manifest import Manifest
 from ml.models.catalog import MEMBER_NAMES, model_class
 
-WARM = 400
+WARMUP_BARS = 400
 
 
 # Parameters with which a model learns in a blink; one that is not named is quick as it is.
@@ -37,7 +37,7 @@ def quick_models() -> dict[str, Any]:
 
 
 def samples_of(bars: Bars) -> Samples:
-    return Samples(feature_matrix(bars), np.arange(WARM, len(bars)))
+    return Samples(feature_matrix(bars), np.arange(WARMUP_BARS, len(bars)))
 
 
 def trained_on(bars: Bars, models: Mapping[str, Any] | None = None) -> Ensemble:

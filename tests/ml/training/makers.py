@@ -15,8 +15,8 @@ from ml.features.catalog import FEATURE_NAMES
 from ml.labels import Labels, horizon_labels
 from ml.training.data_pipeline import Source, TrainingSet, build_training_set
 from tests.makers import make_bars
+from tests.ml.trained import WARMUP_BARS
 
-WARMUP = 400
 RETURN = FEATURE_NAMES.index("return_1")
 
 
@@ -65,7 +65,7 @@ def training_set(bars_of_each: int = 1400, seed: int = 0) -> TrainingSet:
     """Return rows of two symbols of different length, horizon labels."""
     long = make_bars(bars_of_each, seed=seed, symbol="BTC/USDT")
     short = make_bars(bars_of_each - 300, seed=seed + 1, symbol="ETH/USDT")
-    return build_training_set([source(long), source(short)], warmup_bars=WARMUP)
+    return build_training_set([source(long), source(short)], warmup_bars=WARMUP_BARS)
 
 
 def foretold(rows: TrainingSet, *, ones: float, seed: int = 0, noise: float = 0.3) -> TrainingSet:

@@ -12,9 +12,11 @@ from ml.errors import TrainingError
 from ml.features.catalog import FEATURE_NAMES
 from ml.features.matrix import feature_matrix
 from ml.labels import horizon_labels
+from ml.models.lstm_model import LSTMModel
 from ml.training.data_pipeline import Source, build_training_set, usable_rows
 from tests.makers import make_bars, with_hole
-from tests.ml.training.makers import WARMUP, source, training_set
+from tests.ml.trained import WARMUP_BARS
+from tests.ml.training.makers import source, training_set
 
 
 def with_filled(bars: Bars, *at: int) -> Bars:
@@ -26,10 +28,11 @@ def with_filled(bars: Bars, *at: int) -> Bars:
 def test_a_row_is_the_features_label_and_moments_of_its_bar() -> None:
     bars = make_bars(500)
     labels, matrix = horizon_labels(bars), feature_matrix(bars)
-    rows = build_training_set([source(bars)], warmup_bars=WARMUP)
-    expected = np.arange(WARMUP, 495)
+    rows = build_training_set([source(bars)], warmup_bars=WARMUP_BARS)
+    expected = np.arange(WARMUP_BARS, 495)
     np.testing.assert_array_equal(rows.samples.latest(), matrix[expected])
-    np.testing.assert_array_equal(rows.samples.sequences(24)[0], matrix[WARMUP - 23 : WARMUP + 1])
+    first = slice(WARMUP_BARS - 3, WARMUP_BARS + 1)
+    np.testing.assert_array_equal(rows.samples.sequences(4)[0], matrix[first])
     np.testing.assert_array_equal(rows.y, labels.value[expected])
     np.testing.assert_array_equal(rows.decided_at, bars.closed_at[expected])
     np.testing.assert_array_equal(rows.known_at, labels.known_at[expected])
@@ -44,7 +47,7 @@ def test_a_rows_label_is_known_after_its_decision() -> None:
 
 def test_every_segment_needs_its_own_warm_up() -> None:
     bars = with_hole(make_bars(1200), at=600, missing=20)
-    usable = usable_rows(source(bars), warmup_bars=WARMUP, until=None)
+    usable = usable_rows(source(bars), warmup_bars=WARMUP_BARS, until=None)
     np.testing.assert_array_equal(np.flatnonzero(usable), np.r_[400:595, 1000:1175])
 
 
@@ -52,7 +55,9 @@ def test_filled_bars_and_bars_not_asked_are_no_rows() -> None:
     bars = with_filled(make_bars(500), 410, 420)
     asked = np.ones(500, np.bool_)
     asked[430:] = False
-    usable = usable_rows(Source(bars, asked, horizon_labels(bars)), warmup_bars=WARMUP, until=None)
+    usable = usable_rows(
+        Source(bars, asked, horizon_labels(bars)), warmup_bars=WARMUP_BARS, until=None
+    )
     np.testing.assert_array_equal(np.flatnonzero(usable), np.r_[400:410, 411:420, 421:430])
 
 
@@ -61,8 +66,8 @@ def test_filled_bars_and_bars_not_asked_are_no_rows() -> None:
 def test_until_keeps_what_was_known_then_and_equals_a_shorter_history(cut: int) -> None:
     bars = make_bars(500)
     until = bars.closed_at[cut - 1]
-    whole = build_training_set([source(bars)], warmup_bars=WARMUP, until=until)
-    shorter = build_training_set([source(bars[:cut])], warmup_bars=WARMUP)
+    whole = build_training_set([source(bars)], warmup_bars=WARMUP_BARS, until=until)
+    shorter = build_training_set([source(bars[:cut])], warmup_bars=WARMUP_BARS)
     assert whole.known_at.max() <= until
     np.testing.assert_array_equal(whole.samples.latest(), shorter.samples.latest())
     np.testing.assert_array_equal(whole.y, shorter.y)
@@ -75,28 +80,30 @@ def test_rows_of_all_symbols_stand_in_the_order_of_time() -> None:
     for code, seed, n in ((0, 0, 1400), (1, 1, 1100)):
         bars = make_bars(n, seed=seed)
         own = rows.take(rows.symbol == code)
-        np.testing.assert_array_equal(own.samples.latest(), feature_matrix(bars)[WARMUP : n - 5])
-        np.testing.assert_array_equal(own.y, horizon_labels(bars).value[WARMUP : n - 5])
+        np.testing.assert_array_equal(
+            own.samples.latest(), feature_matrix(bars)[WARMUP_BARS : n - 5]
+        )
+        np.testing.assert_array_equal(own.y, horizon_labels(bars).value[WARMUP_BARS : n - 5])
 
 
 def test_no_sequence_reaches_into_another_symbol_or_the_warm_up() -> None:
-    assert np.isfinite(training_set().samples.sequences(24)).all()
+    assert np.isfinite(training_set().samples.sequences(LSTMModel().steps)).all()
 
 
 def test_a_cap_thins_evenly_in_time() -> None:
     bars = make_bars(600)
-    rows = build_training_set([source(bars)], warmup_bars=WARMUP, max_rows=66)
+    rows = build_training_set([source(bars)], warmup_bars=WARMUP_BARS, max_rows=66)
     assert len(rows) == 66
-    assert rows.decided_at[0] == bars.closed_at[WARMUP]
+    assert rows.decided_at[0] == bars.closed_at[WARMUP_BARS]
     assert rows.decided_at[-1] == bars.closed_at[594]
     assert set(np.diff(rows.decided_at).astype(int) // 300_000) <= {2, 3, 4}
 
 
 def test_no_usable_row_is_refused_with_the_reason() -> None:
     with pytest.raises(TrainingError, match=r"needs 400 bars .* none among 300 asked of 300 bars"):
-        build_training_set([source(make_bars(300))], warmup_bars=WARMUP)
+        build_training_set([source(make_bars(300))], warmup_bars=WARMUP_BARS)
 
 
 def test_no_bars_are_refused() -> None:
     with pytest.raises(TrainingError, match="found none among 0 asked of 0 bars"):
-        build_training_set([], warmup_bars=WARMUP)
+        build_training_set([], warmup_bars=WARMUP_BARS)
