@@ -85,8 +85,8 @@ class Evaluation:
     Attributes
     ----------
     rows, positive_rate : how many rows, and the share of ones among them
-    base_rate : the share of ones in the part that the ensemble was calibrated on, from which its
-        votes are shifted; where `positive_rate` is far from it, the market has drifted since
+    base_rate : the ensemble's share of ones, found at its training, from which its votes are
+        shifted; where `positive_rate` is far from it, the market has drifted since
     members : scores by name; a member that did not answer is in `left_out` instead
     volatility_roc_auc : of recent volatility alone, the baseline of a label that looks ahead
     bands : how many rows fall into each band of the ensemble's probability

@@ -156,7 +156,7 @@ def test_labels_that_a_feature_foretells_are_learned(rows: TrainingSet, trained:
     assert found.ensemble.roc_auc > 0.9
     assert found.members.keys() == {"line", "sequence"}
     assert (found.base_rate, found.positive_rate) == (
-        trained.report.parts["calibrate"].positive_rate,
+        trained.report.base_rate,
         trained.report.parts["test"].positive_rate,
     )
     assert sum(band.rows for band in found.bands) == found.rows == len(trained.parts.test)
