@@ -1,0 +1,167 @@
+"""What each key of the settings means, in which unit, and which flag overrides it."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from engine.config import MOST_COST
+from engine.jobs.settings import Settings
+from feeds.quality import REPAIRS
+
+SYMBOL = "<SYMBOL>"  # stands for the name of a symbol in a path
+
+
+class Meaning(NamedTuple):
+    """What a key says; `allowed` where a validator, not the field, holds the range."""
+
+    unit: str
+    text: str
+    allowed: str = ""
+
+
+class Flag(NamedTuple):
+    """A flag, the key that it overrides and the commands that have it."""
+
+    name: str
+    path: str
+    scripts: Sequence[str]
+    note: str = ""
+
+
+_COST = f"from 0, up to {MOST_COST:g}"
+_FALLING = "from 0, up to 1, not above the threshold before it"
+_DISTANCE = "above 0; in percent, below 100"
+
+MEANINGS: Mapping[str, Meaning] = {
+    "seed": Meaning("", "where all chance comes from"),
+    "broker.cash": Meaning("quote currency", "what the account begins with"),
+    "broker.fee": Meaning("fraction", "of the value, on every fill, per side", _COST),
+    "broker.half_spread": Meaning("fraction", "of the price, on market and stop fills", _COST),
+    "broker.slippage": Meaning("fraction", "of the price, on market and stop fills", _COST),
+    "data.fill_limit": Meaning("bars", "the longest gap that is filled; a longer one is a hole"),
+    "data.repair": Meaning("", "repairs allowed on defective files", ", ".join(REPAIRS)),
+    "strategy.use_ml_ensemble": Meaning(
+        "", "whether `--ml auto` asks the ensemble; `on`, `off` and `compare` stand above it"
+    ),
+    "strategy.ml_model_path": Meaning("", "folder of the bundle, to write and to ask", "a path"),
+    "strategy.ml_strong_threshold": Meaning("probability", "from it on: `ml_strong`", _FALLING),
+    "strategy.ml_entry_threshold": Meaning("probability", "from it on: `ml_entry`", _FALLING),
+    "strategy.ml_weak_threshold": Meaning("probability", "from it on: `ml_weak`", _FALLING),
+    "strategy.ml_avoid_threshold": Meaning(
+        "probability", "from it on: `ml_neutral`; below it: `ml_avoid`", _FALLING
+    ),
+    "strategy.min_entry_score": Meaning("points", "the score that is an entry"),
+    "strategy.warmup_bars": Meaning("bars", "of a segment, before anything is decided"),
+    "strategy.rsi_oversold": Meaning("RSI, 0 to 100", "mandatory filter: RSI(14) below this"),
+    "strategy.bollinger_deviations": Meaning("deviations", "width of the Bollinger band (20)"),
+    "strategy.volume_ratio": Meaning("ratio", "volume over its 20-bar mean, at least"),
+    "strategy.stochastic_oversold": Meaning("%K, 0 to 100", "slow %K(14, 3) below this"),
+    "strategy.support_period": Meaning("bars", "in which the support is looked for"),
+    "strategy.support_distance_percent": Meaning(
+        "percent", "of the support: how far from it the close may be, on either side"
+    ),
+    "strategy.points.rsi": Meaning("points", "RSI below `rsi_oversold`; mandatory all the same"),
+    "strategy.points.bollinger": Meaning("points", "close at or below the lower band"),
+    "strategy.points.volume": Meaning("points", "volume of at least `volume_ratio`"),
+    "strategy.points.pattern": Meaning("points", "a bullish candlestick pattern ends here"),
+    "strategy.points.macd": Meaning("points", "MACD histogram above that of the bar before"),
+    "strategy.points.stochastic": Meaning("points", "%K below `stochastic_oversold`"),
+    "strategy.points.support": Meaning("points", "close within `support_distance_percent`"),
+    "strategy.points.ml_strong": Meaning("points", "probability from `ml_strong_threshold` on"),
+    "strategy.points.ml_entry": Meaning("points", "from `ml_entry_threshold` on"),
+    "strategy.points.ml_weak": Meaning("points", "from `ml_weak_threshold` on"),
+    "strategy.points.ml_neutral": Meaning("points", "from `ml_avoid_threshold` on"),
+    "strategy.points.ml_avoid": Meaning("points", "below `ml_avoid_threshold`"),
+    "strategy.exits.unit": Meaning(
+        "", "of the three below: percent of the entry price, or multiples of ATR(14)"
+    ),
+    "strategy.exits.take_profit": Meaning("`unit`", "target above the price paid"),
+    "strategy.exits.stop_loss": Meaning("`unit`", "stop below the price paid", _DISTANCE),
+    "strategy.exits.trailing_stop": Meaning(
+        "`unit`", "the stop follows the highest high", f"absent, or {_DISTANCE}"
+    ),
+    "strategy.exits.max_bars": Meaning(
+        "bars", "held, entry bar included, until a market order at the next open"
+    ),
+    "strategy.sizing.method": Meaning("", "which of the next two decides the units"),
+    "strategy.sizing.fraction": Meaning("fraction", "of the equity put into an entry"),
+    "strategy.sizing.risk": Meaning("fraction", "of the equity lost at the stop, costs included"),
+    "strategy.sizing.reserve_percent": Meaning("percent", "of the equity that is never asked for"),
+    "training.label": Meaning(
+        "",
+        "1 if the price reaches `profit_threshold` in time; or if the strategy's exits end in "
+        "profit after costs",
+    ),
+    "training.lookahead": Meaning("bars", "of the horizon label, entry bar included"),
+    "training.profit_threshold": Meaning("fraction", "of the horizon label, above the entry price"),
+    "training.population": Meaning("", "learn where the mandatory filter holds, or everywhere"),
+    "training.preset": Meaning("", "size of the models"),
+    "training.fractions": Meaning(
+        "fractions",
+        "of the time: train, early stopping, calibrate, test",
+        "four above 0, together 1",
+    ),
+    "training.max_rows": Meaning("rows", "of all parts; more are thinned evenly in time"),
+    "training.jobs": Meaning("threads", "that a model may use"),
+    "symbols.<SYMBOL>.amount_step": Meaning("units", "orders come in multiples of it; 0: any"),
+    "symbols.<SYMBOL>.tick": Meaning("quote currency", "stop and target are rounded to it; 0: not"),
+    "symbols.<SYMBOL>.min_notional": Meaning(
+        "quote currency", "least value of an order that opens a position"
+    ),
+}
+
+_RUN = ("run_backtest", "run_paper")
+_TRAIN = ("train_ml_ensemble",)
+_ASK = (*_RUN, "evaluate_ml_ensemble")
+
+FLAGS = (
+    Flag("--seed", "seed", (*_ASK, *_TRAIN)),
+    Flag("--cash", "broker.cash", _RUN),
+    Flag("--fee", "broker.fee", _RUN, "a fraction, as in the file"),
+    Flag("--repair", "data.repair", (*_ASK, *_TRAIN)),
+    Flag("--model", "strategy.ml_model_path", _ASK),
+    Flag("--output", "strategy.ml_model_path", _TRAIN),
+    Flag("--label", "training.label", _TRAIN),
+    Flag("--lookahead", "training.lookahead", _TRAIN),
+    Flag(
+        "--profit-threshold",
+        "training.profit_threshold",
+        _TRAIN,
+        "**percent** at the flag, a fraction in the file: 0.5 is 0.005",
+    ),
+    Flag("--population", "training.population", _TRAIN),
+    Flag("--preset", "training.preset", _TRAIN),
+    Flag("--jobs", "training.jobs", _TRAIN),
+)
+
+_COSTS = Settings().costs
+_ROUND_TRIP = 2 * (_COSTS.fee + _COSTS.market_penalty)
+
+NOTES = {
+    "broker": f"Entry and exit by market order cost {_ROUND_TRIP:.2%} of the value by default.",
+    "data": "A repair is only made when it is named here or after `--repair`.",
+    "strategy": (
+        "`rsi_oversold` belongs to the bundle: it serves only runs with the one that it was\n"
+        "trained for. Probabilities are at a balanced prior, see the [glossary](glossary.md)."
+    ),
+    "strategy.points": (
+        "Six points of the nine that the rules can give are an entry; the ensemble's add to them\n"
+        "or, below 0, take away."
+    ),
+    "strategy.exits": (
+        "The exits belong to the bundle: one that was trained for others is refused, so train\n"
+        "again after a change. In multiples of ATR(14), it is that of the bar of the decision."
+    ),
+    "strategy.sizing": (
+        "No entry costs more than the free cash less the reserve; what comes out below\n"
+        "`min_notional` is not ordered (`too_small` in the journal)."
+    ),
+    "training": (
+        "Read by `train_ml_ensemble.py`, and by `run_backtest.py` without `--data`, which always\n"
+        "takes the small preset and keeps its bundle in `default_ensemble` below `--out`. An\n"
+        "evaluation takes label, population, exits, costs and mandatory filter from the bundle."
+    ),
+    f"symbols.{SYMBOL}": (
+        'One section a symbol, its name in quotes: `[symbols."BTC/USDT"]`. A symbol without a\n'
+        "section is free. Stop and target are rounded away from the price that they are set from."
+    ),
+}
