@@ -13,6 +13,7 @@ from engine.jobs.flags import (
     answer,
     bar_files,
     command_parser,
+    repairs,
 )
 from engine.jobs.settings import Settings
 
@@ -43,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
 def _overrides(args: argparse.Namespace) -> Mapping[str, Any]:
     return {
         "seed": args.seed,
-        "data": {"repair": args.repair},
+        "data": {"repair": repairs(args)},
         "strategy": {"ml_model_path": args.model},
     }
 

@@ -25,8 +25,7 @@ def _parser() -> argparse.ArgumentParser:
     add_run_flags(parser)
     parser.add_argument(
         "--ml",
-        type=MLMode,
-        choices=list(MLMode),
+        choices=[mode.value for mode in MLMode],
         help="auto: ML if a bundle loads, else loudly without (default with --data); "
         "compare: ML-off and ML-on (default without)",
     )

@@ -28,8 +28,7 @@ def _parser() -> argparse.ArgumentParser:
     add_run_flags(parser)
     parser.add_argument(
         "--ml",
-        type=MLMode,
-        choices=[MLMode.AUTO, MLMode.ON, MLMode.OFF],
+        choices=[mode.value for mode in MLMode if mode is not MLMode.COMPARE],
         help="auto (default): ML if a bundle loads, else loudly without",
     )
     return parser

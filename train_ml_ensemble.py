@@ -15,6 +15,7 @@ from engine.jobs.flags import (
     command_parser,
     date,
     needs_files,
+    repairs,
     whole_number,
 )
 from engine.jobs.train import train_on_files
@@ -62,7 +63,7 @@ def _overrides(args: argparse.Namespace) -> Mapping[str, Any]:
     percent = args.profit_threshold
     return {
         "seed": args.seed,
-        "data": {"repair": args.repair},
+        "data": {"repair": repairs(args)},
         "strategy": {"ml_model_path": args.output},
         "training": {
             "label": args.label,

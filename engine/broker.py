@@ -73,16 +73,6 @@ class BarBroker(FillBroker):
         rules: Mapping[str, SymbolRules] = self.p.rules
         return rules.get(symbol, _NO_RULES)
 
-    def free_cash(self) -> float:
-        """Return the cash that waiting entries have not spoken for, at the prices they saw."""
-        costs = self.p.costs
-        spoken_for = sum(
-            order.size * costs.bought_at(order.created.price) * (1.0 + costs.fee)
-            for order in self.pending
-            if order.isbuy() and order.parent is None
-        )
-        return float(self.getcash() - spoken_for)
-
     def _refusal(self, order: Any) -> str | None:
         """Return why the order cannot be taken, or None."""
         if order.parent is not None and order.parent.ref not in self._pchildren:
@@ -208,12 +198,13 @@ class BarBroker(FillBroker):
     def _trail(self, real: set[SymbolFeed]) -> None:
         for order in self.pending:
             data, fraction, created = order.data, order.info.get("trail"), order.created
+            tick = self.rules_of(data.symbol).tick
             if not fraction or not order.active() or data not in real:
                 continue
             if order.issell():
-                follows = max(created.price, data.high[0] * (1.0 - fraction))
+                follows = max(created.price, tick_down(data.high[0] * (1.0 - fraction), tick))
             else:
-                follows = min(created.price, data.low[0] * (1.0 + fraction))
+                follows = min(created.price, tick_up(data.low[0] * (1.0 + fraction), tick))
             if follows != created.price:
                 created.price = follows
                 order.addinfo(trailed=True)

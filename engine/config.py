@@ -7,22 +7,32 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import tomli_w
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from engine.errors import ConfigError
 from feeds.costs import Costs
+from feeds.gaps import FILL_LIMIT
 from feeds.section import Section
 
 S = TypeVar("S", bound=Section)
+
+MOST_COST = 0.02  # a fee above 2 % is a percentage that was meant to be a fraction
 
 
 class BrokerConfig(Section):
     """Cash and what fills cost; fee per side, all costs as fractions of the price."""
 
-    cash: float = Field(10_000.0, gt=0)
-    fee: float = Field(0.001, ge=0, le=0.02)
-    half_spread: float = Field(0.0001, ge=0, le=0.02)
-    slippage: float = Field(0.0001, ge=0, le=0.02)
+    cash: float = Field(10_000.0, gt=0, le=1e12)
+    fee: float = 0.001
+    half_spread: float = 0.0001
+    slippage: float = 0.0001
+
+    @field_validator("fee", "half_spread", "slippage")
+    @classmethod
+    def _is_fraction(cls, cost: float) -> float:
+        if not 0.0 <= cost <= MOST_COST:
+            raise ValueError(f"must be a fraction from 0 to {MOST_COST}; 0.001 is 0.1 %")
+        return cost
 
     @property
     def costs(self) -> Costs:
@@ -33,7 +43,7 @@ class BrokerConfig(Section):
 class DataConfig(Section):
     """How files are read: bars of a gap that are filled, repairs that are allowed."""
 
-    fill_limit: int = Field(5, ge=0, le=1000)
+    fill_limit: int = Field(FILL_LIMIT, ge=0, le=1000)
     repair: tuple[str, ...] = ()
 
 
@@ -61,6 +71,8 @@ def _read(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ConfigError(f"--config must name a file, found none at {path}") from error
+    except IsADirectoryError as error:
+        raise ConfigError(f"--config must name a file, found the folder {path}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} must be TOML: {error}") from error
 

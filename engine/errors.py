@@ -2,6 +2,7 @@
 
 EngineError
 ├── ConfigError   the configuration breaks a rule or names an unknown key
+├── UsageError    flags were given that do not go together
 └── RunError      a run cannot be done with what it was given
 """
 
@@ -12,6 +13,10 @@ class EngineError(Exception):
 
 class ConfigError(EngineError):
     """The configuration breaks a rule or names an unknown key."""
+
+
+class UsageError(EngineError):
+    """Flags were given that do not go together."""
 
 
 class RunError(EngineError):

@@ -52,6 +52,16 @@ class FillBroker(bt.brokers.BackBroker):
         """Refuse: equity is counted from the first cash and the fills."""
         raise RunError(f"cash must stay as it was given at the start, found {cash} to be added")
 
+    def free_cash(self) -> float:
+        """Return the cash that waiting entries have not spoken for, at the prices they saw."""
+        costs = self.p.costs
+        spoken_for = sum(
+            order.size * costs.bought_at(order.created.price) * (1.0 + costs.fee)
+            for order in self.pending
+            if order.isbuy() and order.parent is None
+        )
+        return float(self.getcash() - spoken_for)
+
     def _held(self, data: SymbolFeed) -> float:
         return float(self.positions[data].size) if data in self.positions else 0.0
 

@@ -211,7 +211,10 @@ def _write_tables(result: RunResult, folder: Path) -> None:
         }
     )
     _write_parquet(values, folder / "equity.parquet", stamp)
-    _write_parquet(result.decisions, folder / "decisions.parquet", stamp)
+    decisions = result.decisions
+    if not decisions.empty:
+        decisions = decisions.assign(decided_at=decisions["decided_at"].dt.tz_localize("UTC"))
+    _write_parquet(decisions, folder / "decisions.parquet", stamp)
 
 
 def _trades_frame(trades: Sequence[Trade]) -> pd.DataFrame:

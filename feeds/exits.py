@@ -10,11 +10,14 @@ last bar of a segment ends at its close.
 import math
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
-from numba import njit
+from numba import njit, vectorize
 
 from feeds.bars import Bars, BoolArray, FloatArray, IntArray
+
+Fraction: TypeAlias = float | FloatArray
 
 
 class ExitReason(IntEnum):
@@ -27,9 +30,25 @@ class ExitReason(IntEnum):
     SEGMENT_END = 4
 
 
+_ROUNDING = 1e-9  # of a tick: a price that is on the tick but for rounding stays where it is
+
 # Plain numbers for the compiled part; -1 says that the position is still open.
 _OPEN = -1
 _TAKE_PROFIT, _STOP_LOSS, _TRAILING_STOP, _TIME_LIMIT, _SEGMENT_END = map(int, ExitReason)
+
+
+class ExitFractions(NamedTuple):
+    """How far exits are from the price of the entry fill, for one entry or a column of them.
+
+    Attributes
+    ----------
+    stop, target : fractions of that price
+    trail : fraction below the highest high at which the stop follows; 0 for none
+    """
+
+    stop: Fraction
+    target: Fraction
+    trail: Fraction = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,12 +60,14 @@ class Exits:
     target, stop : absolute prices
     trail : fraction below the highest high at which the stop follows; 0 for none
     max_bars : bars held before a market order ends the position at the next open
+    tick : of the symbol, to which a stop that follows is rounded down; 0 for none
     """
 
     target: FloatArray
     stop: FloatArray
     trail: FloatArray
     max_bars: IntArray
+    tick: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,18 +95,16 @@ def next_fill_bar(bars: Bars) -> IntArray:
     return found
 
 
-def tick_up(price: float, tick: float) -> float:
-    """Round up to the tick; 0 means no tick.
-
-    >>> tick_up(100.01, 0.25)
-    100.25
-    """
-    return math.ceil(price / tick - 1e-9) * tick if tick else price
+@vectorize(cache=True)
+def tick_up(price, tick):  # type: ignore[no-untyped-def]
+    """Round prices up to the tick; 0 means no tick."""
+    return math.ceil(price / tick - _ROUNDING) * tick if tick > 0.0 else price
 
 
-def tick_down(price: float, tick: float) -> float:
-    """Round down to the tick; 0 means no tick."""
-    return math.floor(price / tick + 1e-9) * tick if tick else price
+@vectorize(cache=True)
+def tick_down(price, tick):  # type: ignore[no-untyped-def]
+    """Round prices down to the tick; 0 means no tick."""
+    return math.floor(price / tick + _ROUNDING) * tick if tick > 0.0 else price
 
 
 def first_exit(bars: Bars, entry: IntArray, exits: Exits) -> ExitTable:
@@ -111,6 +130,7 @@ def first_exit(bars: Bars, entry: IntArray, exits: Exits) -> ExitTable:
         (bars.filled, bars.last_of_segment()),
         np.asarray(entry, np.int64),
         (exits.target, exits.stop, exits.trail, exits.max_bars),
+        float(exits.tick),
         (bar, price, reason),
     )
     return ExitTable(bar, price, reason)
@@ -127,7 +147,7 @@ def _check_entries(bars: Bars, entry: IntArray, exits: Exits) -> None:
 
 
 @njit(cache=True)
-def _walk(prices, flags, entry, exits, out) -> None:  # type: ignore[no-untyped-def]
+def _walk(prices, flags, entry, exits, tick, out) -> None:  # type: ignore[no-untyped-def]
     open_, high, low, close = prices
     filled, last = flags
     target, first_stop, trail, max_bars = exits
@@ -141,7 +161,7 @@ def _walk(prices, flags, entry, exits, out) -> None:  # type: ignore[no-untyped-
                 late = j - entry[k] >= max_bars[k]
                 ended, paid = _touched(open_[j], high[j], low[j], stop, target[k], late)
                 if trail[k] > 0.0 and ended == _OPEN:
-                    stop = max(stop, high[j] * (1.0 - trail[k]))
+                    stop = max(stop, tick_down(high[j] * (1.0 - trail[k]), tick))
             if ended == _OPEN and last[j]:
                 ended, paid = _SEGMENT_END, close[j]
             j += 1

@@ -69,7 +69,7 @@ def save_bundle(ensemble: Ensemble, manifest: Manifest, path: Path) -> Path:
     BundleError
         If a member cannot be stored or the folder cannot be written.
     """
-    refuse_pickle(path)
+    refuse_target(path)
     try:
         with _only_writer(path):
             version = _write_version(ensemble, manifest, path)
@@ -117,6 +117,26 @@ def refuse_pickle(path: Path) -> None:
             f"{path}: pickled models are neither read nor written, since reading one runs its "
             f"code; a bundle is a folder such as {DEFAULT_PATH}, made by train_ml_ensemble.py"
         )
+
+
+def refuse_target(path: Path) -> None:
+    """Refuse a path at which no bundle can be written, before a training and not after it.
+
+    Raises
+    ------
+    BundleError
+    """
+    refuse_pickle(path)
+    if path.exists() and not path.is_dir():
+        raise BundleError(f"{path}: a bundle is a folder, this is a file; name another path")
+    if path.is_dir() and any(path.iterdir()) and not _holds_versions(path):
+        raise BundleError(
+            f"{path}: the folder holds other things than a bundle; name an empty or a new one"
+        )
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BundleError(f"{path}: the folder cannot be made: {error}") from error
 
 
 # Writing

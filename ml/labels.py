@@ -14,7 +14,17 @@ from numpy.lib.stride_tricks import sliding_window_view
 from feeds.bars import Bars, BoolArray, FloatArray, IntArray, TimeArray
 from feeds.costs import Costs
 from feeds.errors import BadBarsError
-from feeds.exits import ExitReason, Exits, ExitTable, first_exit, next_fill_bar
+from feeds.exits import (
+    ExitFractions,
+    ExitReason,
+    Exits,
+    ExitTable,
+    Fraction,
+    first_exit,
+    next_fill_bar,
+    tick_down,
+    tick_up,
+)
 
 # A high that equals the threshold reaches it, whatever the last bit of the product says.
 _ROUNDING = 1e-12
@@ -71,13 +81,7 @@ def horizon_labels(bars: Bars, *, lookahead: int = 5, profit_threshold: float = 
 
 
 def barrier_labels(
-    bars: Bars,
-    *,
-    take_profit: float | FloatArray,
-    stop_loss: float | FloatArray,
-    max_bars: int,
-    trail: float | FloatArray,
-    costs: Costs,
+    bars: Bars, away: ExitFractions, *, max_bars: int, costs: Costs, tick: float = 0.0
 ) -> Labels:
     """Return 1 where a long position with these exits ends in profit after costs.
 
@@ -87,19 +91,24 @@ def barrier_labels(
     Parameters
     ----------
     bars : the market
-    take_profit, stop_loss : fractions of the fill price
+    away : of target, stop and trailing stop; columns hold one per deciding bar, and where one is
+        NaN nothing can be decided
     max_bars : bars held before a market order ends the position
-    trail : fraction below the highest high at which the stop follows; 0 for none
-    take_profit, stop_loss, trail : arrays hold one per deciding bar; where one is NaN nothing
-        can be decided
     costs : of entry and exit
+    tick : of the symbol, to which the broker rounds target and stop; 0 for none
     """
     entry = _entries(bars)
-    distances = np.stack([_per_bar(bars, x) for x in (take_profit, stop_loss, trail)])
+    distances = np.stack([_per_bar(bars, x) for x in away])
     asked = np.flatnonzero((entry >= 0) & ~np.isnan(distances).any(axis=0))
-    above, below, behind = distances[:, asked]
+    below, above, behind = distances[:, asked]
     paid = costs.bought_at(bars.open[entry[asked]])
-    exits = Exits(paid * (1.0 + above), paid * (1.0 - below), behind, np.full(len(asked), max_bars))
+    exits = Exits(
+        target=tick_up(paid * (1.0 + above), tick),
+        stop=tick_down(paid * (1.0 - below), tick),
+        trail=behind,
+        max_bars=np.full(len(asked), max_bars),
+        tick=tick,
+    )
     table = first_exit(bars, entry[asked], exits)
     won, settled = np.zeros((2, len(bars)), np.bool_)
     won[asked] = _net(paid, table, costs) > 0.0
@@ -114,7 +123,7 @@ def _entries(bars: Bars) -> IntArray:
     return np.where(bars.filled, -1, next_fill_bar(bars))
 
 
-def _per_bar(bars: Bars, fraction: float | FloatArray) -> FloatArray:
+def _per_bar(bars: Bars, fraction: Fraction) -> FloatArray:
     return np.broadcast_to(np.asarray(fraction, np.float64), len(bars))
 
 

@@ -1,15 +1,14 @@
 """Settings of the hybrid strategy: rules, points, thresholds, exits, sizing."""
 
 from pathlib import Path
-from typing import Literal, NamedTuple, Self, TypeAlias
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from feeds.bars import FloatArray
+from feeds.exits import ExitFractions, Fraction
 from feeds.section import Section
 from ml.bundle import DEFAULT_PATH
 
-Fraction: TypeAlias = float | FloatArray
 WARMUP_BARS = 400
 
 
@@ -33,14 +32,6 @@ class Points(Section):
     def largest_bonus(self) -> float:
         """The most that an opinion can add."""
         return max(self.ml_strong, self.ml_entry, self.ml_weak, self.ml_neutral, self.ml_avoid)
-
-
-class ExitFractions(NamedTuple):
-    """How far stop, target and trailing stop are from the entry price; a trail of 0 is none."""
-
-    stop: Fraction
-    target: Fraction
-    trail: Fraction
 
 
 class ExitRules(Section):
@@ -80,8 +71,8 @@ class ExitRules(Section):
 class Sizing(Section):
     """How many units are bought: a fraction of the equity, or a fraction of it at risk.
 
-    `reserve_percent` of the free cash is never asked for, so that an open a little above the
-    close at which the order was sized does not get it refused.
+    `reserve_percent` of the equity is never asked for, so that an open a little above the close
+    at which an order was sized does not get it refused.
     """
 
     method: Literal["fraction", "risk"] = "fraction"

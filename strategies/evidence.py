@@ -9,7 +9,7 @@ import numpy as np
 
 from feeds import indicators
 from feeds.bars import Bars, BoolArray, FloatArray, IntArray
-from feeds.windows import mean
+from feeds.windows import mean, ratio
 from strategies.config import CryptoScalpingConfig
 
 RULES = ("rsi", "bollinger", "volume", "pattern", "macd", "stochastic", "support")
@@ -100,7 +100,7 @@ def _values(bars: Bars, config: CryptoScalpingConfig) -> dict[str, FloatArray]:
         "close": bars.close,
         "rsi": indicators.rsi(bars.close, 14),
         "bollinger_lower": bands.lower,
-        "volume_ratio": _ratio(bars.volume, usual_volume),
+        "volume_ratio": ratio(bars.volume, usual_volume),
         "macd_histogram": macd.histogram,
         "macd_rise": np.diff(macd.histogram, prepend=np.nan),
         "stochastic_k": stochastic.k,
@@ -108,12 +108,6 @@ def _values(bars: Bars, config: CryptoScalpingConfig) -> dict[str, FloatArray]:
         "support": indicators.support(bars.high, bars.low, config.support_period),
         "atr_fraction": indicators.atr(bars.high, bars.low, bars.close, 14) / bars.close,
     }
-
-
-def _ratio(value: FloatArray, usual: FloatArray) -> FloatArray:
-    """Return value / usual, NaN where nothing is usual."""
-    known = np.where(usual > 0, usual, np.nan)
-    return np.asarray(value / known)
 
 
 def _strongest_pattern(bars: Bars) -> IntArray:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from engine.errors import RunError
+from engine.errors import UsageError
 from engine.jobs.compare import comparison
 from engine.jobs.default_market import default_run
 from engine.jobs.hybrid_run import run_batch
@@ -17,6 +17,7 @@ from strategies.views import BatchViews, NoEnsemble
 
 def backtest(request: RunRequest) -> RunReport:
     """Make the runs that the request asks for; without data, on the embedded default."""
+    request.check_out()
     if not request.files.paths:
         return _on_default_market(request)
     markets = request.markets()
@@ -29,8 +30,11 @@ def backtest(request: RunRequest) -> RunReport:
 
 
 def _on_default_market(request: RunRequest) -> RunReport:
-    if request.start is not None or request.end is not None or request.model is not None:
-        raise RunError("--start-date, --end-date and --model go with --data FILE; add it")
+    if request.is_about_files:
+        raise UsageError(
+            "--start-date, --end-date, --model, --symbol, --timeframe and --in-sample go with "
+            "--data FILE: add it, or leave them out for the embedded default"
+        )
     mode = request.ml or MLMode.COMPARE
     made = default_run(request.settings, request.out, train=mode is not MLMode.OFF)
     return _runs(RunContext(made.settings, made.markets, made.analyzer, request.out), mode)

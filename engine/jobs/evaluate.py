@@ -8,7 +8,7 @@ from typing import Any, cast
 import numpy as np
 from pydantic import ValidationError
 
-from engine.errors import RunError
+from engine.errors import RunError, UsageError
 from engine.jobs.backtest import backtest
 from engine.jobs.learning_report import evaluation_text, label_text, synthetic_line
 from engine.jobs.markets import BarFiles
@@ -99,7 +99,7 @@ def evaluate_bundle(request: EvaluateRequest) -> EvaluateReport:
     if request.files.paths:
         return _fresh(bundle, request)
     if request.backtest:
-        raise RunError("--backtest needs bars that the bundle has not seen: add --test-data FILE")
+        raise UsageError("--backtest needs bars that the bundle has not seen: add --test-data FILE")
     return _stored(bundle.manifest)
 
 

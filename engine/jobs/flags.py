@@ -6,13 +6,14 @@ import logging
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 from engine.config import to_toml
-from engine.errors import EngineError
+from engine.errors import EngineError, UsageError
 from engine.jobs.markets import BarFiles
 from engine.jobs.settings import Settings, load_settings
 from feeds.errors import FeedError
@@ -89,7 +90,9 @@ def add_file_flags(parser: argparse.ArgumentParser, name: str) -> None:
     )
     parser.add_argument(
         "--repair",
-        type=lambda text: tuple(text.split(",")),
+        type=lambda text: text.split(","),
+        nargs="+",
+        action="extend",
         metavar="sort,dedupe,…",
         help="repairs allowed on defective files; without it they are refused",
     )
@@ -98,6 +101,11 @@ def add_file_flags(parser: argparse.ArgumentParser, name: str) -> None:
 def bar_files(args: argparse.Namespace) -> BarFiles:
     """Return the files that `add_file_flags` asked for."""
     return BarFiles(tuple(args.data), args.symbol, args.timeframe)
+
+
+def repairs(args: argparse.Namespace) -> tuple[str, ...] | None:
+    """Return the repairs that `add_file_flags` allows, None if none was named."""
+    return None if args.repair is None else tuple(chain.from_iterable(args.repair))
 
 
 def needs_files(parser: argparse.ArgumentParser, args: argparse.Namespace, name: str) -> None:
@@ -165,7 +173,7 @@ def printed(name: str, args: argparse.Namespace, work: Callable[[], Report]) -> 
         report = work()
     except NAMED_ERRORS as error:
         print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)  # noqa: T201
-        return 1
+        return 2 if isinstance(error, UsageError) else 1
     except KeyboardInterrupt:
         print(f"{name}: stopped", file=sys.stderr)  # noqa: T201
         return 130

@@ -1,13 +1,12 @@
 """One run of the hybrid strategy on the Engine, from views to a result."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from engine.broker import SymbolRules
 from engine.cerebro import Engine, Execution
 from engine.data import StreamFeed, stream_of
 from engine.jobs.markets import Market
@@ -63,6 +62,9 @@ def _execute(engine: Engine, views: Views, settings: Settings) -> HybridRun:
         units_for=_units_for(engine, settings),
     )
     strategy = execution.strategy
+    execution = replace(
+        execution, rejections=(*execution.rejections, *_never_sent(strategy.journal))
+    )
     decisions = _with_outcomes(strategy.journal, execution.trades, execution.rejections)
     return HybridRun(execution, decisions, strategy.ml_asked, strategy.ml_unavailable)
 
@@ -72,18 +74,33 @@ def _units_for(engine: Engine, settings: Settings) -> Callable[[Any, float], flo
     sizing, broker = settings.strategy.sizing, engine.broker
 
     def units(data: Any, stop_fraction: float) -> float:
+        equity = broker.getvalue()
         wallet: Mapping[str, Any] = {
-            "equity": broker.getvalue(),
-            "cash": broker.free_cash() * (1.0 - sizing.reserve_percent / 100.0),
+            "equity": equity,
+            "cash": max(0.0, broker.free_cash() - equity * sizing.reserve_percent / 100.0),
             "price": data.close[0],
             "costs": settings.costs,
-            "rules": settings.symbols.get(data.symbol, SymbolRules()),
+            "rules": settings.rules_of(data.symbol),
         }
         if sizing.method == "risk":
             return units_for_risk(risk_fraction=sizing.risk, stop_fraction=stop_fraction, **wallet)
         return units_for_fraction(fraction=sizing.fraction, **wallet)
 
     return units
+
+
+def _never_sent(journal: Sequence[Mapping[str, Any]]) -> list[Rejection]:
+    """Return a record for each entry that was too small to be ordered."""
+    return [
+        Rejection(
+            symbol=row["symbol"],
+            units=0.0,
+            decided_at=row["decided_at"],
+            reason=str(Outcome.TOO_SMALL),
+        )
+        for row in journal
+        if row["outcome"] == Outcome.TOO_SMALL
+    ]
 
 
 def _with_outcomes(
@@ -98,6 +115,7 @@ def _with_outcomes(
     done: dict[tuple[str, np.datetime64], dict[str, Any]] = {
         (r.symbol, r.decided_at): {"outcome": str(Outcome.REJECTED), "rejection": r.reason}
         for r in rejections
+        if r.reason != Outcome.TOO_SMALL  # says so in the journal already
     }
     done |= {
         (t.symbol, t.decided_at): {

@@ -59,6 +59,10 @@ def cut(
     bars: Bars, *, start: np.datetime64 | None, end: np.datetime64 | None, warmup_bars: int
 ) -> Market:
     """Return the bars that open from `start` on and before `end`, with warm-up before them."""
+    if start is not None and end is not None and end <= start:
+        raise RunError(
+            f"a range must end after it starts, found {_moment(start)} to {_moment(end)}"
+        )
     stop = len(bars) if end is None else bars.index_from(end)
     first = 0 if start is None else bars.index_from(start)
     if first >= stop:
@@ -67,7 +71,13 @@ def cut(
             f"found {_span(bars)}; choose dates inside"
         )
     begin = max(0, first - warmup_bars)
-    return Market(bars[begin:stop], first - begin)
+    market = Market(bars[begin:stop], first - begin)
+    if not (market.bars.bars_before()[market.first :] >= warmup_bars).any():
+        raise RunError(
+            f"{bars.symbol}: a decision needs {warmup_bars} bars of its segment before it, found "
+            f"none in the range ({stop - begin} bars with warm-up); give a longer range or file"
+        )
+    return market
 
 
 def _moment(date: np.datetime64 | None) -> str:
@@ -80,6 +90,9 @@ def _refuse_mixture(markets: Sequence[Bars]) -> None:
         raise RunError(
             f"one run needs one timeframe, found {', '.join(timeframes)}; run them apart"
         )
+    quotes = sorted({bars.symbol.split("/")[1] for bars in markets})
+    if len(quotes) > 1:
+        raise RunError(f"one wallet holds one quote currency, found {', '.join(quotes)}; run apart")
     symbols = [bars.symbol for bars in markets]
     twice = sorted({symbol for symbol in symbols if symbols.count(symbol) > 1})
     if twice:

@@ -13,6 +13,7 @@ from strategies.views import WindowViews
 
 def rehearse(request: RunRequest) -> RunReport:
     """Trade the recording as if it were live; the first bars are warm-up."""
+    request.check_out()
     settings = request.settings
     markets = request.markets()
     analyzer = analyzer_for(settings, markets[0].bars.timeframe, request.ml or MLMode.AUTO)

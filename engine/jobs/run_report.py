@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,8 @@ from engine.report import side_by_side
 from engine.result import RunResult, save_run, to_json
 from feeds.moments import iso, parse_utc, readable
 from ml.analyzer import Analyzer
+from ml.manifest import library_versions
 from strategies.views import NoEnsemble
-
-LIBRARIES = ("backtrader", "numpy", "pandas", "scikit-learn", "TA-Lib", "torch", "xgboost")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,7 +96,7 @@ def run_result(run: HybridRun, context: RunContext, *, ml_on: bool) -> RunResult
         decisions=run.decisions,
         config=context.settings.model_dump(mode="json"),
         digests=_digests(context, analyzer),
-        versions={name: version(name) for name in LIBRARIES},
+        versions=library_versions(),
         seed=context.settings.seed,
     )
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from engine.jobs.flags import bar_files, date
+from engine.errors import RunError
+from engine.jobs.flags import bar_files, date, repairs
 from engine.jobs.markets import BarFiles, Market, cut
 from engine.jobs.serving import MLMode
 from engine.jobs.settings import Settings
@@ -27,8 +28,27 @@ class RunRequest:
     in_sample: bool = False
     out: Path = Path("runs")
 
+    def check_out(self) -> None:
+        """Raise `RunError` if no results can be kept at `out`: before the work, not after it."""
+        try:
+            self.out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunError(f"--out must be a folder that can be written: {error}") from error
+
+    @property
+    def is_about_files(self) -> bool:
+        """Whether anything was asked that only files can answer."""
+        asked = (self.start, self.end, self.model, self.files.symbol, self.files.timeframe)
+        return self.in_sample or any(flag is not None for flag in asked)
+
     def markets(self) -> list[Market]:
-        """Return the asked dates of every file, with warm-up before them."""
+        """Return the asked dates of every file, with warm-up before them.
+
+        Raises
+        ------
+        FeedError, RunError
+            if a file cannot be used, or the dates hold no bar that can be decided on
+        """
         read = self.files.read(self.settings.data)
         warmup = self.settings.strategy.warmup_bars
         return [cut(bars, start=self.start, end=self.end, warmup_bars=warmup) for bars in read]
@@ -50,7 +70,7 @@ def run_overrides(args: argparse.Namespace) -> Mapping[str, Any]:
     return {
         "seed": args.seed,
         "broker": {"cash": args.cash, "fee": args.fee},
-        "data": {"repair": args.repair},
+        "data": {"repair": repairs(args)},
         "strategy": {"ml_model_path": args.model},
     }
 
@@ -62,7 +82,7 @@ def run_request(args: argparse.Namespace, settings: Settings) -> RunRequest:
         files=bar_files(args),
         start=args.start_date,
         end=args.end_date,
-        ml=args.ml,
+        ml=None if args.ml is None else MLMode(args.ml),
         model=args.model,
         in_sample=args.in_sample,
         out=args.out,

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import asdict
 from enum import StrEnum
 
 import numpy as np
@@ -14,7 +15,7 @@ from ml.analyzer import Analyzer
 from ml.bundle import load_bundle
 from ml.errors import BundleError, InSampleError
 from ml.features.catalog import FEATURE_NAMES
-from ml.manifest import check_serves
+from ml.manifest import Manifest, check_serves
 from strategies.views import NoEnsemble
 
 log = logging.getLogger("tandem.ml")
@@ -54,7 +55,18 @@ def serving_analyzer(settings: Settings, timeframe: Timeframe) -> Analyzer:
         exits=settings.strategy.exits.model_dump(mode="json"),
         mandatory=settings.strategy.mandatory_filter,
     )
+    _warn_of_other_costs(bundle.manifest, settings)
     return Analyzer(bundle)
+
+
+def _warn_of_other_costs(manifest: Manifest, settings: Settings) -> None:
+    """Say it when a label that counts costs was learned at others than the run pays."""
+    if manifest.label["kind"] == "barrier" and manifest.costs != asdict(settings.costs):
+        log.warning(
+            "the bundle learned which trades end in profit at costs %s; this run pays %s",
+            dict(manifest.costs),
+            asdict(settings.costs),
+        )
 
 
 def is_in_sample(analyzer: Analyzer, markets: Sequence[Market]) -> bool:
@@ -70,7 +82,11 @@ def refuse_in_sample(
         return
     first = min(market.decided[0] for market in markets)
     clean = f"start at the first clean date with --start-date {_flag(analyzer.seen_until)}"
-    otherwise = "" if compare else ", or add --in-sample to see a stamped, flattered result"
+    otherwise = (
+        " (--in-sample does not apply to a comparison)"
+        if compare
+        else ", or add --in-sample to see a stamped, flattered result"
+    )
     raise InSampleError(
         f"the bundle has seen data until {readable(analyzer.seen_until)} and the run's first "
         f"bar is decided at {readable(first)}: that is in-sample; {clean}{otherwise}"

@@ -30,6 +30,10 @@ class Settings(Section):
     def _normalised(cls, rules: dict[str, SymbolRules]) -> dict[str, SymbolRules]:
         return {normalise_symbol(symbol): rule for symbol, rule in rules.items()}
 
+    def rules_of(self, symbol: str) -> SymbolRules:
+        """Return what the exchange asks of orders in a symbol."""
+        return self.symbols.get(symbol, SymbolRules())
+
     @property
     def costs(self) -> Costs:
         """What fills cost."""

@@ -14,7 +14,7 @@ from engine.jobs.settings import Settings
 from engine.jobs.training_rows import training_rows
 from feeds.bars import Bars
 from feeds.clock import Clock, SystemClock
-from ml.bundle import refuse_pickle, save_bundle
+from ml.bundle import refuse_target, save_bundle
 from ml.errors import TrainingError
 from ml.features.catalog import FEATURE_NAMES
 from ml.manifest import Manifest
@@ -48,7 +48,7 @@ def train_on_files(
     files: BarFiles, settings: Settings, *, until: np.datetime64 | None = None
 ) -> TrainReport:
     """Read the files, train on the bars known at `until` and keep the bundle."""
-    refuse_pickle(settings.strategy.ml_model_path)  # before the work, not after it
+    refuse_target(settings.strategy.ml_model_path)  # before the work, not after it
     return train_bundle(files.read(settings.data), settings, until=until)
 
 
@@ -72,7 +72,7 @@ def train_bundle(
         if the bundle cannot be written
     """
     path = settings.strategy.ml_model_path
-    refuse_pickle(path)
+    refuse_target(path)
     seen = _seen(markets, until)
     rows = training_rows(seen, settings)
     log.info("%d rows of %d bars of %s", len(rows), sum(map(len, seen)), ", ".join(rows.symbols))

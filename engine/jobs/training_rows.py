@@ -44,12 +44,10 @@ def _labels(table: EvidenceTable, settings: Settings) -> Labels:
             lookahead=training.lookahead,
             profit_threshold=training.profit_threshold,
         )
-    away = exits.fractions(table.values["atr_fraction"])
     return barrier_labels(
         table.bars,
-        take_profit=away.target,
-        stop_loss=away.stop,
+        exits.fractions(table.values["atr_fraction"]),
         max_bars=exits.max_bars,
-        trail=away.trail,
         costs=settings.costs,
+        tick=settings.rules_of(table.bars.symbol).tick,
     )

@@ -26,7 +26,7 @@ class TrainingConfig(Section):
 
     label: Literal["horizon", "barrier"] = "horizon"
     lookahead: int = Field(5, ge=1, le=10_000)
-    profit_threshold: float = Field(0.005, gt=0, lt=10)
+    profit_threshold: float = Field(0.005, gt=0, le=0.2)
     population: Literal["candidates", "all"] = "candidates"
     preset: Literal["full", "small"] = "full"
     fractions: tuple[float, float, float, float] = (0.65, 0.10, 0.10, 0.15)

@@ -4,8 +4,8 @@
 2. Each member learns from the train part: tabular ones with SMOTE (`ml.training.balance`), sequence
    models from the rows as they are, weighing the classes themselves. The stop part, at natural
    frequencies, ends the learning of members that learn in rounds.
-3. Each member is calibrated on the calibrate part, at natural frequencies; its share of ones is
-   the base rate from which the ensemble shifts the prior to 0.5.
+3. Each member is calibrated on the calibrate part, at natural frequencies. The share of ones in
+   all three parts is the base rate from which the ensemble shifts the prior to 0.5.
 
 The test part is not looked at. A member that fails to learn is an error: serving may do without
 one, training may not.
@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from time import perf_counter
 from typing import Any
 
+import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import has_fit_parameter
 
@@ -66,7 +67,7 @@ class TrainingReport:
     ----------
     parts : train, stop, calibrate, test
     purged : rows dropped because their label was known only after the next part had started
-    base_rate : share of ones among the calibration rows
+    base_rate : share of ones in train, stop and calibrate, from which votes are shifted to 0.5
     members : by name
     """
 
@@ -124,7 +125,7 @@ def train(
     _check(parts, rows)
     material = _material(rows, parts, seed)
     fitted = {name: _member(name, *models[name], material) for name in models}
-    base_rate = float(material.calibrate.y.mean())
+    base_rate = _base_rate(material)
     ensemble = Ensemble(tuple(member for member, _ in fitted.values()), base_rate)
     report = TrainingReport(
         parts={name: _part_report(rows.take(part)) for name, part in parts.items()},
@@ -133,6 +134,15 @@ def train(
         members={name: member_report for name, (_, member_report) in fitted.items()},
     )
     return Trained(ensemble, parts, report)
+
+
+def _base_rate(material: _Material) -> float:
+    """Return the share of ones in all that was learned from, at natural frequencies.
+
+    One stretch of time may be quiet or wild; the longest one says best how common ones are.
+    """
+    seen = (material.train, material.stop, material.calibrate)
+    return float(np.concatenate([part.y for part in seen]).mean())
 
 
 def _check(parts: Parts, rows: TrainingSet) -> None:

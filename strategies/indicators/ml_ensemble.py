@@ -8,13 +8,13 @@ import backtrader as bt
 import numpy as np
 
 from feeds.bars import Bars, BoolArray
+from ml.models.catalog import MEMBER_NAMES
 from ml.prediction import Confidence, Prediction, Signal
 from strategies.config import WARMUP_BARS
 
-MEMBERS = ("random_forest", "xgboost", "lstm", "logistic", "svm")
 SIGNALS = tuple(Signal)
 CONFIDENCES = tuple(Confidence)
-LINES = ("probability", "signal", "confidence", *MEMBERS)
+LINES = ("probability", "signal", "confidence", *MEMBER_NAMES)
 
 
 class MLEnsemble(bt.Indicator):
@@ -72,6 +72,6 @@ def _asked(bars: Bars, where: Callable[[Bars], BoolArray] | None) -> BoolArray:
 def _line_values(opinion: Any) -> list[float]:
     if not isinstance(opinion, Prediction):
         return [np.nan] * len(LINES)
-    votes = (opinion.votes.get(name, np.nan) for name in MEMBERS)
+    votes = (opinion.votes.get(name, np.nan) for name in MEMBER_NAMES)
     signal, confidence = SIGNALS.index(opinion.signal), CONFIDENCES.index(opinion.confidence)
     return [opinion.probability, signal, confidence, *votes]

@@ -12,40 +12,13 @@ from engine.records import Fill
 from feeds.bars import Bars
 from feeds.costs import Costs
 from feeds.timeframe import Timeframe
+from tests.makers import START, Candle
 
 FREE = Costs(fee=0.0, half_spread=0.0, slippage=0.0)
-START = np.datetime64("2024-01-01", "ms")
-Candle: TypeAlias = tuple[float, float, float, float]
 Act: TypeAlias = Callable[["Scripted", Any], Any]
 PAID = Costs(fee=0.001, half_spread=0.001, slippage=0.001)
 FLAT: Candle = (100.0, 100.0, 100.0, 100.0)
 CALM: Candle = (100.0, 101.0, 99.0, 100.0)
-
-
-def candles(
-    rows: Sequence[Candle],
-    *,
-    filled: Sequence[int] = (),
-    hole_before: int | None = None,
-    symbol: str = "BTC/USDT",
-) -> Bars:
-    """Return 5-minute bars of (open, high, low, close), some flagged filled, with one hole."""
-    n = len(rows)
-    o, h, low, c = np.array(rows, np.float64).T
-    segment = (np.arange(n) >= (n if hole_before is None else hole_before)).astype(np.int64)
-    frame = Timeframe.parse("5m")
-    return Bars(
-        symbol=symbol,
-        timeframe=frame,
-        time=START + (np.arange(n) + 10 * segment) * frame.delta,
-        open=o,
-        high=h,
-        low=low,
-        close=c,
-        volume=(~np.isin(np.arange(n), filled)).astype(np.float64),
-        filled=np.isin(np.arange(n), filled),
-        segment=segment,
-    )
 
 
 def random_market(seed: int, n: int = 120, symbol: str = "BTC/USDT") -> Bars:

@@ -76,7 +76,13 @@ def make_result(label: str = "off", **changed: Any) -> RunResult:
         "ml_unavailable": 0,
         "in_sample": False,
         "synthetic": False,
-        "decisions": pd.DataFrame({"symbol": ["BTC/USDT"], "score": [6.5]}),
+        "decisions": pd.DataFrame(
+            {
+                "symbol": ["BTC/USDT"],
+                "decided_at": np.array(["2024-01-01"], "datetime64[ms]"),
+                "score": [6.5],
+            }
+        ),
         "config": {"cash": 1000.0},
         "digests": {"BTC/USDT": "ab12"},
         "versions": {"numpy": "2"},

@@ -6,17 +6,8 @@ import backtrader as bt
 import pytest
 
 from engine.broker import SymbolRules
-from tests.engine.markets import (
-    CALM,
-    FLAT,
-    PAID,
-    Candle,
-    bracket,
-    brief,
-    candles,
-    order,
-    run_script,
-)
+from tests.engine.markets import CALM, FLAT, PAID, bracket, brief, order, run_script
+from tests.makers import Candle, candles
 
 BRACKETS = [
     # stop 98, target 103 of a fill at 100; bars from the entry bar on, fills after the entry

@@ -9,18 +9,8 @@ from pydantic import ValidationError
 from engine.broker import SymbolRules
 from engine.cerebro import Execution
 from engine.errors import RunError
-from tests.engine.markets import (
-    CALM,
-    FLAT,
-    PAID,
-    Act,
-    Candle,
-    bracket,
-    brief,
-    candles,
-    order,
-    run_script,
-)
+from tests.engine.markets import CALM, FLAT, PAID, Act, bracket, brief, order, run_script
+from tests.makers import Candle, candles
 
 
 def both(*acts: Act) -> Act:

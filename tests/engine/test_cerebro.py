@@ -18,7 +18,8 @@ from engine.records import Fill
 from feeds.bars import Bars
 from feeds.costs import Costs
 from feeds.exits import ExitReason, Exits, first_exit, next_fill_bar
-from tests.engine.markets import FREE, Scripted, bracket, candles, engine_of, random_market
+from tests.engine.markets import FREE, Scripted, bracket, engine_of, random_market
+from tests.makers import candles
 
 PAID = Costs(fee=0.001, half_spread=0.0004, slippage=0.0006)
 SEEDS = st.integers(0, 2**32 - 1)

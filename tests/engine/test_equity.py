@@ -6,8 +6,7 @@ import pytest
 from engine.equity import equity_curve
 from engine.records import Fill
 from feeds.bars import Bars
-from tests.engine.markets import candles
-from tests.makers import make_bars, with_hole
+from tests.makers import candles, make_bars, with_hole
 
 
 def fill(bars: Bars, bar: int, units: float, price: float, fee: float = 0.0) -> Fill:

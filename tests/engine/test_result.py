@@ -148,7 +148,7 @@ def test_other_settings_give_another_id(tmp_path: Path) -> None:
 def test_a_folder_that_fails_halfway_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="JSON's types"):
         saved(tmp_path, [make_result(config={"oops": object()})])
-    unwritable = pd.DataFrame({"mixed": [1, "one", object()]})
+    unwritable = make_result().decisions.assign(mixed=pd.Series([object()]))
     with pytest.raises(Exception, match="mixed"):
         saved(tmp_path, [make_result(decisions=unwritable)])
     assert list(tmp_path.iterdir()) == []

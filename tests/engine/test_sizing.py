@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from engine.rules import SymbolRules
 from engine.sizing import units_for_fraction, units_for_risk
 from feeds.costs import Costs
-from tests.engine.markets import FREE, Scripted, candles, engine_of, order
+from tests.engine.markets import FREE, Scripted, engine_of, order
+from tests.makers import candles
 
 MONEY = st.floats(1.0, 1e7)
 PRICE = st.floats(1e-6, 1e6)

@@ -203,8 +203,15 @@ def test_a_file_is_not_a_bundle(tmp_path: Path) -> None:
     (tmp_path / "model").write_text("x")
     with pytest.raises(BundleError, match="a bundle is a folder"):
         load_bundle(tmp_path / "model")
-    with pytest.raises(BundleError, match="cannot be written"):
+    with pytest.raises(BundleError, match="this is a file"):
         save_bundle(Ensemble((), 0.5, {"a": "gone"}), manifest_for(BARS), tmp_path / "model")
+
+
+def test_a_folder_of_other_things_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_text("x")
+    with pytest.raises(BundleError, match="holds other things"):
+        save_bundle(Ensemble((), 0.5, {"a": "gone"}), manifest_for(BARS), tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == ["letter.txt"]
 
 
 @pytest.mark.parametrize("name", ["model.pkl", "model.joblib", "model.pickle", "MODEL.PKL"])

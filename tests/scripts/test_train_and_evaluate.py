@@ -14,9 +14,10 @@ from feeds.synthetic import synthetic_bars
 from feeds.timeframe import Timeframe
 from ml.bundle import load_bundle
 from ml.features.catalog import FEATURE_NAMES
+from ml.models.catalog import MEMBER_NAMES
 from train_ml_ensemble import main as train
 
-MEMBERS = {"random_forest", "xgboost", "lstm", "logistic", "svm"}
+MEMBERS = set(MEMBER_NAMES)
 UNTIL = "2022-02-10"
 
 
@@ -149,7 +150,7 @@ def test_a_backtest_trades_clean_bars_with_and_without_the_ensemble(
 
 
 def test_a_backtest_needs_bars(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert evaluate(["--model", str(bundle), "--backtest"]) == 1
+    assert evaluate(["--model", str(bundle), "--backtest"]) == 2
     assert "add --test-data FILE" in one_line(capsys)
 
 

@@ -1,10 +1,11 @@
 """Tests of the technical evidence."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from feeds import indicators
-from feeds.bars import Bars
 from strategies.config import CryptoScalpingConfig
 from strategies.evidence import RULES, candidate_mask, candidates, evidence_table
 from tests.makers import make_bars, with_hole
@@ -59,14 +60,12 @@ def test_evidence_does_not_reach_across_a_hole() -> None:
 
 
 def test_a_flat_market_scores_nothing() -> None:
-    bars = make_bars(500)
-    level = np.full(len(bars), 100.0)
-    flat = Bars(
-        bars.symbol, bars.timeframe, bars.time, level, level, level, level, np.zeros(500),
-        bars.filled, bars.segment,
-    )  # fmt: skip
+    level = np.full(500, 100.0)
+    flat = replace(
+        make_bars(500), open=level, high=level, low=level, close=level, volume=np.zeros(500)
+    )
     table = evidence_table(flat, CONFIG)
-    assert not any(table.holds[rule].any() for rule in RULES if rule != "support")
+    assert not any(table.holds[rule].any() for rule in RULES)
     assert not candidate_mask(flat, CONFIG).any()
 
 
@@ -75,8 +74,5 @@ def test_filled_bars_are_never_candidates() -> None:
     first = int(np.flatnonzero(candidate_mask(bars, CONFIG))[0])
     filled = bars.filled.copy()
     filled[first] = True
-    marked = Bars(
-        bars.symbol, bars.timeframe, bars.time, bars.open, bars.high, bars.low, bars.close,
-        bars.volume, filled, bars.segment,
-    )  # fmt: skip
+    marked = replace(bars, filled=filled)
     assert not candidate_mask(marked, CONFIG)[first]

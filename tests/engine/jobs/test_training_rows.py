@@ -52,12 +52,15 @@ def test_the_horizon_label_takes_its_settings(bars: Bars) -> None:
     np.testing.assert_array_equal(training_source(bars, settings).labels.value, expected.value)
 
 
+@pytest.mark.parametrize("tick", [0.0, 0.05])
 @pytest.mark.parametrize("exits", EXITS.values(), ids=EXITS.keys())
 def test_the_barrier_label_says_how_the_brokers_trade_ends(
-    bars: Bars, exits: dict[str, Any]
+    bars: Bars, exits: dict[str, Any], tick: float
 ) -> None:
     settings = settings_with(
-        training={"label": "barrier"}, strategy={"exits": exits, "min_entry_score": 2.0}
+        training={"label": "barrier"},
+        strategy={"exits": exits, "min_entry_score": 2.0},
+        symbols={"BTC/USDT": {"tick": tick}},
     )
     labels = training_source(bars, settings).labels
     tables = {bars.symbol: evidence_table(bars, settings.strategy)}

@@ -12,10 +12,11 @@ from engine.jobs.serving import serving_analyzer
 from feeds.bars import Bars
 from feeds.costs import Costs
 from ml.analyzer import Analyzer
+from ml.models.catalog import MEMBER_NAMES
 from ml.prediction import Prediction
 from strategies.config import CryptoScalpingConfig
 from strategies.evidence import candidate_mask
-from strategies.indicators.ml_ensemble import MEMBERS, MLEnsemble
+from strategies.indicators.ml_ensemble import MLEnsemble
 from tests.world import World
 
 
@@ -66,4 +67,4 @@ def test_the_lines_are_what_the_analyzer_answers(world: World, analyzer: Analyze
         opinion = table.at(row)
         assert isinstance(opinion, Prediction)
         assert lines[row, 0] == opinion.probability
-        assert lines[row, 3:].tolist() == [opinion.votes[name] for name in MEMBERS]
+        assert lines[row, 3:].tolist() == [opinion.votes[name] for name in MEMBER_NAMES]
