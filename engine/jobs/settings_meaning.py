@@ -140,16 +140,17 @@ NOTES = {
     "broker": f"Entry and exit by market order cost {_ROUND_TRIP:.2%} of the value by default.",
     "data": "A repair is only made when it is named here or after `--repair`.",
     "strategy": (
-        "`rsi_oversold` belongs to the bundle: it serves only runs with the one that it was\n"
-        "trained for. Probabilities are at a balanced prior, see the [glossary](glossary.md)."
+        "`rsi_oversold` belongs to the bundle, as the exits do, see below.\n"
+        "Probabilities are at a balanced prior, see the [glossary](glossary.md)."
     ),
     "strategy.points": (
         "Six points of the nine that the rules can give are an entry; the ensemble's add to them\n"
         "or, below 0, take away."
     ),
     "strategy.exits": (
-        "The exits belong to the bundle: one that was trained for others is refused, so train\n"
-        "again after a change. In multiples of ATR(14), it is that of the bar of the decision."
+        "A bundle serves only the exits and the `rsi_oversold` that it was trained for; train\n"
+        "again after a change. With others `--ml on` and `compare` stop, and `auto` says that it trades\n"
+        "without ML. ATR(14) is that of the bar on which the entry is decided."
     ),
     "strategy.sizing": (
         "No entry costs more than the free cash less the reserve; what comes out below\n"
@@ -157,8 +158,9 @@ NOTES = {
     ),
     "training": (
         "Read by `train_ml_ensemble.py`, and by `run_backtest.py` without `--data`, which always\n"
-        "takes the small preset and keeps its bundle in `default_ensemble` below `--out`. An\n"
-        "evaluation takes label, population, exits, costs and mandatory filter from the bundle."
+        "takes the small preset and keeps its bundle in `default_ensemble` below `--out`. The\n"
+        "scores of an evaluation rest on the bundle's own label, population, exits, costs and\n"
+        "mandatory filter."
     ),
     f"symbols.{SYMBOL}": (
         'One section a symbol, its name in quotes: `[symbols."BTC/USDT"]`. A symbol without a\n'
