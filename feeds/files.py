@@ -83,7 +83,7 @@ def read_bars(
     claims = _claims(contents, path, Claim("the command", symbol, timeframe))
     timeframe = settle_timeframe(claims, rows["timestamp"].to_numpy("datetime64[ms]"), path.name)
     sound, done = repair_rows(rows, timeframe, repairs)
-    refuse_defects(inspect_rows(sound, timeframe), path.name)
+    refuse_defects(inspect_rows(sound, timeframe), path.name, repairs)
     if sound.empty:
         raise BadFileError(f"{path.name}: no row is left after the repairs")
     bars = to_bars(
@@ -193,6 +193,8 @@ _Way = TypeVar("_Way", Read, Write)
 
 def _of_suffix(path: Path, ways: Mapping[str, _Way]) -> _Way:
     way = ways.get(path.suffix.lower())
+    if path.is_dir():
+        raise BadFileError(f"{path}: bars are kept in files, this is a folder; name one in it")
     if way is None:
         raise BadFileError(
             f"{path}: bars are kept in {' or '.join(ways)} files, found "

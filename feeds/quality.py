@@ -156,10 +156,14 @@ def known_repairs(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in REPAIRS if name in wanted)
 
 
-def refuse_defects(defects: tuple[Defect, ...], source: str) -> None:
-    """Raise `BadBarsError` in one line naming every defect and the repairs, if there is one."""
+def refuse_defects(defects: tuple[Defect, ...], source: str, allowed: Iterable[str] = ()) -> None:
+    """Raise `BadBarsError` in one line naming every defect and the repairs, if there is one.
+
+    Those that were `allowed` already are named with them, so that the flag can be copied.
+    """
     if defects:
-        repairs = ",".join(known_repairs(defect.repair for defect in defects))
+        needed = (defect.repair for defect in defects)
+        repairs = ",".join(known_repairs((*allowed, *needed)))
         found = "; ".join(map(str, defects))
         raise BadBarsError(f"{source}: {found}; repair with --repair {repairs}")
 

@@ -8,7 +8,7 @@ from engine.jobs.default_market import default_run
 from engine.jobs.hybrid_run import run_batch
 from engine.jobs.run_report import RunContext, RunReport, kept, run_result
 from engine.jobs.run_request import RunRequest
-from engine.jobs.serving import MLMode, analyzer_for, refuse_in_sample
+from engine.jobs.serving import MLMode, analyzer_for, refuse_in_sample, wants_ml
 from engine.result import RunResult
 from ml.analyzer import Analyzer
 from strategies.evidence import EvidenceTable, evidence_table
@@ -36,7 +36,7 @@ def _on_default_market(request: RunRequest) -> RunReport:
             "--data FILE: add it, or leave them out for the embedded default"
         )
     mode = request.ml or MLMode.COMPARE
-    made = default_run(request.settings, request.out, train=mode is not MLMode.OFF)
+    made = default_run(request.settings, request.out, train=wants_ml(request.settings, mode))
     return _runs(RunContext(made.settings, made.markets, made.analyzer, request.out), mode)
 
 

@@ -30,11 +30,16 @@ class MLMode(StrEnum):
     COMPARE = "compare"
 
 
+def wants_ml(settings: Settings, mode: MLMode) -> bool:
+    """Return whether the run asks the ensemble: the mode decides, for AUTO the settings."""
+    return settings.strategy.use_ml_ensemble if mode is MLMode.AUTO else mode is not MLMode.OFF
+
+
 def analyzer_for(
     settings: Settings, timeframe: Timeframe, mode: MLMode
 ) -> Analyzer | NoEnsemble | None:
     """Return the ensemble to ask, the reason why there is none, or None where ML is off."""
-    if mode is MLMode.OFF or (mode is MLMode.AUTO and not settings.strategy.use_ml_ensemble):
+    if not wants_ml(settings, mode):
         return None
     try:
         return serving_analyzer(settings, timeframe)

@@ -210,7 +210,7 @@ def test_a_file_that_is_not_there_is_named_in_full(tmp_path: Path) -> None:
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
     (tmp_path / "x.csv").mkdir()
-    assert "x.csv: cannot be read: Is a directory" in refusal(tmp_path / "x.csv")
+    assert "x.csv: bars are kept in files, this is a folder" in refusal(tmp_path / "x.csv")
 
 
 @pytest.mark.parametrize("name", ["bars.xlsx", "bars.feather", "bars"])
@@ -260,7 +260,7 @@ def test_a_repair_that_is_not_needed_is_not_reported(tmp_path: Path) -> None:
 def test_one_repair_does_not_excuse_another_defect(tmp_path: Path) -> None:
     first, second = ROWS.splitlines()
     path = csv(tmp_path, f"{HEADER}{second}\n{first}\n{first}\n")
-    with pytest.raises(BadBarsError, match=r"1 duplicate row.*--repair dedupe$"):
+    with pytest.raises(BadBarsError, match=r"1 duplicate row.*--repair sort,dedupe$"):
         read_bars(path, repair=["sort"])
 
 

@@ -225,3 +225,11 @@ def test_the_report_tells_what_was_read_found_repaired_and_missing() -> None:
         "repaired with drop-broken: 1 broken row dropped",
         "hole of 10 bars between 2024-01-01 00:45Z and 2024-01-01 01:40Z",
     ]
+
+
+def test_the_repairs_that_were_allowed_are_named_again_so_that_the_flag_can_be_copied() -> None:
+    frame = raw_frame(4)
+    frame.loc[4] = frame.loc[2]
+    defects = inspect_rows(frame, FIVE_MINUTES)
+    with pytest.raises(BadBarsError, match="--repair drop-broken,sort,dedupe$"):
+        refuse_defects(defects, "BTC.csv", ("drop-broken",))

@@ -1,11 +1,13 @@
 """One road: the same bars, in one batch or one by one, give the same decisions and fills."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from engine.jobs.hybrid_run import HybridRun, run_batch, run_stream
-from engine.jobs.markets import Market, cut
+from engine.jobs.markets import BarFiles, Market, cut
 from engine.jobs.serving import serving_analyzer
 from engine.jobs.settings import load_settings
 from strategies.evidence import evidence_table
@@ -70,5 +72,22 @@ def test_the_ensemble_tips_the_same_decisions_bar_by_bar(world: World) -> None:
     one_by_one = run_stream(traded, WindowViews(settings.strategy, analyzer), settings)
     assert at_once.ml_asked > 20
     assert one_by_one.ml_asked == at_once.ml_asked
+    assert one_by_one.execution.fills == at_once.execution.fills
+    pd.testing.assert_frame_equal(one_by_one.decisions, at_once.decisions, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.real_data
+def test_real_bars_are_decided_alike_bar_by_bar(world: World, real_bars_dir: Path) -> None:
+    settings = world.settings()
+    start, end = np.datetime64("2023-03-20", "ms"), np.datetime64("2023-03-30", "ms")
+    files = [real_bars_dir / f"binance_{name}-USDT_5m.parquet" for name in ("BTC", "DOGE")]
+    read = BarFiles(tuple(files)).read(settings.data)  # an outage lies within the dates
+    traded = [cut(bars, start=start, end=end, warmup_bars=400) for bars in read]
+    assert len(list(traded[0].bars.segments())) == 2
+    analyzer = serving_analyzer(settings, traded[0].bars.timeframe)
+    tables = {m.bars.symbol: evidence_table(m.bars, settings.strategy) for m in traded}
+    at_once = run_batch(traded, BatchViews(tables, settings.strategy, analyzer), settings)
+    one_by_one = run_stream(traded, WindowViews(settings.strategy, analyzer), settings)
+    assert at_once.ml_asked > 50
     assert one_by_one.execution.fills == at_once.execution.fills
     pd.testing.assert_frame_equal(one_by_one.decisions, at_once.decisions, rtol=1e-5, atol=1e-5)

@@ -2,12 +2,14 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
+from feeds.files import write_bars
 from run_backtest import main
 from tests.world import World
 
@@ -181,3 +183,59 @@ def test_the_same_run_twice_gives_the_same_figures(
 def test_the_settings_are_shown_and_nothing_is_run(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--show-config", "--fee", "0.0005"]) == 0
     assert "fee = 0.0005" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_without_arguments_it_trains_and_compares_on_a_simulated_market(
+    out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = answer(capsys, "--out", out)
+    assert [run["ml"] for run in found["runs"]] == ["off", "on"]
+    assert found["data"]["synthetic"]
+    assert list(found["data"]["symbols"]) == ["BTC/USDT", "ETH/USDT"]
+    assert found["runs"][1]["ml_asked"] > found["runs"][1]["ml_unavailable"] == 0
+    assert not found["runs"][1]["in_sample"]
+
+
+def test_the_default_market_can_be_run_without_ml_and_without_training(
+    out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (run,) = answer(capsys, "--ml", "off", "--out", out)["runs"]
+    assert run["ml"] == "off"
+    assert run["trades"] > 100
+    assert not (out / "default_ensemble").exists()
+
+
+def test_flags_about_files_are_wrong_usage_without_files(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["--start-date", "2022-01-01"]) == 2
+    assert main(["--symbol", "BTC/USDT"]) == 2
+    assert "--data FILE" in capsys.readouterr().err
+
+
+def test_too_few_bars_for_a_single_decision_are_refused(
+    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = tmp_path / "BTC-USDT_5m.csv"
+    write_bars(world.bars[0][:300], few)
+    assert "a decision needs 400 bars" in refusal(capsys, "--data", few, "--ml", "off")
+
+
+def test_two_quote_currencies_do_not_share_a_wallet(
+    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "other.parquet"
+    write_bars(replace(world.bars[1], symbol="ETH/EUR"), other)
+    line = refusal(capsys, "--data", world.files[0], other, "--ml", "off")
+    assert "EUR, USDT" in line
+
+
+def test_entries_too_small_for_the_exchange_are_counted(
+    world: World, out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "tandem.toml"
+    config.write_text('[symbols."BTC-USDT"]\nmin_notional = 1e9\n')
+    words = ("--data", world.files[0], "--ml", "off", "--config", config, "--out", out)
+    (run,) = answer(capsys, *words)["runs"]
+    assert run["trades"] == 0 < run["rejections"]["too_small"]
