@@ -149,8 +149,8 @@ NOTES = {
     ),
     "strategy.exits": (
         "A bundle serves only the exits and the `rsi_oversold` that it was trained for; train\n"
-        "again after a change. With others `--ml on` and `compare` stop, and `auto` says that it trades\n"
-        "without ML. ATR(14) is that of the bar on which the entry is decided."
+        "again after a change. With others `--ml on` and `compare` stop, and `auto` says that it\n"
+        "trades without ML. ATR(14) is that of the bar on which the entry is decided."
     ),
     "strategy.sizing": (
         "No entry costs more than the free cash less the reserve; what comes out below\n"
