@@ -47,11 +47,11 @@ class Rejection:
 
     Attributes
     ----------
-    units : to buy if above 0, to sell if below
+    units : to buy if above 0, to sell if below; 0 if none could be bought
     decided_at : when the bar closed on which the order was decided
-    reason : `amount_step`, `min_notional` or `order_type` if a rule was broken, `no_bar` if the
-        symbol had no bar yet, `cash` if there was not enough at the fill, `segment_end` if the
-        market stopped before the order could fill
+    reason : `too_small` if the cash did not buy a single step; `amount_step`, `min_notional` or
+        `order_type` if a rule was broken; `no_bar` if the symbol had no bar yet; `cash` if there
+        was not enough at the fill; `segment_end` if the market stopped before the order could fill
     """
 
     symbol: str

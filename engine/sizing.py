@@ -7,6 +7,8 @@ from feeds.costs import Costs
 
 # Left unspent, so that rounding never asks for a hair more than there is.
 _SPARE = 1e-12
+# Of the equity: less is what rounding left in the cash, and no entry.
+_DUST = 1e-6
 
 
 def units_for_fraction(
@@ -24,7 +26,8 @@ def units_for_fraction(
     Returns
     -------
     float
-        a multiple of the amount step that the cash can pay; 0 if below the least notional
+        a multiple of the amount step that the cash can pay; 0 if below the least notional or a
+        millionth of the equity
 
     Examples
     --------
@@ -34,7 +37,7 @@ def units_for_fraction(
     3.9
     """
     paid = costs.bought_at(price) * (1.0 + costs.fee)
-    return _allowed(min(equity * fraction, cash) / paid, price, rules)
+    return _allowed(min(equity * fraction, cash) / paid, price, equity, rules)
 
 
 def units_for_risk(  # noqa: PLR0913  the account, the price, the plan, the terms
@@ -69,11 +72,12 @@ def units_for_risk(  # noqa: PLR0913  the account, the price, the plan, the term
     loss = bought * (1.0 + costs.fee) - sold * (1.0 - costs.fee)
     wanted = equity * risk_fraction / loss if loss > 0 else math.inf
     affordable = cash / (bought * (1.0 + costs.fee))
-    return _allowed(min(wanted, affordable), price, rules)
+    return _allowed(min(wanted, affordable), price, equity, rules)
 
 
-def _allowed(units: float, price: float, rules: SymbolRules) -> float:
+def _allowed(units: float, price: float, equity: float, rules: SymbolRules) -> float:
     units = max(0.0, units * (1.0 - _SPARE))
     if rules.amount_step:
         units = round(math.floor(units / rules.amount_step) * rules.amount_step, 12)
-    return units if units * price >= rules.min_notional else 0.0
+    least = max(rules.min_notional, _DUST * equity)
+    return units if units * price >= least else 0.0

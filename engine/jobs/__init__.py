@@ -1,1 +1,1 @@
-"""One file per command; the only part of `engine` that knows `strategies` and `ml`."""
+"""The commands and what they share; the only part of `engine` that knows `strategies` and `ml`."""

@@ -62,9 +62,9 @@ def _execute(engine: Engine, views: Views, settings: Settings) -> HybridRun:
         units_for=_units_for(engine, settings),
     )
     strategy = execution.strategy
-    execution = replace(
-        execution, rejections=(*execution.rejections, *_never_sent(strategy.journal))
-    )
+    refused = [*execution.rejections, *_never_sent(strategy.journal)]
+    refused.sort(key=lambda rejection: rejection.decided_at)
+    execution = replace(execution, rejections=tuple(refused))
     decisions = _with_outcomes(strategy.journal, execution.trades, execution.rejections)
     return HybridRun(execution, decisions, strategy.ml_asked, strategy.ml_unavailable)
 
