@@ -5,7 +5,13 @@ import sys
 from collections.abc import Sequence
 
 from engine.jobs.backtest import backtest
-from engine.jobs.flags import add_file_flags, add_settings_flags, answer, command_parser
+from engine.jobs.flags import (
+    add_file_flags,
+    add_settings_flags,
+    answer,
+    command_parser,
+    show_progress,
+)
 from engine.jobs.run_request import add_run_flags, run_overrides, run_request
 from engine.jobs.serving import MLMode
 
@@ -35,6 +41,8 @@ def _parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     args = _parser().parse_args(argv)
+    if not args.data:
+        show_progress()  # the embedded default trains
     return answer(
         "run_backtest",
         args,

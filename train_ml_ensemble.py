@@ -1,7 +1,6 @@
 """Train the ML ensemble on files of bars and keep it as a bundle."""
 
 import argparse
-import logging
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from engine.jobs.flags import (
     date,
     needs_files,
     repairs,
+    show_progress,
     whole_number,
 )
 from engine.jobs.train import train_on_files
@@ -81,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _parser()
     args = parser.parse_args(argv)
     needs_files(parser, args, "--data-file")
-    logging.getLogger("tandem.ml").setLevel(logging.INFO)  # a training of minutes shows progress
+    show_progress()
     return answer(
         "train_ml_ensemble",
         args,

@@ -1,5 +1,6 @@
 """The embedded default: a synthetic market and an ensemble trained on its first part."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ from engine.jobs.settings import Settings
 from feeds.synthetic import synthetic_bars
 from feeds.timeframe import Timeframe
 from ml.analyzer import Analyzer
+
+log = logging.getLogger("tandem.ml")
 
 TIMEFRAME = Timeframe.parse("5m")
 SYMBOLS = ("BTC/USDT", "ETH/USDT")
@@ -37,6 +40,7 @@ def default_run(settings: Settings, out: Path, *, train: bool) -> DefaultRun:
     if train:
         from engine.jobs.train import train_bundle  # a run without ML starts without learning
 
+        log.info("a simulated market of %d days, the first %d to learn from", DAYS, TRAINED_DAYS)
         train_bundle(markets, small, until=split)
         analyzer = serving_analyzer(small, TIMEFRAME)
     warmup = small.strategy.warmup_bars

@@ -182,6 +182,11 @@ def printed(name: str, args: argparse.Namespace, work: Callable[[], Report]) -> 
     return 0
 
 
+def show_progress() -> None:
+    """Show how a training goes on, which takes its time, whatever else the log shows."""
+    logging.getLogger("tandem.ml").setLevel(logging.INFO)
+
+
 def show_log(*, verbose: bool) -> None:
     """Send the log to stderr: warnings, and with `verbose` everything."""
     handler = logging.StreamHandler(sys.stderr)

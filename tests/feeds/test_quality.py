@@ -231,5 +231,5 @@ def test_the_repairs_that_were_allowed_are_named_again_so_that_the_flag_can_be_c
     frame = raw_frame(4)
     frame.loc[4] = frame.loc[2]
     defects = inspect_rows(frame, FIVE_MINUTES)
-    with pytest.raises(BadBarsError, match="--repair drop-broken,sort,dedupe$"):
+    with pytest.raises(BadBarsError, match=r"--repair drop-broken,sort,dedupe$"):
         refuse_defects(defects, "BTC.csv", ("drop-broken",))
