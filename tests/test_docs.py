@@ -25,7 +25,7 @@ SCRIPTS = (
 )
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
-CODE_BLOCK = re.compile(r"^```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+CODE_BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 def name_of(page: Path) -> str:
@@ -35,7 +35,9 @@ def name_of(page: Path) -> str:
 def commands() -> Iterator[tuple[str, str]]:
     """Yield the page and text of every line of the documents that is a command of ours."""
     for page in PAGES:
-        for block in CODE_BLOCK.findall(page.read_text(encoding="utf-8")):
+        for language, block in CODE_BLOCK.findall(page.read_text(encoding="utf-8")):
+            if language:
+                continue  # output or configuration; commands stand in plain blocks
             for line in block.replace("\\\n", " ").splitlines():
                 command = line.split("#")[0].strip()
                 if command:

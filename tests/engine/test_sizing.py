@@ -40,7 +40,8 @@ def test_a_fraction_is_never_exceeded_and_missed_by_less_than_a_step(
     allowed = min(cash, equity * fraction)
     assert spent(units, price, costs) <= allowed
     assert rules.allows_units(units)
-    if units or not rules.min_notional:
+    wanted = allowed > 1e-5 * equity  # less may be what rounding left
+    if units or (wanted and not rules.min_notional):
         assert spent(units + rules.amount_step, price, costs) >= allowed * (1 - 1e-9)
 
 
