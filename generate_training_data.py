@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from engine.errors import UsageError
 from engine.jobs.flags import command_parser, date, printed, symbol, timeframe, whole_number
 from engine.jobs.generate import Generated, GenerateRequest, generate
 from feeds.timeframe import Timeframe
@@ -30,6 +31,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _generated(args: argparse.Namespace) -> Generated:
+    if not args.synthetic:
+        raise UsageError("downloads of real bars come later; use --synthetic")
     return generate(
         GenerateRequest(
             symbol=args.symbol,
@@ -45,9 +48,6 @@ def _generated(args: argparse.Namespace) -> Generated:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     args = _parser().parse_args(argv)
-    if not args.synthetic:
-        print(f"{NAME}: downloads of real bars come later; use --synthetic", file=sys.stderr)
-        return 2
     return printed(NAME, args, lambda: _generated(args))
 
 

@@ -92,7 +92,7 @@ class SymbolFeed(bt.feed.DataBase):
 
     def delivered(self) -> Bars:
         """Return the bars delivered so far, without warm-up."""
-        raise NotImplementedError
+        raise NotImplementedError  # each of the two feeds says how
 
     def _tick_nullify(self) -> None:
         """Do nothing: ticks matter to replayed data only, and took 7 of an idle bar's 17 µs."""

@@ -96,13 +96,13 @@ def next_fill_bar(bars: Bars) -> IntArray:
 
 
 @vectorize(cache=True)
-def tick_up(price, tick):  # type: ignore[no-untyped-def]
+def tick_up(price: float, tick: float) -> float:
     """Round prices up to the tick; 0 means no tick."""
     return math.ceil(price / tick - _ROUNDING) * tick if tick > 0.0 else price
 
 
 @vectorize(cache=True)
-def tick_down(price, tick):  # type: ignore[no-untyped-def]
+def tick_down(price: float, tick: float) -> float:
     """Round prices down to the tick; 0 means no tick."""
     return math.floor(price / tick + _ROUNDING) * tick if tick > 0.0 else price
 
@@ -147,7 +147,14 @@ def _check_entries(bars: Bars, entry: IntArray, exits: Exits) -> None:
 
 
 @njit(cache=True)
-def _walk(prices, flags, entry, exits, tick, out) -> None:  # type: ignore[no-untyped-def]
+def _walk(
+    prices: tuple[FloatArray, ...],
+    flags: tuple[BoolArray, BoolArray],
+    entry: IntArray,
+    exits: tuple[FloatArray, FloatArray, FloatArray, IntArray],
+    tick: float,
+    out: tuple[IntArray, FloatArray, IntArray],
+) -> None:
     open_, high, low, close = prices
     filled, last = flags
     target, first_stop, trail, max_bars = exits
@@ -170,7 +177,9 @@ def _walk(prices, flags, entry, exits, tick, out) -> None:  # type: ignore[no-un
 
 
 @njit(cache=True)
-def _touched(open_, high, low, stop, target, late):  # type: ignore[no-untyped-def]
+def _touched(
+    open_: float, high: float, low: float, stop: float, target: float, late: bool
+) -> tuple[int, float]:
     """Return what ends the position within one bar, and the price aimed at."""
     if late:
         return _TIME_LIMIT, open_

@@ -208,7 +208,7 @@ def _rounded(numbers: FloatArray, digits: int) -> FloatArray:
 
 
 @njit(cache=True)
-def _autoregression(noise, keep):  # type: ignore[no-untyped-def]
+def _autoregression(noise: FloatArray, keep: float) -> FloatArray:
     out = np.empty_like(noise)
     fresh = np.sqrt(1.0 - keep * keep)
     last = noise[0]
@@ -220,7 +220,13 @@ def _autoregression(noise, keep):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _walk(log_price, drift, deviation, steps, rng):  # type: ignore[no-untyped-def]
+def _walk(
+    log_price: float,
+    drift: FloatArray,
+    deviation: FloatArray,
+    steps: int,
+    rng: np.random.Generator,
+) -> FloatArray:
     """Return log open, high, low, close; the price, not its logarithm, has no drift of its own."""
     out = np.empty((4, len(drift)))
     last = log_price

@@ -75,7 +75,7 @@ _BLOCK = 512
 
 
 @njit(cache=True)
-def _mean(x, period):  # type: ignore[no-untyped-def]
+def _mean(x: FloatArray, period: int) -> FloatArray:
     out = np.full(len(x), np.nan)
     windows = len(x) - period + 1
     total = np.empty(_BLOCK)
@@ -93,7 +93,7 @@ def _mean(x, period):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _covariance(x, y, period):  # type: ignore[no-untyped-def]
+def _covariance(x: FloatArray, y: FloatArray, period: int) -> FloatArray:
     out = np.full(len(x), np.nan)
     windows = len(x) - period + 1
     dx, dy, dxy = np.empty(_BLOCK), np.empty(_BLOCK), np.empty(_BLOCK)
@@ -115,8 +115,8 @@ def _covariance(x, y, period):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _deviation(x, period):  # type: ignore[no-untyped-def]
-    out = _covariance(x, x, period)
+def _deviation(x: FloatArray, period: int) -> FloatArray:
+    out: FloatArray = _covariance(x, x, period)
     for i in range(len(out)):
         out[i] = np.sqrt(out[i]) if out[i] > 0.0 else np.nan
     return out

@@ -20,15 +20,15 @@ from strategies.scoring import Opinion, opinion_matters, technical_scores
 class OpinionTable(Protocol):
     """Opinions of several bars."""
 
-    def at(self, row: int) -> Prediction | Unavailable: ...
+    def at(self, row: int, /) -> Prediction | Unavailable: ...
 
 
 class OpinionSource(Protocol):
     """Whoever can be asked for an opinion: `ml.analyzer.Analyzer`, or `NoEnsemble`."""
 
-    def predict(self, bars: Bars, rows: np.ndarray) -> OpinionTable: ...
+    def predict(self, bars: Bars, rows: np.ndarray, /) -> OpinionTable: ...
 
-    def predict_last(self, window: Bars) -> Prediction | Unavailable: ...
+    def predict_last(self, window: Bars, /) -> Prediction | Unavailable: ...
 
 
 class BarSource(Protocol):
@@ -72,13 +72,13 @@ class NoEnsemble:
 
     reason: str
 
-    def predict(self, bars: Bars, rows: np.ndarray) -> "NoEnsemble":  # noqa: ARG002
+    def predict(self, _bars: Bars, _rows: np.ndarray) -> "NoEnsemble":
         return self
 
-    def at(self, row: int) -> Unavailable:  # noqa: ARG002
+    def at(self, _row: int) -> Unavailable:
         return Unavailable(self.reason)
 
-    def predict_last(self, window: Bars) -> Unavailable:  # noqa: ARG002
+    def predict_last(self, _window: Bars) -> Unavailable:
         return Unavailable(self.reason)
 
 

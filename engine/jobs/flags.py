@@ -172,13 +172,13 @@ def printed(name: str, args: argparse.Namespace, work: Callable[[], Report]) -> 
     try:
         report = work()
     except NAMED_ERRORS as error:
-        print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)  # noqa: T201
+        print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
     except KeyboardInterrupt:
-        print(f"{name}: stopped", file=sys.stderr)  # noqa: T201
+        print(f"{name}: stopped", file=sys.stderr)
         return 130
     said = json.dumps(report.to_json(), allow_nan=False, indent=2) if args.json else report.text()
-    print(said)  # noqa: T201
+    print(said)
     return 0
 
 

@@ -27,7 +27,7 @@ class LogisticModel(BinaryModel):
         self.C = C
         self.seed = seed
 
-    def _learn(self, X: FloatMatrix, y: IntArray, validation: Validation) -> None:  # noqa: ARG002
+    def _learn(self, X: FloatMatrix, y: IntArray, validation: Validation) -> None:  # noqa: ARG002  learns in one go
         self.scaler_ = StandardScaler().fit(X.astype(np.float64))
         classifier = LogisticRegression(C=self.C, max_iter=2000, random_state=self.seed)
         self.classifier_ = classifier.fit(self._standardised(X), y)

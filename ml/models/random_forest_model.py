@@ -39,7 +39,7 @@ class RandomForestModel(BinaryModel):
         self.seed = seed
         self.jobs = jobs
 
-    def _learn(self, X: FloatMatrix, y: IntArray, validation: Validation) -> None:  # noqa: ARG002
+    def _learn(self, X: FloatMatrix, y: IntArray, validation: Validation) -> None:  # noqa: ARG002  learns in one go
         self.forest_ = RandomForestClassifier(
             n_estimators=self.n_estimators,
             max_depth=self.max_depth,

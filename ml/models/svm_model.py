@@ -37,7 +37,7 @@ class SVMModel(BinaryModel):
         self.max_rows = max_rows
         self.seed = seed
 
-    def _learn(self, X: FloatMatrix, y: IntArray, validation: Validation) -> None:  # noqa: ARG002
+    def _learn(self, X: FloatMatrix, y: IntArray, validation: Validation) -> None:  # noqa: ARG002  learns in one go
         rows = drawn_rows(len(X), limit=self.max_rows, seed=self.seed)
         self.scaler_ = StandardScaler().fit(X[rows].astype(np.float64))
         # gamma is a number, not "scale", so that answering needs no knowledge of the rows.
