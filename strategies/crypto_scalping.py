@@ -26,11 +26,10 @@ UnitsFor = Callable[[Any, float], float]
 
 @dataclass(slots=True)
 class _Position:
-    """The orders around one entry."""
+    """One entry and its stop; the target is cancelled with the stop."""
 
     entry: Any
     stop: Any
-    target: Any
     entry_bar: int | None = None
 
 
@@ -113,11 +112,11 @@ class CryptoScalpingStrategy(bt.Strategy):
             data, size=units, exectype=bt.Order.Stop, price=price * (1 - away.stop), parent=entry,
             transmit=False, reason="stop_loss", below_fill=away.stop, trail=away.trail,
         )  # fmt: skip
-        target = self.sell(
+        self.sell(
             data, size=units, exectype=bt.Order.Limit, price=price * (1 + away.target),
             parent=entry, transmit=True, reason="take_profit", above_fill=away.target,
         )  # fmt: skip
-        self._positions[data] = _Position(entry, stop, target)
+        self._positions[data] = _Position(entry, stop)
 
     def notify_order(self, order: Any) -> None:
         position = self._positions.get(order.data)
