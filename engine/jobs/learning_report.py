@@ -112,11 +112,11 @@ def _confusion_table(evaluation: Facts) -> Table:
 
 
 def _bands_table(bands: Sequence[Facts]) -> Table:
-    shown = table("Score band", "Rows", "Share", "Ones")
+    shown = table("Score band", "Asked bars", "Share", "Ones")
     whole = sum(band["rows"] for band in bands)
     for band in bands:
         name = f">= {band['floor']:.2f}" if band["floor"] else "below"
-        share = f"{band['rows'] / whole:.1%}"
+        share = f"{band['rows'] / whole:.1%}" if whole else UNDEFINED
         shown.add_row(name, f"{band['rows']:,}", share, _cell(band["observed"], ".1%"))
     return shown
 

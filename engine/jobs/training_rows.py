@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from engine.jobs.settings import Settings
-from feeds.bars import Bars, BoolArray
+from feeds.bars import Bars
 from ml.labels import Labels, barrier_labels, horizon_labels
 from ml.training.data_pipeline import Source, TrainingSet, build_training_set
 from strategies.evidence import EvidenceTable, candidates, evidence_table
+from strategies.scoring import opinion_matters, technical_scores
 
 
 def training_rows(markets: Sequence[Bars], settings: Settings) -> TrainingSet:
@@ -27,13 +28,14 @@ def training_rows(markets: Sequence[Bars], settings: Settings) -> TrainingSet:
 def training_source(bars: Bars, settings: Settings) -> Source:
     """Return one market with the bars on which the ensemble is asked, and their labels."""
     table = evidence_table(bars, settings.strategy)
-    return Source(bars, _asked(table, settings), _labels(table, settings))
-
-
-def _asked(table: EvidenceTable, settings: Settings) -> BoolArray:
-    if settings.training.population == "all":
-        return ~table.bars.filled
-    return candidates(table, settings.strategy)
+    candidate = candidates(table, settings.strategy)
+    technical = technical_scores(table, settings.strategy.points)
+    return Source(
+        bars,
+        population=candidate if settings.training.population == "candidates" else ~bars.filled,
+        asked=candidate & opinion_matters(technical, settings.strategy),
+        labels=_labels(table, settings),
+    )
 
 
 def _labels(table: EvidenceTable, settings: Settings) -> Labels:

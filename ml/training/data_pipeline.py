@@ -24,11 +24,13 @@ class Source:
     Attributes
     ----------
     bars : of one symbol
-    asked : bool, True for the bars on which the ensemble is to have an opinion
+    population : bool, True for the bars that are learned from
+    asked : bool, True for the bars on which a run would ask; what the bands are counted on
     labels : one per bar
     """
 
     bars: Bars
+    population: BoolArray
     asked: BoolArray
     labels: Labels
 
@@ -44,6 +46,7 @@ class TrainingSet:
     decided_at, known_at : datetime64[ms] (rows,), close of the deciding bar and of the bar that
         settles the label
     symbol : int64 (rows,), position in `symbols`
+    asked : bool (rows,), True for the bars on which a run would ask
     volatility : (rows,), the feature `volatility_20`, which a label that looks ahead must beat
     """
 
@@ -53,6 +56,7 @@ class TrainingSet:
     known_at: TimeArray
     symbol: IntArray
     symbols: tuple[str, ...]
+    asked: BoolArray
     volatility: FloatArray
 
     def __len__(self) -> int:
@@ -60,19 +64,19 @@ class TrainingSet:
 
     def take(self, chosen: NDArray[Any]) -> "TrainingSet":
         """Return the chosen rows (positions or mask)."""
-        columns = ("y", "decided_at", "known_at", "symbol", "volatility")
+        columns = ("y", "decided_at", "known_at", "symbol", "asked", "volatility")
         taken = {name: getattr(self, name)[chosen] for name in columns}
         return replace(self, samples=self.samples.take(chosen), **taken)
 
 
 def usable_rows(source: Source, *, warmup_bars: int, until: np.datetime64 | None) -> BoolArray:
-    """Return True for the asked bars that can teach.
+    """Return True for the bars of the population that can teach.
 
     They are real bars with at least `warmup_bars` bars of their segment before them and a valid
     label that is known at or before `until`.
     """
     bars, labels = source.bars, source.labels
-    usable = source.asked & ~bars.filled & labels.valid & (bars.bars_before() >= warmup_bars)
+    usable = source.population & ~bars.filled & labels.valid & (bars.bars_before() >= warmup_bars)
     return usable if until is None else usable & (labels.known_at <= until)
 
 
@@ -122,6 +126,7 @@ def _joined(sources: Sequence[Source], chosen: Sequence[BoolArray]) -> TrainingS
         known_at=np.concatenate([each.labels.known_at for each in sources])[mask],
         symbol=np.concatenate(codes)[mask],
         symbols=symbols,
+        asked=np.concatenate([each.asked for each in sources])[mask],
         volatility=matrix[rows, FEATURE_NAMES.index(VOLATILITY)].astype(np.float64),
     )
 
@@ -130,9 +135,10 @@ def _nothing_usable(
     sources: Sequence[Source], warmup_bars: int, until: np.datetime64 | None
 ) -> str:
     bars = sum(len(each.bars) for each in sources)
-    asked = sum(int(each.asked.sum()) for each in sources)
+    population = sum(int(each.population.sum()) for each in sources)
     limit = "" if until is None else f", known by {until}Z"
     return (
         f"a training row needs {warmup_bars} bars of its segment before it and a settled label"
-        f"{limit}; found none among {asked} asked of {bars} bars: give more bars"
+        f"{limit}; found none among {population} bars of the population ({bars} in all): give "
+        "more bars"
     )

@@ -89,7 +89,8 @@ class Evaluation:
         shifted; where `positive_rate` is far from it, the market has drifted since
     members : scores by name; a member that did not answer is in `left_out` instead
     volatility_roc_auc : of recent volatility alone, the baseline of a label that looks ahead
-    bands : how many rows fall into each band of the ensemble's probability
+    bands : how many of the rows on which a run would ask fall into each band of the ensemble's
+        probability
     """
 
     rows: int
@@ -121,17 +122,17 @@ def evaluate(ensemble: Ensemble, rows: TrainingSet) -> Evaluation:
     if not table.available.all():
         reason = next(iter(table.reasons.values()))
         raise TrainingError(f"an evaluation needs an answer on every row, found: {reason}")
-    asked = partial(_score_answered, rows.y, base_rate=ensemble.base_rate)
+    scores_of = partial(_score_answered, rows.y, base_rate=ensemble.base_rate)
     return Evaluation(
         rows=len(rows),
         positive_rate=float(rows.y.mean()),
         base_rate=ensemble.base_rate,
         members={
-            name: asked(vote) for name, vote in table.votes.items() if np.isfinite(vote).any()
+            name: scores_of(vote) for name, vote in table.votes.items() if np.isfinite(vote).any()
         },
-        ensemble=asked(table.probability),
+        ensemble=scores_of(table.probability),
         volatility_roc_auc=_roc_auc(rows.y, rows.volatility),
-        bands=bands(rows.y, table.probability),
+        bands=bands(rows.y[rows.asked], table.probability[rows.asked]),
         left_out=dict(table.left_out),
     )
 

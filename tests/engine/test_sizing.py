@@ -77,9 +77,16 @@ def test_the_loss_at_the_stop_is_never_more_than_the_risk(  # noqa: PLR0913
     back = units * paid * (1 - stop) * (1 - costs.market_penalty) * (1 - costs.fee)
     assert spent(units, price, costs) <= cash
     assert spent(units, price, costs) - back <= equity * risk * (1 + 1e-9) + 1e-9 * cash
-    free = SymbolRules()
-    if rules == free and units * paid * (1 + costs.fee) < cash * (1 - 1e-9):
+    limited = units * paid * (1 + costs.fee) >= cash * (1 - 1e-9)
+    if units and rules == SymbolRules() and not limited:
         assert spent(units, price, costs) - back == pytest.approx(equity * risk, rel=1e-6)
+
+
+@given(equity=MONEY, price=PRICE)
+def test_what_rounding_left_in_the_cash_is_no_entry(equity: float, price: float) -> None:
+    terms = {"equity": equity, "price": price, "fraction": 1.0, "costs": FREE}
+    assert units_for_fraction(cash=1e-7 * equity, rules=SymbolRules(), **terms) == 0.0  # type: ignore[arg-type]
+    assert units_for_fraction(cash=1e-5 * equity, rules=SymbolRules(), **terms) > 0.0  # type: ignore[arg-type]
 
 
 def test_a_size_below_the_least_notional_is_none() -> None:

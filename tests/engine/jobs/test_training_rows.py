@@ -34,13 +34,16 @@ def bars() -> Bars:
 def test_candidates_are_the_bars_on_which_the_strategy_asks(bars: Bars) -> None:
     settings = settings_with()
     source = training_source(bars, settings)
-    np.testing.assert_array_equal(source.asked, candidate_mask(bars, settings.strategy))
-    assert 0 < source.asked.sum() < len(bars) / 4
+    np.testing.assert_array_equal(source.population, candidate_mask(bars, settings.strategy))
+    assert 0 < source.asked.sum() < source.population.sum() < len(bars) / 4
+    assert not (source.asked & ~source.population).any()
 
 
 def test_population_all_asks_every_real_bar(bars: Bars) -> None:
     settings = settings_with(training={"population": "all"})
-    assert training_source(bars, settings).asked.all()
+    source = training_source(bars, settings)
+    assert source.population.all()
+    np.testing.assert_array_equal(source.asked, training_source(bars, settings_with()).asked)
     rows = training_rows([bars], settings)
     usable = horizon_labels(bars).valid & (bars.bars_before() >= 400)
     assert len(rows) == usable.sum()

@@ -57,7 +57,8 @@ def two_models() -> Mapping[str, tuple[float, Model]]:
 
 def source(bars: Bars, labels: Labels | None = None) -> Source:
     """Return a source in which every bar is asked."""
-    return Source(bars, np.ones(len(bars), np.bool_), labels or horizon_labels(bars))
+    every = np.ones(len(bars), np.bool_)
+    return Source(bars, every, every, labels or horizon_labels(bars))
 
 
 @cache

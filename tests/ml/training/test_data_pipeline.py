@@ -56,7 +56,7 @@ def test_filled_bars_and_bars_not_asked_are_no_rows() -> None:
     asked = np.ones(500, np.bool_)
     asked[430:] = False
     usable = usable_rows(
-        Source(bars, asked, horizon_labels(bars)), warmup_bars=WARMUP_BARS, until=None
+        Source(bars, asked, asked, horizon_labels(bars)), warmup_bars=WARMUP_BARS, until=None
     )
     np.testing.assert_array_equal(np.flatnonzero(usable), np.r_[400:410, 411:420, 421:430])
 
@@ -100,10 +100,10 @@ def test_a_cap_thins_evenly_in_time() -> None:
 
 
 def test_no_usable_row_is_refused_with_the_reason() -> None:
-    with pytest.raises(TrainingError, match=r"needs 400 bars .* none among 300 asked of 300 bars"):
+    with pytest.raises(TrainingError, match=r"needs 400 bars .* none among 300 bars of the"):
         build_training_set([source(make_bars(300))], warmup_bars=WARMUP_BARS)
 
 
 def test_no_bars_are_refused() -> None:
-    with pytest.raises(TrainingError, match="found none among 0 asked of 0 bars"):
+    with pytest.raises(TrainingError, match="found none among 0 bars of the population"):
         build_training_set([], warmup_bars=WARMUP_BARS)
