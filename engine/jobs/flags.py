@@ -193,5 +193,4 @@ def show_log(*, verbose: bool) -> None:
     handler.setFormatter(logging.Formatter("%(message)s"))
     log = logging.getLogger("tandem")
     log.handlers[:] = [handler]
-    log.propagate = False
     log.setLevel(logging.INFO if verbose else logging.WARNING)

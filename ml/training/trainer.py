@@ -179,7 +179,7 @@ def _member(
     X, y = _learned_rows(fresh, material)
     if has_fit_parameter(fresh, "validation"):
         stop = material.stop
-        fresh.fit(X, y, validation=(stop.samples.shaped_for(fresh), stop.y))  # type: ignore[call-arg]
+        fresh.fit(X, y, validation=(stop.samples.shaped_for(fresh), stop.y))  # type: ignore[call-arg]  # checked above
     else:
         fresh.fit(X, y)
     raw = fresh.predict_proba(material.calibrate.samples.shaped_for(fresh))[:, 1]

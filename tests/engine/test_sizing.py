@@ -1,6 +1,7 @@
 """Sizes are what was asked for, rounded down, and never more than the cash can pay."""
 
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -84,27 +85,39 @@ def test_the_loss_at_the_stop_is_never_more_than_the_risk(  # noqa: PLR0913
 
 @given(equity=MONEY, price=PRICE)
 def test_what_rounding_left_in_the_cash_is_no_entry(equity: float, price: float) -> None:
-    terms = {"equity": equity, "price": price, "fraction": 1.0, "costs": FREE}
-    assert units_for_fraction(cash=1e-7 * equity, rules=SymbolRules(), **terms) == 0.0  # type: ignore[arg-type]
-    assert units_for_fraction(cash=1e-5 * equity, rules=SymbolRules(), **terms) > 0.0  # type: ignore[arg-type]
+    terms: dict[str, Any] = {"equity": equity, "price": price, "fraction": 1.0, "costs": FREE}
+    assert units_for_fraction(cash=1e-7 * equity, rules=SymbolRules(), **terms) == 0.0
+    assert units_for_fraction(cash=1e-5 * equity, rules=SymbolRules(), **terms) > 0.0
 
 
 def test_a_size_below_the_least_notional_is_none() -> None:
     rules = SymbolRules(min_notional=10.0)
-    terms = {"equity": 1000.0, "cash": 1000.0, "price": 50.0, "costs": FREE, "rules": rules}
-    assert units_for_fraction(fraction=0.009, **terms) == 0.0  # type: ignore[arg-type]
-    assert units_for_fraction(fraction=0.011, **terms) > 0.0  # type: ignore[arg-type]
+    terms: dict[str, Any] = {
+        "equity": 1000.0,
+        "cash": 1000.0,
+        "price": 50.0,
+        "costs": FREE,
+        "rules": rules,
+    }
+    assert units_for_fraction(fraction=0.009, **terms) == 0.0
+    assert units_for_fraction(fraction=0.011, **terms) > 0.0
 
 
 def test_nothing_is_bought_without_cash() -> None:
-    terms = {"equity": 1000.0, "price": 50.0, "costs": FREE, "rules": SymbolRules()}
-    assert units_for_fraction(fraction=1.0, cash=0.0, **terms) == 0.0  # type: ignore[arg-type]
-    assert units_for_fraction(fraction=1.0, cash=-5.0, **terms) == 0.0  # type: ignore[arg-type]
+    terms: dict[str, Any] = {"equity": 1000.0, "price": 50.0, "costs": FREE, "rules": SymbolRules()}
+    assert units_for_fraction(fraction=1.0, cash=0.0, **terms) == 0.0
+    assert units_for_fraction(fraction=1.0, cash=-5.0, **terms) == 0.0
 
 
 def test_without_a_loss_at_the_stop_the_cash_decides() -> None:
-    terms = {"equity": 1000.0, "cash": 100.0, "price": 50.0, "costs": FREE, "rules": SymbolRules()}
-    units = units_for_risk(risk_fraction=0.01, stop_fraction=0.0, **terms)  # type: ignore[arg-type]
+    terms: dict[str, Any] = {
+        "equity": 1000.0,
+        "cash": 100.0,
+        "price": 50.0,
+        "costs": FREE,
+        "rules": SymbolRules(),
+    }
+    units = units_for_risk(risk_fraction=0.01, stop_fraction=0.0, **terms)
     assert math.isclose(units, 2.0)
 
 

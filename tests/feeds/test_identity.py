@@ -1,6 +1,5 @@
 """Who says which symbol and timeframe a file holds, and who is believed."""
 
-import logging
 from pathlib import Path
 
 import pandas as pd
@@ -15,13 +14,6 @@ from tests.feeds.raw import FIVE_MINUTES, raw_frame, without_bars
 from tests.makers import make_bars
 
 ONE_HOUR = Timeframe.parse("1h")
-
-
-@pytest.fixture(autouse=True)
-def _log_is_heard(caplog: pytest.LogCaptureFixture) -> None:
-    # A command run earlier may have taken the log for itself.
-    logging.getLogger("tandem").propagate = True
-    caplog.set_level(logging.WARNING)
 
 
 @pytest.mark.parametrize(

@@ -239,3 +239,12 @@ def test_entries_too_small_for_the_exchange_are_counted(
     words = ("--data", world.files[0], "--ml", "off", "--config", config, "--out", out)
     (run,) = answer(capsys, *words)["runs"]
     assert run["trades"] == 0 < run["rejections"]["too_small"]
+
+
+def test_results_that_cannot_be_kept_are_refused_before_the_work(
+    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    taken = tmp_path / "runs"
+    taken.write_text("not a folder")
+    line = refusal(capsys, "--data", tmp_path / "never-read.csv", "--ml", "off", "--out", taken)
+    assert "--out must be a folder" in line

@@ -202,3 +202,11 @@ def test_help_shows_examples(command: Any, capsys: pytest.CaptureFixture[str]) -
         command(["--help"])
     assert stopped.value.code == 0
     assert "examples:" in capsys.readouterr().out
+
+
+def test_a_folder_of_other_things_is_refused_before_any_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "letter.txt").write_text("x")
+    assert train(["--data-file", "missing.csv", "--output", str(tmp_path)]) == 1
+    assert "holds other things than a bundle" in one_line(capsys)
