@@ -4,7 +4,12 @@ FeedError
 ├── BadTimeframeError   a timeframe that cannot be read or is not supported
 ├── BadSymbolError      a symbol that is not BASE/QUOTE
 ├── BadBarsError        bars that break a promise of `Bars`
-└── BadFileError        a file that cannot be read as bars
+├── BadFileError        a file that cannot be read as bars
+├── StoreError          the store of downloaded bars cannot be read or written
+└── ExchangeError       an exchange cannot give what was asked
+    ├── UnknownMarketError   there is no such exchange, symbol or timeframe
+    ├── BlockedError         it refuses this place or this address
+    └── UnreachableError     it does not answer properly, however often it is asked
 """
 
 
@@ -26,3 +31,23 @@ class BadBarsError(FeedError):
 
 class BadFileError(FeedError):
     """A file cannot be read as bars."""
+
+
+class StoreError(FeedError):
+    """The store of downloaded bars cannot be read or written."""
+
+
+class ExchangeError(FeedError):
+    """An exchange cannot give what was asked."""
+
+
+class UnknownMarketError(ExchangeError):
+    """There is no such exchange, symbol or timeframe."""
+
+
+class BlockedError(ExchangeError):
+    """The exchange refuses this place or this address."""
+
+
+class UnreachableError(ExchangeError):
+    """The exchange does not answer properly, however often it is asked."""

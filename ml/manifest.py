@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from feeds.gaps import FILL_LIMIT
 from ml.errors import BundleMismatchError
 from ml.models.catalog import form_of
 
@@ -79,7 +80,9 @@ class Manifest(_Frozen):
         without which the ensemble is not asked
     seen_until : the latest moment of which any of its data, tuning included, knew
     data_digests : `Bars.digest` by symbol
+    fill_limit : missing bars in a row that were filled when the bars were read
     metrics : of the test part
+    tuning : how the models' parameters were searched for, trials included; empty if they were not
     synthetic : whether any of the data was simulated
     """
 
@@ -96,7 +99,9 @@ class Manifest(_Frozen):
     data_digests: dict[str, str]
     seed: int
     synthetic: bool
+    fill_limit: int = FILL_LIMIT
     metrics: Facts = Field(default_factory=dict)
+    tuning: Facts = Field(default_factory=dict)
     libraries: dict[str, str] = Field(default_factory=library_versions)
 
     @property

@@ -123,6 +123,7 @@ def _origin(seen: Sequence[Bars], settings: Settings) -> dict[str, Any]:
         "data_digests": {bars.symbol: bars.digest() for bars in seen},
         "seed": settings.seed,
         "synthetic": any(bars.synthetic for bars in seen),
+        "fill_limit": settings.data.fill_limit,
     }
 
 
