@@ -40,7 +40,8 @@ def _ignore(_count: float = 1, /) -> None:
     """Show nothing."""
 
 
-_display: ContextVar[Display] = ContextVar("display", default=_Silent())
+_SILENT = _Silent()
+_display: ContextVar[Display] = ContextVar("display", default=_SILENT)
 
 
 def progress(what: str, *, total: float | None, unit: str) -> AbstractContextManager[Advance]:
