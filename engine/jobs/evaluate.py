@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from pydantic import ValidationError
 
 from engine.errors import RunError, UsageError
+from engine.jobs.as_trained import as_trained
 from engine.jobs.backtest import backtest
 from engine.jobs.learning_report import evaluation_text, label_text, synthetic_line
 from engine.jobs.markets import BarFiles
@@ -21,7 +21,7 @@ from feeds.bars import Bars
 from feeds.moments import readable
 from ml.analyzer import Analyzer
 from ml.bundle import Bundle, load_bundle
-from ml.errors import BundleMismatchError, InSampleError
+from ml.errors import InSampleError
 from ml.features.catalog import FEATURE_NAMES
 from ml.manifest import Manifest, check_serves
 from ml.training.evaluator import evaluate
@@ -128,32 +128,6 @@ def _fresh(bundle: Bundle, request: EvaluateRequest) -> EvaluateReport:
         synthetic=manifest.synthetic or any(bars.synthetic for bars in markets),
         run=_trade(request, settings, seen_until) if request.backtest else None,
     )
-
-
-def as_trained(settings: Settings, manifest: Manifest) -> Settings:
-    """Return the settings with label, population, exits, costs and filter of the bundle.
-
-    Raises
-    ------
-    BundleMismatchError
-        if this version has no such settings
-    """
-    label = {key: value for key, value in manifest.label.items() if key != "kind"}
-    known = settings.model_dump()
-    known["training"] |= {"label": manifest.label["kind"], "population": manifest.population}
-    known["training"] |= label
-    known["strategy"] |= {"exits": manifest.exits}
-    known["strategy"] |= {"rsi_oversold": manifest.mandatory["rsi_below"]}
-    known["broker"] |= manifest.costs
-    try:
-        return Settings.model_validate(known)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        raise BundleMismatchError(
-            f"the bundle was trained with {key} = {first['input']!r}, which this version does not "
-            f"know ({first['msg']}): train again"
-        ) from error
 
 
 def _trade(request: EvaluateRequest, settings: Settings, start: np.datetime64) -> RunReport:

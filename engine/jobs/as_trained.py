@@ -1,0 +1,34 @@
+"""The settings under which a bundle is judged or trained again: those it was trained with."""
+
+from pydantic import ValidationError
+
+from engine.jobs.settings import Settings
+from ml.errors import BundleMismatchError
+from ml.manifest import Manifest
+
+
+def as_trained(settings: Settings, manifest: Manifest) -> Settings:
+    """Return the settings with label, population, exits, costs, filter and gaps of the bundle.
+
+    Raises
+    ------
+    BundleMismatchError
+        if this version has no such settings
+    """
+    label = {key: value for key, value in manifest.label.items() if key != "kind"}
+    known = settings.model_dump()
+    known["training"] |= {"label": manifest.label["kind"], "population": manifest.population}
+    known["training"] |= label
+    known["strategy"] |= {"exits": manifest.exits}
+    known["strategy"] |= {"rsi_oversold": manifest.mandatory["rsi_below"]}
+    known["broker"] |= manifest.costs
+    known["data"] |= {"fill_limit": manifest.fill_limit}
+    try:
+        return Settings.model_validate(known)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        raise BundleMismatchError(
+            f"the bundle was trained with {key} = {first['input']!r}, which this version does not "
+            f"know ({first['msg']}): train again"
+        ) from error
