@@ -1,0 +1,158 @@
+"""A stand-in for an exchange: recorded bars, served on loopback as Binance spot serves its own.
+
+The real ccxt client talks to it when its urls say so, and notices no difference:
+
+    with StandIn([bars]) as exchange:
+        ccxt.binance({"urls": {"api": {"public": exchange.url}}, ...})
+"""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from threading import Thread
+from types import TracebackType
+from typing import Self
+
+from aiohttp import web
+
+from feeds.bars import Bars
+from feeds.clock import Clock, SystemClock
+from feeds.standin_faults import Fault, FaultKind, FaultPlan, spoil_rows, spoiled
+from feeds.standin_market import Json, Query, Recording, RefusalError
+
+HOST = "127.0.0.1"
+BASE = "/api/v3"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request as it came in: the endpoint, its parameters, and what went wrong with it."""
+
+    path: str
+    query: Query
+    fault: FaultKind | None
+
+
+class StandIn:
+    """A server with a thread of its own, from the start of the block to its end.
+
+    Parameters
+    ----------
+    markets : one `Bars` for each symbol and timeframe. Filled bars are not served: the exchange
+        never had them
+    clock : what is past, forming or still unknown. The bar that is forming is served as it stands
+    faults : what is to go wrong
+    most_rows : the largest page of klines
+    seed : of the faults that happen by chance
+
+    Attributes
+    ----------
+    url : what ccxt's `urls.api.public` must be, known inside of the block
+    requests : what was asked, oldest first
+    """
+
+    url: str
+
+    def __init__(
+        self,
+        markets: Sequence[Bars],
+        *,
+        clock: Clock | None = None,
+        faults: Sequence[Fault] = (),
+        most_rows: int = 1000,
+        seed: int = 0,
+    ) -> None:
+        self.requests: list[Asked] = []
+        self._recording = Recording(markets)
+        self._clock = clock or SystemClock()
+        self._faults = FaultPlan(faults, seed)
+        self._most_rows = most_rows
+
+    def __enter__(self) -> Self:
+        started: Future[tuple[str, asyncio.Event, asyncio.AbstractEventLoop]] = Future()
+        self._thread = Thread(target=self._run, args=(started,), name="stand-in", daemon=True)
+        self._thread.start()
+        self.url, self._stopped, self._loop = started.result()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._loop.call_soon_threadsafe(self._stopped.set)
+        self._thread.join()
+
+    def add_fault(self, fault: Fault) -> None:
+        """Let something go wrong from now on."""
+        self._faults.add(fault)
+
+    def clear_faults(self) -> None:
+        """Let everything go well from now on."""
+        self._faults.clear()
+
+    def set_status(self, symbol: str, status: str) -> None:
+        """List a symbol as `TRADING`, `BREAK`, `HALT`, … from now on."""
+        self._recording.set_status(symbol, status)
+
+    def _run(self, started: "Future[tuple[str, asyncio.Event, asyncio.AbstractEventLoop]]") -> None:
+        # The plain loop, whatever the program has installed: tests guard the sockets of this one.
+        with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+            try:
+                runner.run(self._serve(started))
+            except OSError as error:
+                started.set_exception(error)
+
+    async def _serve(
+        self, started: "Future[tuple[str, asyncio.Event, asyncio.AbstractEventLoop]]"
+    ) -> None:
+        app = web.Application()
+        app.router.add_get(f"{BASE}/{{path:.*}}", self._answer)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, HOST, 0).start()
+            stopped = asyncio.Event()
+            port = runner.addresses[0][1]
+            started.set_result((f"http://{HOST}:{port}{BASE}", stopped, asyncio.get_running_loop()))
+            await stopped.wait()
+        finally:
+            await runner.cleanup()
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        path, query = request.match_info["path"], dict(request.query)
+        fault = self._faults.next_for(path)
+        self.requests.append(Asked(path, query, fault.kind if fault else None))
+        try:
+            body = json.dumps(self._content(path, query, fault))
+        except RefusalError as refusal:
+            answer = {"code": refusal.code, "msg": refusal.message}
+            return web.json_response(answer, status=refusal.status)
+        if fault is not None:
+            return await spoiled(request, fault, body)
+        return web.Response(text=body, content_type="application/json")
+
+    def _content(self, path: str, query: Query, fault: Fault | None) -> Json:
+        now = (self._clock.now() - _EPOCH) // timedelta(milliseconds=1)
+        match path:
+            case "ping":
+                return {}
+            case "time":
+                return {"serverTime": now}
+            case "exchangeInfo":
+                return self._recording.exchange_info(now)
+            case "klines":
+                return self._klines(query, now, fault)
+            case _:
+                raise RefusalError(-1, f"No endpoint '{path}'.", status=404)
+
+    def _klines(self, query: Query, now: int, fault: Fault | None) -> Json:
+        overlapping = fault is not None and fault.kind is FaultKind.OVERLAPPING_PAGE
+        overlap = fault.rows if fault is not None and overlapping else 0
+        rows = self._recording.klines(query, now, most_rows=self._most_rows, overlap=overlap)
+        return spoil_rows(rows, fault)

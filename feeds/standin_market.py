@@ -1,0 +1,250 @@
+"""What Binance's public REST interface shows of recorded bars at a moment, in its own words."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from feeds.bars import PRICES, Bars, FloatArray, IntArray
+from feeds.errors import BadBarsError, BadTimeframeError, UnknownMarketError
+
+Json: TypeAlias = Any
+Query: TypeAlias = Mapping[str, str]
+Row: TypeAlias = list[Any]  # of klines: open time, prices and volume as text, close time, …
+
+INTERVALS = ("1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d")
+USUAL_ROWS = 500  # of klines, where no limit is asked for
+MIN_NOTIONAL = "5"
+MOST_DECIMALS = 8
+
+# A number in a query, as Binance checks it.
+_WHOLE = re.compile(r"[0-9]{1,20}", re.ASCII)
+
+
+class RefusalError(Exception):
+    """The exchange refuses a request, with a code of its own; goes to the client as JSON."""
+
+    def __init__(self, code: int, message: str, *, status: int = 400) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.status = status
+
+
+def market_id(symbol: str) -> str:
+    """Return what the exchange calls a symbol.
+
+    >>> market_id("BTC/USDT")
+    'BTCUSDT'
+    """
+    return symbol.replace("/", "")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Series:
+    """The bars of one symbol and interval that were really traded."""
+
+    step: int
+    time: IntArray
+    prices: FloatArray  # (bars, open high low close)
+    volume: FloatArray
+    decimals: int
+
+    @classmethod
+    def of(cls, bars: Bars) -> "_Series":
+        prices = np.stack([getattr(bars, name)[~bars.filled] for name in PRICES], axis=1)
+        return cls(
+            step=bars.timeframe.ms,
+            time=bars.time[~bars.filled].astype(np.int64),
+            prices=prices,
+            volume=bars.volume[~bars.filled],
+            decimals=decimals_of(prices),
+        )
+
+    def row(self, i: int, now: int) -> Row:
+        """Return bar `i` as it stands at `now`, in ms; what was not recorded is 0."""
+        opened = int(self.time[i])
+        part = min(1.0, (now - opened) / self.step)
+        prices = self._forming(i, part) if part < 1 else self.prices[i].tolist()
+        texts = map(plain, [*prices, float(self.volume[i]) * part])
+        return [opened, *texts, opened + self.step - 1, "0", 0, "0", "0", "0"]
+
+    def _forming(self, i: int, part: float) -> list[float]:
+        """Return the prices of bar `i` when `part` of it is over.
+
+        It is taken to walk from its open to its low, its high and its close, a third of the time
+        each: so the range only grows, and what is served last is never what stays.
+        """
+        open_, high, low, close = self.prices[i].tolist()
+        walk = np.interp([part, 1 / 3, 2 / 3], [0, 1 / 3, 2 / 3, 1], [open_, low, high, close])
+        now, *turns = np.clip(walk.round(self.decimals), low, high).tolist()
+        seen = [
+            open_,
+            now,
+            *(turn for turn, at in zip(turns, (1, 2), strict=True) if part > at / 3),
+        ]
+        return [open_, max(seen), min(seen), now]
+
+
+class Recording:
+    """Recorded markets, asked as one asks the exchange. It knows no network and no clock."""
+
+    def __init__(self, markets: Sequence[Bars]) -> None:
+        self._series: dict[tuple[str, str], _Series] = {}
+        self._symbols: dict[str, str] = {}  # the status of each
+        for bars in markets:
+            self._add(bars)
+
+    def _add(self, bars: Bars) -> None:
+        interval = str(bars.timeframe)
+        key = (market_id(bars.symbol), interval)
+        if interval not in INTERVALS:
+            raise BadTimeframeError(
+                f"a recording must have a timeframe of the exchange ({', '.join(INTERVALS)}), "
+                f"found {interval} of {bars.symbol}"
+            )
+        if key in self._series:
+            raise BadBarsError(
+                f"a recording must hold each market once, found {bars.symbol} {interval} twice"
+            )
+        self._series[key] = _Series.of(bars)
+        self._symbols[bars.symbol] = "TRADING"
+
+    def set_status(self, symbol: str, status: str) -> None:
+        """Let `exchangeInfo` say from now on that a symbol is `TRADING`, `BREAK`, `HALT`, …"""
+        if symbol not in self._symbols:
+            raise UnknownMarketError(
+                f"a symbol must be one of {', '.join(self._symbols)}, found {symbol}"
+            )
+        self._symbols[symbol] = status
+
+    def exchange_info(self, now: int) -> Json:
+        """Return the symbols with their filters."""
+        return {
+            "timezone": "UTC",
+            "serverTime": now,
+            "rateLimits": [],
+            "exchangeFilters": [],
+            "symbols": [self._listed(symbol) for symbol in self._symbols],
+        }
+
+    def _listed(self, symbol: str) -> Json:
+        base, quote = symbol.split("/")
+        kept = [series for key, series in self._series.items() if key[0] == market_id(symbol)]
+        tick = step_of(max(series.decimals for series in kept))
+        lot = step_of(max(decimals_of(series.volume) for series in kept))
+        return {
+            "symbol": market_id(symbol),
+            "status": self._symbols[symbol],
+            "baseAsset": base,
+            "baseAssetPrecision": MOST_DECIMALS,
+            "quoteAsset": quote,
+            "quotePrecision": MOST_DECIMALS,
+            "quoteAssetPrecision": MOST_DECIMALS,
+            "orderTypes": ["LIMIT", "MARKET"],
+            "isSpotTradingAllowed": True,
+            "isMarginTradingAllowed": False,
+            "permissions": ["SPOT"],
+            "filters": [
+                {
+                    "filterType": "PRICE_FILTER",
+                    "minPrice": tick,
+                    "maxPrice": "1000000000",
+                    "tickSize": tick,
+                },
+                {
+                    "filterType": "LOT_SIZE",
+                    "minQty": lot,
+                    "maxQty": "1000000000",
+                    "stepSize": lot,
+                },
+                {"filterType": "NOTIONAL", "minNotional": MIN_NOTIONAL},
+            ],
+        }
+
+    def klines(self, query: Query, now: int, *, most_rows: int, overlap: int = 0) -> list[Row]:
+        """Return the bars that were asked for, oldest first, the one that is forming included.
+
+        Parameters
+        ----------
+        query : symbol, interval, limit, startTime and endTime (ms) of the open times; without a
+            start the newest bars
+        now : ms; bars that open later are not known yet
+        overlap : so many bars before the start are served, too, in place of the last ones
+
+        Raises
+        ------
+        RefusalError
+            as the exchange would
+        """
+        series = self._asked_for(query)
+        start, end = _whole(query, "startTime"), _whole(query, "endTime")
+        limit = min(_whole(query, "limit") or USUAL_ROWS, most_rows)
+        stop = _until(series.time, now if end is None else min(now, end))
+        if start is None:
+            first = max(0, stop - limit)
+        else:
+            first = max(0, int(np.searchsorted(series.time, start)) - overlap)
+        return [series.row(i, now) for i in range(first, min(stop, first + limit))]
+
+    def _asked_for(self, query: Query) -> _Series:
+        symbol, interval = _mandatory(query, "symbol"), _mandatory(query, "interval")
+        if symbol not in map(market_id, self._symbols):
+            raise RefusalError(-1121, "Invalid symbol.")
+        if (symbol, interval) not in self._series:  # one that was not recorded does not exist
+            raise RefusalError(-1120, "Invalid interval.")
+        return self._series[symbol, interval]
+
+
+def _until(time: IntArray, moment: int) -> int:
+    return int(np.searchsorted(time, moment, side="right"))
+
+
+def _mandatory(query: Query, name: str) -> str:
+    if not query.get(name):
+        raise RefusalError(
+            -1102,
+            f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed.",
+        )
+    return query[name]
+
+
+def _whole(query: Query, name: str) -> int | None:
+    if name not in query:
+        return None
+    if not _WHOLE.fullmatch(query[name]):
+        raise RefusalError(
+            -1100,
+            f"Illegal characters found in parameter '{name}'; legal range is '^{_WHOLE.pattern}$'.",
+        )
+    return int(query[name])
+
+
+def plain(number: float) -> str:
+    """Return the shortest text without exponent that reads back as the same float.
+
+    >>> plain(1e-07), plain(42000.0)
+    ('0.0000001', '42000')
+    """
+    return np.format_float_positional(number, trim="-")
+
+
+def decimals_of(numbers: FloatArray) -> int:
+    """Return how many decimals the numbers need, at most those that the exchange has.
+
+    >>> decimals_of(np.array([0.5, 1.25]))
+    2
+    """
+    fits = (places for places in range(MOST_DECIMALS) if (numbers.round(places) == numbers).all())
+    return next(fits, MOST_DECIMALS)
+
+
+def step_of(decimals: int) -> str:
+    """Return the smallest step with so many decimals.
+
+    >>> step_of(2), step_of(0)
+    ('0.01', '1')
+    """
+    return plain(10.0**-decimals)
