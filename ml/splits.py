@@ -3,6 +3,10 @@
 A row belongs to the part in which it is decided, and only if its label is known when the next part
 starts; the others are dropped. So nothing that a later part is asked about can have shaped an
 earlier one, however far the labels reach.
+
+Folds repeat the first three parts inside the train part, on ever longer pasts. Rows that are
+learned from are always older than those that judge, so purging is all that is needed: an embargo
+keeps rows *after* a judged stretch out of learning, and here none are learned from.
 """
 
 from collections.abc import Sequence
@@ -13,6 +17,8 @@ import numpy as np
 
 from feeds.bars import IntArray, TimeArray
 from ml.errors import TrainingError
+
+_FOREVER = np.datetime64("9999-01-01", "ms")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,6 +62,57 @@ def chronological_parts(
     return Parts(*parts)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Fold:
+    """Rows of one rehearsal of a training, oldest part first.
+
+    Attributes
+    ----------
+    train, stop, judge : positions of rows: to fit on, to stop the fitting early, to be judged on
+    """
+
+    train: IntArray
+    stop: IntArray
+    judge: IntArray
+
+    def items(self) -> list[tuple[str, IntArray]]:
+        """Return the names and rows of the parts, oldest first."""
+        return [(field.name, getattr(self, field.name)) for field in fields(self)]
+
+
+def expanding_folds(
+    decided_at: TimeArray, known_at: TimeArray, count: int, *, stop: float
+) -> list[Fold]:
+    """Return `count` folds, each judged on the next stretch and learning from all before it.
+
+    `count + 1` stretches of as many rows each are cut at moments that hold for all symbols; the
+    first is only learned from.
+
+    Parameters
+    ----------
+    decided_at, known_at : datetime64[ms] (rows,), of all symbols, in any order
+    count : folds, at least 1
+    stop : share of the rows before the judged stretch, its latest, that stop the fitting early
+
+    Raises
+    ------
+    TrainingError
+        if there is no row
+    """
+    if not len(decided_at):
+        raise TrainingError("rows are needed to fold them in time, found none")
+    ordered = np.sort(decided_at)
+    bounds = [len(ordered) * number // (count + 1) for number in range(1, count + 1)]
+    folds = []
+    for bound, end in zip(bounds, np.append(ordered[bounds[1:]], _FOREVER), strict=True):
+        rows = np.flatnonzero(decided_at < end)
+        cuts = ordered[[int(bound * (1.0 - stop)), bound]]
+        parts = purged_parts(decided_at[rows], known_at[rows], cuts)
+        verify_parts(parts, decided_at[rows], known_at[rows])
+        folds.append(Fold(*(rows[part] for part in parts)))
+    return folds
+
+
 def cut_moments(decided_at: TimeArray, fractions: Sequence[float]) -> TimeArray:
     """Return the moments (datetime64[ms]) that cut the time spanned into `fractions` of it."""
     if not len(decided_at):
@@ -73,7 +130,7 @@ def purged_parts(decided_at: TimeArray, known_at: TimeArray, cuts: TimeArray) ->
     label is known at or before the cut.
     """
     part = np.searchsorted(cuts, decided_at, side="right")
-    end = np.append(cuts, np.datetime64("9999-01-01", "ms"))[part]
+    end = np.append(cuts, _FOREVER)[part]
     kept = known_at <= end
     return [np.flatnonzero(kept & (part == number)) for number in range(len(cuts) + 1)]
 

@@ -108,9 +108,18 @@ def build_training_set(
         raise TrainingError(_nothing_usable(sources, warmup_bars, until))
     whole = _joined(sources, chosen)
     order = np.lexsort((whole.symbol, whole.decided_at))
-    if max_rows is not None and found > max_rows:
-        order = order[np.linspace(0, found - 1, max_rows).round().astype(np.int64)]
+    if max_rows is not None:
+        order = order[evenly(found, max_rows)]
     return whole.take(order)
+
+
+def evenly(rows: int, limit: int) -> IntArray:
+    """Return `limit` of `rows` positions, ascending and evenly spread; all if there are no more.
+
+    >>> evenly(9, 3)
+    array([0, 4, 8])
+    """
+    return np.linspace(0, rows - 1, min(rows, limit)).round().astype(np.int64)
 
 
 def _joined(sources: Sequence[Source], chosen: Sequence[BoolArray]) -> TrainingSet:

@@ -7,7 +7,13 @@ from hypothesis import strategies as st
 
 from feeds.bars import TimeArray
 from ml.errors import TrainingError
-from ml.splits import chronological_parts, cut_moments, purged_parts, verify_parts
+from ml.splits import (
+    chronological_parts,
+    cut_moments,
+    expanding_folds,
+    purged_parts,
+    verify_parts,
+)
 
 FRACTIONS = (0.65, 0.10, 0.10, 0.15)
 START = np.datetime64("2024-01-01", "ms")
@@ -96,3 +102,85 @@ def test_a_label_known_too_late_is_refused() -> None:
 def test_no_rows_are_refused() -> None:
     with pytest.raises(TrainingError, match="found none"):
         chronological_parts(minutes(), minutes(), FRACTIONS)
+
+
+COUNTS = st.integers(1, 5)
+STOPS = st.floats(0.05, 0.5)
+
+
+@settings(deadline=None, max_examples=60)
+@given(seed=st.integers(0, 2**16), rows=st.integers(1, 300), count=COUNTS, stop=STOPS)
+def test_what_a_fold_learns_from_was_known_when_it_is_first_asked(
+    seed: int, rows: int, count: int, stop: float
+) -> None:
+    decided, known = random_rows(seed, rows)
+    folds = expanding_folds(decided, known, count, stop=stop)
+    assert len(folds) == count
+    for fold in folds:
+        named = [part for _, part in fold.items()]
+        for place, part in enumerate(named):
+            for later in named[place + 1 :]:
+                if len(part) and len(later):
+                    assert known[part].max() <= decided[later].min()
+                    assert decided[part].max() < decided[later].min()
+
+
+@settings(deadline=None, max_examples=60)
+@given(seed=st.integers(0, 2**16), rows=st.integers(1, 300), count=COUNTS, stop=STOPS)
+def test_every_row_after_the_first_stretch_is_judged_once(
+    seed: int, rows: int, count: int, stop: float
+) -> None:
+    decided, known = random_rows(seed, rows)
+    judged = np.concatenate([f.judge for f in expanding_folds(decided, known, count, stop=stop)])
+    first = np.sort(decided)[rows // (count + 1)]
+    assert sorted(judged) == np.flatnonzero(decided >= first).tolist()
+
+
+@settings(deadline=None, max_examples=60)
+@given(seed=st.integers(0, 2**16), rows=st.integers(1, 300), count=COUNTS, stop=STOPS)
+def test_a_fold_learns_from_the_whole_past_but_for_what_was_not_known(
+    seed: int, rows: int, count: int, stop: float
+) -> None:
+    decided, known = random_rows(seed, rows)
+    ordered = np.sort(decided)
+    for place, fold in enumerate(expanding_folds(decided, known, count, stop=stop), start=1):
+        bound = rows * place // (count + 1)
+        pause, start = ordered[int(bound * (1 - stop))], ordered[bound]
+        past = np.flatnonzero(decided < start)
+        known_in_time = known[past] <= np.where(decided[past] < pause, pause, start)
+        assert sorted([*fold.train, *fold.stop]) == past[known_in_time].tolist()
+
+
+@settings(deadline=None, max_examples=30)
+@given(seed=st.integers(0, 2**16), count=COUNTS)
+def test_the_order_of_rows_does_not_matter_to_folds(seed: int, count: int) -> None:
+    decided, known = random_rows(seed, 100)
+    order = np.random.default_rng(seed).permutation(100)
+    straight = expanding_folds(decided, known, count, stop=0.2)
+    shuffled = expanding_folds(decided[order], known[order], count, stop=0.2)
+    for one, other in zip(straight, shuffled, strict=True):
+        for (_, rows), (_, others) in zip(one.items(), other.items(), strict=True):
+            assert set(rows) == set(order[others])
+
+
+def test_folds_hold_stretches_of_as_many_rows_on_ever_longer_pasts() -> None:
+    decided = minutes(*range(400))
+    folds = expanding_folds(decided, decided, 3, stop=0.1)
+    assert [(len(f.train), len(f.stop), len(f.judge)) for f in folds] == [
+        (90, 10, 100),
+        (180, 20, 100),
+        (270, 30, 100),
+    ]
+
+
+def test_folds_of_several_symbols_are_cut_at_the_same_moment() -> None:
+    decided = np.concatenate([minutes(*range(300)), minutes(*range(300))])
+    for fold in expanding_folds(decided, decided, 2, stop=0.2):
+        for _, part in fold.items():
+            one, other = (decided[part[side]] for side in (part < 300, part >= 300))
+            np.testing.assert_array_equal(one, other)
+
+
+def test_folds_of_nothing_are_refused() -> None:
+    with pytest.raises(TrainingError, match="found none"):
+        expanding_folds(minutes(), minutes(), 3, stop=0.1)
