@@ -1,7 +1,8 @@
 """What all models share: scikit-learn's contract for a binary classifier."""
 
 from abc import abstractmethod
-from typing import Any, NoReturn, Self, TypeAlias
+from types import MappingProxyType
+from typing import Any, ClassVar, NoReturn, Self, TypeAlias
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -9,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from feeds.bars import FloatArray, IntArray
 from ml.base import FloatMatrix
+from ml.models.search_space import SearchSpace
 
 Validation: TypeAlias = tuple[FloatMatrix, IntArray] | None
 
@@ -19,14 +21,18 @@ class BinaryModel(ClassifierMixin, BaseEstimator):
     `__init__` only stores its keyword parameters, `fit` checks them and the data; what is
     learned ends in an underscore. Rows are finite float32, labels 0 or 1, both present.
     `validation=(X, y)` stops the learning early where a model learns in rounds; the others
-    ignore it. A subclass says how it learns (`_learn`) and answers (`_probability`).
+    ignore it. A subclass says how it learns (`_learn`) and answers (`_probability`), and between
+    which values a tuning may look for its parameters; the defaults lie between them.
 
     Attributes
     ----------
+    search_space : spans by the name of a parameter
     classes_ : the labels, [0, 1]
     n_features_in_ : features per row
     rows_used_ : training rows that were really learned from
     """
+
+    search_space: ClassVar[SearchSpace] = MappingProxyType({})
 
     classes_: IntArray
     n_features_in_: int

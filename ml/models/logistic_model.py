@@ -1,5 +1,7 @@
 """Logistic regression on standardised features: the straight line among the models."""
 
+from typing import ClassVar
+
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
@@ -7,6 +9,7 @@ from sklearn.preprocessing import StandardScaler
 from feeds.bars import FloatArray, IntArray
 from ml.base import FloatMatrix
 from ml.models.binary_model import BinaryModel, Validation
+from ml.models.search_space import SearchSpace, Span
 
 
 class LogisticModel(BinaryModel):
@@ -17,6 +20,8 @@ class LogisticModel(BinaryModel):
     C : inverse strength of the ridge penalty
     seed : handed on; this solver leaves nothing to chance
     """
+
+    search_space: ClassVar[SearchSpace] = {"C": Span(1e-4, 10.0, log=True)}
 
     scaler_: StandardScaler
     classifier_: LogisticRegression

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from copy import deepcopy
-from typing import Any, Self, cast
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from feeds.bars import FloatArray, IntArray
 from ml.base import FloatMatrix
 from ml.models.binary_model import BinaryModel, Validation, drawn_rows
+from ml.models.search_space import SearchSpace, Span
 
 _OPENMP = ThreadpoolController().select(user_api="openmp")
 _BATCH = 512  # rows per step of learning
@@ -42,6 +43,12 @@ class LSTMModel(BinaryModel):
     seed : of that draw, the first weights and the order of the batches
     jobs : threads while learning; answering takes one
     """
+
+    # Not steps: the warm-up of a segment holds as many bars as the default needs.
+    search_space: ClassVar[SearchSpace] = {
+        "hidden": Span(8, 96, log=True),
+        "learning_rate": Span(3e-4, 1e-2, log=True),
+    }
 
     network_: "_Network"
 

@@ -1,11 +1,14 @@
 """A random forest: many deep trees on random parts of rows and features."""
 
+from typing import ClassVar
+
 import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 
 from feeds.bars import FloatArray, IntArray
 from ml.base import FloatMatrix
 from ml.models.binary_model import BinaryModel, Validation
+from ml.models.search_space import SearchSpace, Span
 
 
 class RandomForestModel(BinaryModel):
@@ -19,6 +22,11 @@ class RandomForestModel(BinaryModel):
     seed : of the draws of rows and features
     jobs : threads while learning; answering takes one
     """
+
+    search_space: ClassVar[SearchSpace] = {
+        "max_depth": Span(3, 24),
+        "min_samples_leaf": Span(2, 200, log=True),
+    }
 
     forest_: RandomForestClassifier
 

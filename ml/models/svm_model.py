@@ -1,5 +1,7 @@
 """A support vector machine with radial kernel."""
 
+from typing import ClassVar
+
 import numpy as np
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.preprocessing import StandardScaler
@@ -9,6 +11,7 @@ from feeds.bars import FloatArray, IntArray
 from ml.base import FloatMatrix
 from ml.calibration import logistic
 from ml.models.binary_model import BinaryModel, Validation, drawn_rows
+from ml.models.search_space import SearchSpace, Span
 
 _CHUNK = 2048  # rows whose kernel against some 10^4 support vectors is held at a time: 160 MB
 
@@ -26,6 +29,8 @@ class SVMModel(BinaryModel):
         this many are drawn at random with the seed
     seed : of that draw
     """
+
+    search_space: ClassVar[SearchSpace] = {"C": Span(0.01, 10.0, log=True)}
 
     scaler_: StandardScaler
     classifier_: SVC

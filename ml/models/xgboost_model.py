@@ -1,7 +1,7 @@
 """Gradient-boosted trees (XGBoost)."""
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import xgboost
@@ -9,6 +9,7 @@ import xgboost
 from feeds.bars import FloatArray, IntArray
 from ml.base import FloatMatrix
 from ml.models.binary_model import BinaryModel, Validation
+from ml.models.search_space import SearchSpace, Span
 
 _PATIENCE = 30  # rounds without a better validation loss before the boosting stops
 
@@ -27,6 +28,12 @@ class XGBoostModel(BinaryModel):
     seed : of the draws of rows and features (80 % each per tree)
     jobs : threads while learning; answering takes one
     """
+
+    # Not max_rounds: the boosting stops itself.
+    search_space: ClassVar[SearchSpace] = {
+        "max_depth": Span(2, 10),
+        "learning_rate": Span(0.01, 0.3, log=True),
+    }
 
     booster_: xgboost.Booster
 
