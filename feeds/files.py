@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from feeds.atomic import atomic_path
 from feeds.bars import Bars
 from feeds.errors import BadFileError
-from feeds.gaps import FILL_LIMIT, to_bars
+from feeds.gaps import FILL_LIMIT
 from feeds.identity import (
     SYNTHETIC,
     Claim,
@@ -26,18 +26,12 @@ from feeds.identity import (
     settle_symbol,
     settle_timeframe,
 )
-from feeds.quality import (
-    QualityReport,
-    inspect_rows,
-    known_repairs,
-    refuse_defects,
-    repair_rows,
-    report_of,
-)
+from feeds.mending import RawBars
+from feeds.quality import QualityReport, known_repairs
 from feeds.rows import TIME_COLUMNS, VALUES, raw_rows, spellings
 from feeds.timeframe import Timeframe
 
-_METADATA_KEY = b"tandem"
+METADATA_KEY = b"tandem"  # in a Parquet file's metadata: JSON that says whose bars it holds
 _READ = (*TIME_COLUMNS, *VALUES, "symbol", "timeframe", "source")
 
 
@@ -82,20 +76,9 @@ def read_bars(
     rows = raw_rows(contents.table, path.name)
     claims = _claims(contents, path, Claim("the command", symbol, timeframe))
     timeframe = settle_timeframe(claims, rows["timestamp"].to_numpy("datetime64[ms]"), path.name)
-    sound, done = repair_rows(rows, timeframe, repairs)
-    refuse_defects(inspect_rows(sound, timeframe), path.name, repairs)
-    if sound.empty:
-        raise BadFileError(f"{path.name}: no row is left after the repairs")
-    bars = to_bars(
-        sound,
-        settle_symbol(claims, path.name),
-        timeframe,
-        fill_limit=fill_limit,
-        synthetic=contents.synthetic,
-    )
-    defects = inspect_rows(rows, timeframe) if done else ()
-    report = report_of(bars, source=path.name, rows_read=len(rows), defects=defects, repairs=done)
-    return bars, report
+    symbol = settle_symbol(claims, path.name)
+    raw = RawBars(rows, symbol, timeframe, path.name, contents.synthetic)
+    return raw.mended(repairs, fill_limit=fill_limit)
 
 
 def write_bars(bars: Bars, path: Path) -> None:
@@ -119,6 +102,26 @@ def write_bars(bars: Bars, path: Path) -> None:
             write(frame, bars, draft)
     except OSError as error:
         raise BadFileError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def write_table(frame: pd.DataFrame, said: Mapping[str, object], path: Path) -> None:
+    """Write a frame with `timestamp` and OHLCV to a Parquet file, and in its metadata what is said.
+
+    `said` has at least `symbol` and `timeframe`.
+    """
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    metadata = {**(table.schema.metadata or {}), METADATA_KEY: json.dumps(said).encode()}
+    pq.write_table(table.replace_schema_metadata(metadata), path, compression="zstd")
+
+
+def refuse_output(path: Path) -> None:
+    """Refuse a path at which bars cannot be kept: before the work, not after it.
+
+    Raises
+    ------
+    BadFileError
+    """
+    _of_suffix(path, _WRITERS)
 
 
 def _claims(contents: _Contents, path: Path, command: Claim) -> list[Claim]:
@@ -150,7 +153,7 @@ def _read_parquet(path: Path) -> _Contents:
     schema = file.schema_arrow
     spelled = spellings(schema.names, path.name)
     table = file.read(columns=[spelled[name] for name in _READ if name in spelled])
-    said = json.loads((schema.metadata or {}).get(_METADATA_KEY, b"{}"))
+    said = json.loads((schema.metadata or {}).get(METADATA_KEY, b"{}"))
     return _Contents(_plain(table.to_pandas(ignore_metadata=True), spelled), said)
 
 
@@ -171,9 +174,7 @@ def _write_parquet(frame: pd.DataFrame, bars: Bars, path: Path) -> None:
     said = {"symbol": bars.symbol, "timeframe": str(bars.timeframe)}
     if bars.synthetic:
         said["source"] = SYNTHETIC
-    table = pa.Table.from_pandas(frame, preserve_index=False)
-    metadata = {**(table.schema.metadata or {}), _METADATA_KEY: json.dumps(said).encode()}
-    pq.write_table(table.replace_schema_metadata(metadata), path, compression="zstd")
+    write_table(frame, said, path)
 
 
 def _write_csv(frame: pd.DataFrame, bars: Bars, path: Path) -> None:
