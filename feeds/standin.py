@@ -7,9 +7,8 @@ The real ccxt client talks to it when its urls say so, and notices no difference
 """
 
 import asyncio
-import json
+import socket
 from collections.abc import Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from threading import Thread
@@ -25,6 +24,7 @@ from feeds.standin_market import Json, Query, Recording, RefusalError
 
 HOST = "127.0.0.1"
 BASE = "/api/v3"
+SHUTDOWN_SECONDS = 0.1  # what answers in the making are given at the end
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -73,10 +73,13 @@ class StandIn:
         self._most_rows = most_rows
 
     def __enter__(self) -> Self:
-        started: Future[tuple[str, asyncio.Event, asyncio.AbstractEventLoop]] = Future()
-        self._thread = Thread(target=self._run, args=(started,), name="stand-in", daemon=True)
+        listener = socket.create_server((HOST, 0))
+        self.url = f"http://{HOST}:{listener.getsockname()[1]}{BASE}"
+        # The plain loop, whatever the program has installed: tests guard the sockets of this one.
+        self._loop = asyncio.SelectorEventLoop()
+        self._stopping = asyncio.Event()
+        self._thread = Thread(target=self._run, args=(listener,), name="stand-in", daemon=True)
         self._thread.start()
-        self.url, self._stopped, self._loop = started.result()
         return self
 
     def __exit__(
@@ -85,7 +88,7 @@ class StandIn:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._loop.call_soon_threadsafe(self._stopped.set)
+        self._loop.call_soon_threadsafe(self._stopping.set)
         self._thread.join()
 
     def add_fault(self, fault: Fault) -> None:
@@ -100,27 +103,21 @@ class StandIn:
         """List a symbol as `TRADING`, `BREAK`, `HALT`, … from now on."""
         self._recording.set_status(symbol, status)
 
-    def _run(self, started: "Future[tuple[str, asyncio.Event, asyncio.AbstractEventLoop]]") -> None:
-        # The plain loop, whatever the program has installed: tests guard the sockets of this one.
-        with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
-            try:
-                runner.run(self._serve(started))
-            except OSError as error:
-                started.set_exception(error)
+    def _run(self, listener: socket.socket) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._serve(listener))
 
-    async def _serve(
-        self, started: "Future[tuple[str, asyncio.Event, asyncio.AbstractEventLoop]]"
-    ) -> None:
+    async def _serve(self, listener: socket.socket) -> None:
         app = web.Application()
         app.router.add_get(f"{BASE}/{{path:.*}}", self._answer)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        # Who hangs up is not answered, and who still waits at the end does so in vain.
+        runner = web.AppRunner(
+            app, access_log=None, handler_cancellation=True, shutdown_timeout=SHUTDOWN_SECONDS
+        )
         await runner.setup()
         try:
-            await web.TCPSite(runner, HOST, 0).start()
-            stopped = asyncio.Event()
-            port = runner.addresses[0][1]
-            started.set_result((f"http://{HOST}:{port}{BASE}", stopped, asyncio.get_running_loop()))
-            await stopped.wait()
+            await web.SockSite(runner, listener).start()
+            await self._stopping.wait()
         finally:
             await runner.cleanup()
 
@@ -129,13 +126,11 @@ class StandIn:
         fault = self._faults.next_for(path)
         self.requests.append(Asked(path, query, fault.kind if fault else None))
         try:
-            body = json.dumps(self._content(path, query, fault))
+            answer = web.json_response(self._content(path, query, fault))
         except RefusalError as refusal:
-            answer = {"code": refusal.code, "msg": refusal.message}
-            return web.json_response(answer, status=refusal.status)
-        if fault is not None:
-            return await spoiled(request, fault, body)
-        return web.Response(text=body, content_type="application/json")
+            refused = {"code": refusal.code, "msg": refusal.message}
+            answer = web.json_response(refused, status=refusal.status)
+        return answer if fault is None else await spoiled(request, fault, answer)
 
     def _content(self, path: str, query: Query, fault: Fault | None) -> Json:
         now = (self._clock.now() - _EPOCH) // timedelta(milliseconds=1)

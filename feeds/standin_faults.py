@@ -120,15 +120,18 @@ class _Waiting:
 
 
 def spoil_rows(rows: list[T], fault: Fault | None) -> list[T]:
-    """Return what a fault leaves of a page of rows."""
+    """Return what a fault leaves of a page of rows.
+
+    >>> spoil_rows([1, 2, 3, 4], Fault(FaultKind.MISSING_ROWS, rows=1))
+    [1, 3, 4]
+    """
     match fault:
-        case Fault(kind=FaultKind.EMPTY):
-            return []
         case Fault(kind=FaultKind.SHORT_PAGE, rows=kept):
             return rows[:kept]
         case Fault(kind=FaultKind.MISSING_ROWS, rows=missing):
-            first = max(1, (len(rows) - missing) // 2)  # the edges stay
-            return rows[:first] + rows[min(first + missing, max(first, len(rows) - 1)) :]
+            missing = max(0, min(missing, len(rows) - 2))  # the edges stay
+            first = (len(rows) - missing) // 2
+            return rows[:first] + rows[first + missing :]
         case Fault(kind=FaultKind.REPEATED_ROWS, rows=repeated):
             return [row for row in rows[:repeated] for _ in range(2)] + rows[repeated:]
         case Fault(kind=FaultKind.REVERSED_PAGE):
@@ -164,26 +167,31 @@ _ANSWERS = {
 _ASK_LATER = (FaultKind.TOO_MANY_REQUESTS, FaultKind.BANNED)
 
 
-async def spoiled(request: web.Request, fault: Fault, body: str) -> web.StreamResponse:
-    """Return what a fault leaves of the answer `body`."""
-    if fault.kind in _ANSWERS:
-        status, content_type, text = _ANSWERS[fault.kind]
-        headers = {"Retry-After": f"{fault.seconds:g}"} if fault.kind in _ASK_LATER else {}
-        return web.Response(status=status, text=text, content_type=content_type, headers=headers)
+async def spoiled(request: web.Request, fault: Fault, answer: web.Response) -> web.StreamResponse:
+    """Return what a fault leaves of an answer."""
+    body = answer.text or ""
     match fault.kind:
+        case kind if kind in _ANSWERS:
+            return _other_answer(fault)
+        case FaultKind.EMPTY:
+            return web.Response(text="[]", content_type=_JSON)
         case FaultKind.CUT_JSON:
-            body = body[: len(body) // 2]
+            return web.Response(text=body[: len(body) // 2], content_type=_JSON)
         case FaultKind.CUT_BODY:
             return await _cut_short(request, body)
         case FaultKind.RESET:
             _reset(request)
         case FaultKind.SLOW:
             await asyncio.sleep(fault.seconds)
-        case FaultKind.EMPTY:
-            body = "[]"
         case _:
             pass  # it spoiled the rows
-    return web.Response(text=body, content_type=_JSON)
+    return answer
+
+
+def _other_answer(fault: Fault) -> web.Response:
+    status, content_type, text = _ANSWERS[fault.kind]
+    headers = {"Retry-After": f"{fault.seconds:g}"} if fault.kind in _ASK_LATER else {}
+    return web.Response(status=status, text=text, content_type=content_type, headers=headers)
 
 
 async def _cut_short(request: web.Request, body: str) -> web.StreamResponse:

@@ -9,6 +9,7 @@ import numpy as np
 
 from feeds.bars import PRICES, Bars, FloatArray, IntArray
 from feeds.errors import BadBarsError, BadTimeframeError, UnknownMarketError
+from feeds.symbol import normalise_symbol
 
 Json: TypeAlias = Any
 Query: TypeAlias = Mapping[str, str]
@@ -16,11 +17,14 @@ Row: TypeAlias = list[Any]  # of klines: open time, prices and volume as text, c
 
 INTERVALS = ("1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d")
 USUAL_ROWS = 500  # of klines, where no limit is asked for
-MIN_NOTIONAL = "5"
 MOST_DECIMALS = 8
+MIN_NOTIONAL = {"BTC": "0.0001", "ETH": "0.001", "BNB": "0.01"}  # in quote units
+USUAL_MIN_NOTIONAL = "5"
+HUGE = "1000000000"  # the largest price and quantity
 
-# A number in a query, as Binance checks it.
+# A number in a query, as the exchange checks it; the largest is more than the grid can hold.
 _WHOLE = re.compile(r"[0-9]{1,20}", re.ASCII)
+_LARGEST = int(np.iinfo(np.int64).max)
 
 
 class RefusalError(Exception):
@@ -46,28 +50,32 @@ def market_id(symbol: str) -> str:
 class _Series:
     """The bars of one symbol and interval that were really traded."""
 
-    step: int
-    time: IntArray
+    step: int  # ms
+    time: IntArray  # ms
     prices: FloatArray  # (bars, open high low close)
     volume: FloatArray
-    decimals: int
+    price_decimals: int
+    volume_decimals: int
 
     @classmethod
     def of(cls, bars: Bars) -> "_Series":
-        prices = np.stack([getattr(bars, name)[~bars.filled] for name in PRICES], axis=1)
+        real = ~bars.filled
+        prices = np.stack([getattr(bars, name)[real] for name in PRICES], axis=1)
+        volume = bars.volume[real]
         return cls(
             step=bars.timeframe.ms,
-            time=bars.time[~bars.filled].astype(np.int64),
+            time=bars.time[real].astype(np.int64),
             prices=prices,
-            volume=bars.volume[~bars.filled],
-            decimals=decimals_of(prices),
+            volume=volume,
+            price_decimals=decimals_of(prices),
+            volume_decimals=decimals_of(volume),
         )
 
     def row(self, i: int, now: int) -> Row:
-        """Return bar `i` as it stands at `now`, in ms; what was not recorded is 0."""
+        """Return bar `i` as it stands at `now` (ms); what was not recorded is 0."""
         opened = int(self.time[i])
         part = min(1.0, (now - opened) / self.step)
-        prices = self._forming(i, part) if part < 1 else self.prices[i].tolist()
+        prices = self.prices[i].tolist() if part == 1 else self._forming(i, part)
         texts = map(plain, [*prices, float(self.volume[i]) * part])
         return [opened, *texts, opened + self.step - 1, "0", 0, "0", "0", "0"]
 
@@ -75,17 +83,13 @@ class _Series:
         """Return the prices of bar `i` when `part` of it is over.
 
         It is taken to walk from its open to its low, its high and its close, a third of the time
-        each: so the range only grows, and what is served last is never what stays.
+        each, so that its range grows and its close moves as those of a real one do.
         """
         open_, high, low, close = self.prices[i].tolist()
-        walk = np.interp([part, 1 / 3, 2 / 3], [0, 1 / 3, 2 / 3, 1], [open_, low, high, close])
-        now, *turns = np.clip(walk.round(self.decimals), low, high).tolist()
-        seen = [
-            open_,
-            now,
-            *(turn for turn, at in zip(turns, (1, 2), strict=True) if part > at / 3),
-        ]
-        return [open_, max(seen), min(seen), now]
+        price = float(np.interp(3 * part, [0, 1, 2, 3], [open_, low, high, close]))
+        price = min(max(price, low), high)
+        seen = [open_, price, *([low] if 3 * part > 1 else []), *([high] if 3 * part > 2 else [])]
+        return [open_, max(seen), min(seen), price]
 
 
 class Recording:
@@ -98,19 +102,19 @@ class Recording:
             self._add(bars)
 
     def _add(self, bars: Bars) -> None:
-        interval = str(bars.timeframe)
-        key = (market_id(bars.symbol), interval)
+        symbol, interval = normalise_symbol(bars.symbol), str(bars.timeframe)
+        key = (market_id(symbol), interval)
         if interval not in INTERVALS:
             raise BadTimeframeError(
                 f"a recording must have a timeframe of the exchange ({', '.join(INTERVALS)}), "
-                f"found {interval} of {bars.symbol}"
+                f"found {interval} of {symbol}"
             )
         if key in self._series:
             raise BadBarsError(
-                f"a recording must hold each market once, found {bars.symbol} {interval} twice"
+                f"a recording must hold each market once, found {symbol} {interval} twice"
             )
         self._series[key] = _Series.of(bars)
-        self._symbols[bars.symbol] = "TRADING"
+        self._symbols[symbol] = "TRADING"
 
     def set_status(self, symbol: str, status: str) -> None:
         """Let `exchangeInfo` say from now on that a symbol is `TRADING`, `BREAK`, `HALT`, …"""
@@ -132,9 +136,10 @@ class Recording:
 
     def _listed(self, symbol: str) -> Json:
         base, quote = symbol.split("/")
-        kept = [series for key, series in self._series.items() if key[0] == market_id(symbol)]
-        tick = step_of(max(series.decimals for series in kept))
-        lot = step_of(max(decimals_of(series.volume) for series in kept))
+        recorded = [series for key, series in self._series.items() if key[0] == market_id(symbol)]
+        tick = step_of(max(series.price_decimals for series in recorded))
+        lot = step_of(max(series.volume_decimals for series in recorded))
+        notional = MIN_NOTIONAL.get(quote, USUAL_MIN_NOTIONAL)
         return {
             "symbol": market_id(symbol),
             "status": self._symbols[symbol],
@@ -148,19 +153,9 @@ class Recording:
             "isMarginTradingAllowed": False,
             "permissions": ["SPOT"],
             "filters": [
-                {
-                    "filterType": "PRICE_FILTER",
-                    "minPrice": tick,
-                    "maxPrice": "1000000000",
-                    "tickSize": tick,
-                },
-                {
-                    "filterType": "LOT_SIZE",
-                    "minQty": lot,
-                    "maxQty": "1000000000",
-                    "stepSize": lot,
-                },
-                {"filterType": "NOTIONAL", "minNotional": MIN_NOTIONAL},
+                _filter("PRICE_FILTER", minPrice=tick, maxPrice=HUGE, tickSize=tick),
+                _filter("LOT_SIZE", minQty=lot, maxQty=HUGE, stepSize=lot),
+                _filter("NOTIONAL", minNotional=notional),
             ],
         }
 
@@ -198,6 +193,10 @@ class Recording:
         return self._series[symbol, interval]
 
 
+def _filter(kind: str, **limits: str) -> Json:
+    return {"filterType": kind, **limits}
+
+
 def _until(time: IntArray, moment: int) -> int:
     return int(np.searchsorted(time, moment, side="right"))
 
@@ -219,7 +218,7 @@ def _whole(query: Query, name: str) -> int | None:
             -1100,
             f"Illegal characters found in parameter '{name}'; legal range is '^{_WHOLE.pattern}$'.",
         )
-    return int(query[name])
+    return min(int(query[name]), _LARGEST)
 
 
 def plain(number: float) -> str:
