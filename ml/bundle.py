@@ -5,6 +5,9 @@ one file per member, and the text file `current` names the version in force. A v
 under another name and renamed when it is whole, and `current` is replaced in one step: whenever
 the writer is stopped, a reader finds the old version or the new one.
 
+The bars that it was trained on lie beside the members, in `bars/`, so that the version can be
+extended: `ml.bundle_bars`. Nothing that only serves reads them.
+
 Every file's SHA-256 is in the manifest, and the manifest's is in the name of the version. They
 prove damage, not intent: whoever can write the folder can write digests too. What a planted file
 can *not* do is run code, see `ml.member_files`; that a library written in C survives whatever is
@@ -12,19 +15,21 @@ planted for it nobody promises, so take bundles from people you trust.
 """
 
 import fcntl
-import hashlib
 import json
-import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from feeds.atomic import atomic_text
+from feeds.bars import Bars
+from feeds.errors import BadFileError
+from ml.bundle_bars import KeptBars, write_kept
+from ml.bundle_files import damaged, read_file, read_recorded, sha256, sync_folder, write_file
 from ml.ensemble import Ensemble
 from ml.errors import (
     BundleDamagedError,
@@ -32,7 +37,7 @@ from ml.errors import (
     BundleMismatchError,
     BundleMissingError,
 )
-from ml.manifest import FORMAT, Contents, Manifest, MemberRecord
+from ml.manifest import FORMAT, Contents, Manifest
 from ml.member_files import member_bytes, member_record, read_member
 
 DEFAULT_PATH = Path("models/crypto_scalping_ensemble")
@@ -52,31 +57,52 @@ class Bundle:
     Attributes
     ----------
     digest : SHA-256 of the stored manifest, and so of everything; empty if it was never stored
+    kept : the bars that it was trained on, not read yet, and the folder of its version
     """
 
     ensemble: Ensemble
     manifest: Manifest
     digest: str = ""
+    kept: KeptBars = field(default_factory=KeptBars)
 
 
-def save_bundle(ensemble: Ensemble, manifest: Manifest, path: Path) -> Path:
+def save_bundle(
+    ensemble: Ensemble,
+    manifest: Manifest,
+    path: Path,
+    *,
+    bars: Sequence[Bars] = (),
+    extends: Bundle | None = None,
+) -> Path:
     """Add a version to the bundle at `path` and put it in force; return its folder.
 
-    The last VERSIONS_KEPT versions are kept. Writers take turns.
+    The last VERSIONS_KEPT versions are kept, the one that was in force among them. Writers take
+    turns.
+
+    Parameters
+    ----------
+    bars : that it was trained on, to be kept; those that the manifest knows, or none
+    extends : what must still be in force, because the new version is made of it
 
     Raises
     ------
     BundleError
-        If a member cannot be stored or the folder cannot be written.
+        If a member cannot be stored, the folder cannot be written, or another version than
+        `extends` has come in force.
     """
+    if bars and {each.symbol: each.digest() for each in bars} != manifest.data_digests:
+        raise ValueError("the bars to keep must be those that the manifest says it was trained on")
     refuse_target(path)
     try:
         with _only_writer(path):
-            version = _write_version(ensemble, manifest, path)
+            before = _name_in_force(path)
+            if extends is not None and extends.kept.version.name != before:
+                raise BundleError(_overtaken(path, before))
+            version = _write_version(ensemble, manifest, path, bars)
             atomic_text(path / _CURRENT, version.name)
-            _drop_old(path, version)
+            _drop_old(path, {version.name, before})
             return version
-    except OSError as error:
+    except (OSError, BadFileError) as error:
         raise BundleError(f"{path}: the bundle cannot be written: {error}") from error
 
 
@@ -97,12 +123,13 @@ def load_bundle(path: Path) -> Bundle:
     """
     refuse_pickle(path)
     version = _version_in_force(path)
-    data = _read(version / _MANIFEST)
-    digest = _sha256(data)
+    data = read_file(version / _MANIFEST)
+    digest = sha256(data)
     if digest[:16] != version.name[-16:]:
-        raise _damaged(version / _MANIFEST)
+        raise damaged(version / _MANIFEST)
     contents = _contents(version / _MANIFEST, data)
-    return Bundle(_ensemble(version, contents), contents.manifest, digest)
+    kept = KeptBars(version, contents.bars)
+    return Bundle(_ensemble(version, contents), contents.manifest, digest, kept)
 
 
 def refuse_pickle(path: Path) -> None:
@@ -153,56 +180,52 @@ def _only_writer(path: Path) -> Iterator[None]:
         yield
 
 
-def _write_version(ensemble: Ensemble, manifest: Manifest, path: Path) -> Path:
+def _name_in_force(path: Path) -> str:
+    """Return the name of the version in force; empty if there is none or nobody can tell."""
+    current = path / _CURRENT
+    return current.read_text("ascii", "replace") if current.is_file() else ""
+
+
+def _overtaken(path: Path, now: str) -> str:
+    return (
+        f"{path}: version {now or 'none'} came in force while another one was being extended, and "
+        f"would be lost under it; update again"
+    )
+
+
+def _write_version(
+    ensemble: Ensemble, manifest: Manifest, path: Path, bars: Sequence[Bars]
+) -> Path:
     draft = path / f"new{_DRAFT}"
     draft.mkdir()
     records = []
     for member in ensemble.members:
         data = member_bytes(member)
-        records.append(member_record(member, _sha256(data)))
-        _write(draft / records[-1].file, data)
-    text = _json(ensemble, manifest, tuple(records))
-    _write(draft / _MANIFEST, text)
-    _sync_folder(draft)
-    version = path / f"{manifest.created_at:%Y%m%dT%H%M%SZ}-{_sha256(text)[:16]}"
-    if not version.exists():  # else the digest says that it is the same
-        draft.rename(version)
-    _sync_folder(path)
-    return version
-
-
-def _json(ensemble: Ensemble, manifest: Manifest, records: tuple[MemberRecord, ...]) -> bytes:
+        records.append(member_record(member, sha256(data)))
+        write_file(draft / records[-1].file, data)
     contents = Contents(
         manifest=manifest,
         base_rate=ensemble.base_rate,
-        members=records,
+        members=tuple(records),
         left_out=dict(ensemble.left_out),
+        bars=write_kept(bars, draft),
     )
-    return contents.model_dump_json(indent=1).encode()
+    text = contents.model_dump_json(indent=1).encode()
+    write_file(draft / _MANIFEST, text)
+    sync_folder(draft)
+    version = path / f"{manifest.created_at:%Y%m%dT%H%M%SZ}-{sha256(text)[:16]}"
+    if not version.exists():  # else the digest says that it is the same
+        draft.rename(version)
+    sync_folder(path)
+    return version
 
 
-def _write(file: Path, data: bytes) -> None:
-    with file.open("wb") as out:
-        out.write(data)
-        out.flush()
-        os.fsync(out.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the names in the folder last through a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _drop_old(path: Path, version: Path) -> None:
-    """Delete all but the latest versions and the one in force, each under a draft's name first."""
-    others = sorted(
-        (f for f in path.iterdir() if _VERSION.fullmatch(f.name) and f != version), reverse=True
-    )
-    for old in others[VERSIONS_KEPT - 1 :]:
+def _drop_old(path: Path, needed: set[str]) -> None:
+    """Delete all but the needed and the latest versions, each under a draft's name first."""
+    found = {f for f in path.iterdir() if _VERSION.fullmatch(f.name)}
+    kept = {f for f in found if f.name in needed}
+    others = sorted(found - kept, reverse=True)
+    for old in others[VERSIONS_KEPT - len(kept) :]:
         shutil.rmtree(old.rename(old.with_name(old.name + _DRAFT)))
 
 
@@ -214,7 +237,7 @@ def _version_in_force(path: Path) -> Path:
         raise BundleMissingError(f"{path}: no bundle there; train one with train_ml_ensemble.py")
     if not path.is_dir():
         raise BundleError(f"{path}: a bundle is a folder, this is a file")
-    name = _read(path / _CURRENT).decode("ascii", "replace")
+    name = read_file(path / _CURRENT).decode("ascii", "replace")
     if not (_VERSION.fullmatch(name) and (path / name).is_dir()):
         raise BundleDamagedError(
             f"{path / _CURRENT}: must name a version that is there, found {name[:40]!r}"
@@ -224,25 +247,6 @@ def _version_in_force(path: Path) -> Path:
 
 def _holds_versions(path: Path) -> bool:
     return any(f.name == _CURRENT or _VERSION.fullmatch(f.name) for f in path.iterdir())
-
-
-def _read(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        reason = error.strerror or error
-        raise BundleDamagedError(f"{file}: the bundle's file cannot be read: {reason}") from error
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-def _damaged(file: Path) -> BundleDamagedError:
-    return BundleDamagedError(
-        f"{file}: the file is damaged, its SHA-256 is not the recorded one; train again or "
-        f"restore it"
-    )
 
 
 def _contents(file: Path, data: bytes) -> Contents:
@@ -264,9 +268,7 @@ def _contents(file: Path, data: bytes) -> Contents:
 def _ensemble(version: Path, contents: Contents) -> Ensemble:
     members, left_out = [], dict(contents.left_out)
     for record in contents.members:
-        data = _read(version / record.file)
-        if _sha256(data) != record.sha256:
-            raise _damaged(version / record.file)
+        data = read_recorded(version / record.file, record.sha256)
         try:
             members.append(read_member(record, data))
         except ImportError as error:

@@ -50,6 +50,7 @@ UtcMoment: TypeAlias = Annotated[
     AwareDatetime, BeforeValidator(_aware), AfterValidator(lambda moment: moment.astimezone(UTC))
 ]
 Facts: TypeAlias = dict[str, JsonValue]
+_BarsFile: TypeAlias = Annotated[str, Field(pattern=r"^[A-Z0-9]+-[A-Z0-9]+_\d+[mhd]\.parquet$")]
 
 
 def library_versions() -> dict[str, str]:
@@ -152,6 +153,8 @@ class Contents(_Frozen):
     Attributes
     ----------
     left_out : members that could not be stored because they were not there, and why
+    bars : name and SHA-256 of the files of bars, in the order of the training; empty in bundles
+        from before they were kept
     """
 
     format: Literal[1] = FORMAT
@@ -159,6 +162,7 @@ class Contents(_Frozen):
     base_rate: float
     members: tuple[MemberRecord, ...]
     left_out: dict[str, str]
+    bars: dict[_BarsFile, str] = Field(default_factory=dict)
 
 
 def check_serves(
