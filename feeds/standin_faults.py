@@ -69,10 +69,10 @@ class Fault:
                 f"the probability of a fault must be above 0 and at most 1, "
                 f"found {self.probability}"
             )
-        if self.times is not None and self.times < 1:
-            raise ValueError(f"a fault must happen at least once, found times={self.times}")
-        if min(self.skip, self.seconds, self.rows) < 0:
-            raise ValueError(f"skip, seconds and rows of a fault must be 0 or more, found {self}")
+        for name, least in (("times", 1), ("skip", 0), ("seconds", 0), ("rows", 1)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise ValueError(f"{name} of a fault must be {least} or more, found {value}")
 
 
 class FaultPlan:
