@@ -107,7 +107,7 @@ class Ensemble:
         matrix = np.array(list(votes.by_name.values()), np.float64)
         matrix = matrix.reshape(len(votes.by_name), len(samples))
         weights = np.array([m.weight for m in self.members if m.name in votes.by_name], np.float64)
-        probability = _weighted_mean(matrix, weights)
+        probability = weighted_mean(matrix, weights)
         silent = ~np.isfinite(probability)
         reason = _nobody(votes)
         return PredictionTable(
@@ -119,8 +119,14 @@ class Ensemble:
         )
 
 
-def _weighted_mean(votes: FloatArray, weights: FloatArray) -> FloatArray:
-    """Return (n,): the mean over the members that answered, NaN where none did."""
+def weighted_mean(votes: FloatArray, weights: FloatArray) -> FloatArray:
+    """Return (n,): the mean over the members that answered, NaN where none did.
+
+    Parameters
+    ----------
+    votes : (members, n), NaN where a member did not answer
+    weights : (members,), above 0
+    """
     share = np.where(np.isfinite(votes), weights[:, None], 0.0)
     total = share.sum(axis=0)
     mean = np.full(votes.shape[1], np.nan)
