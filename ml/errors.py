@@ -2,6 +2,7 @@
 
 MLError
 ├── TrainingError        the training data cannot teach (too few rows, one class, …)
+├── TuningError          the trials of a tuning cannot be kept
 ├── BundleError          a bundle cannot be read or written
 │   ├── BundleMissingError   there is none at the path
 │   ├── BundleDamagedError   a digest or a format does not hold
@@ -16,6 +17,10 @@ class MLError(Exception):
 
 class TrainingError(MLError):
     """The training data cannot teach."""
+
+
+class TuningError(MLError):
+    """The trials of a tuning cannot be kept."""
 
 
 class BundleError(MLError):

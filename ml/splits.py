@@ -85,8 +85,8 @@ def expanding_folds(
 ) -> list[Fold]:
     """Return `count` folds, each judged on the next stretch and learning from all before it.
 
-    `count + 1` stretches of as many rows each are cut at moments that hold for all symbols; the
-    first is only learned from.
+    The older half of the rows is only learned from; the other half is cut into `count` stretches
+    of as many rows each, at moments that hold for all symbols.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def expanding_folds(
     if not len(decided_at):
         raise TrainingError("rows are needed to fold them in time, found none")
     ordered = np.sort(decided_at)
-    bounds = [len(ordered) * number // (count + 1) for number in range(1, count + 1)]
+    bounds = [len(ordered) * (count + number) // (2 * count) for number in range(count)]
     folds = []
     for bound, end in zip(bounds, np.append(ordered[bounds[1:]], _FOREVER), strict=True):
         rows = np.flatnonzero(decided_at < end)

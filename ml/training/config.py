@@ -22,6 +22,10 @@ class TrainingConfig(Section):
     fractions : shares of the time for fitting, early stopping, calibration and test
     max_rows : rows of all parts together; more are thinned evenly in time
     jobs : threads a model may use
+    optimize : whether the models' parameters are looked for before the training
+    trials : of each member, its defaults among them, when they are
+    tuning_folds : parts of the train part that a trial is judged on
+    tuning_rows : rows of the train part that a trial sees; more are thinned evenly in time
     """
 
     label: Literal["horizon", "barrier"] = "horizon"
@@ -32,6 +36,10 @@ class TrainingConfig(Section):
     fractions: tuple[float, float, float, float] = (0.65, 0.10, 0.10, 0.15)
     max_rows: int = Field(200_000, ge=1000)
     jobs: int = Field(2, ge=1, le=64)
+    optimize: bool = False
+    trials: int = Field(20, ge=1, le=1000)
+    tuning_folds: int = Field(3, ge=1, le=20)
+    tuning_rows: int = Field(20_000, ge=500)
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

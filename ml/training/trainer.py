@@ -1,9 +1,9 @@
 """From a training set to a calibrated ensemble.
 
 1. The rows are divided in time, purged by known_at (`ml.splits`), and each part is checked.
-2. Each member learns from the train part: tabular ones with SMOTE (`ml.training.balance`), sequence
-   models from the rows as they are, weighing the classes themselves. The stop part, at natural
-   frequencies, ends the learning of members that learn in rounds.
+2. Each member learns from the train part, the stop part ends the learning of those that learn in
+   rounds (`ml.training.fitting`). A member that has learned is kept, so that a training which is
+   interrupted need not be done again (`ml.training.checkpoints`).
 3. Each member is calibrated on the calibrate part, at natural frequencies. The share of ones in
    all three parts is the base rate from which the ensemble shifts the prior to 0.5.
 
@@ -13,30 +13,24 @@ one, training may not.
 
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.utils.validation import has_fit_parameter
 
-from feeds.bars import IntArray
-from ml.base import FloatMatrix, Model
+from feeds.progress import progress
+from ml.base import Model
 from ml.calibration import PlattCalibrator
 from ml.ensemble import Ensemble, Member
-from ml.errors import TrainingError
-from ml.models.binary_model import drawn_rows
 from ml.splits import Parts, chronological_parts
+from ml.training.checkpoints import Checkpoints
 from ml.training.config import TrainingConfig
 from ml.training.data_pipeline import TrainingSet
+from ml.training.fitting import MIN_OF_CLASS, Lesson, Material, MemberReport, check_rows
 
 log = logging.getLogger("tandem.ml")
-
-MIN_ROWS = 20  # of a part
-MIN_OF_CLASS = 5  # rows of either class, of a part that is learned from
-
-Rows = tuple[FloatMatrix, IntArray]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,16 +41,6 @@ class PartReport:
     positive_rate: float
     first: str
     last: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MemberReport:
-    """One member: rows it was given, those that SMOTE invented, those within its cap, time."""
-
-    rows: int
-    synthetic_rows: int
-    rows_used: int
-    seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,22 +74,13 @@ class Trained:
     report: TrainingReport
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Material:
-    """What members learn from: rows as they are, and the tabular ones with SMOTE."""
-
-    train: TrainingSet
-    stop: TrainingSet
-    calibrate: TrainingSet
-    grown: Rows
-
-
 def train(
     rows: TrainingSet,
     config: TrainingConfig,
     models: Mapping[str, tuple[float, Model]],
     *,
     seed: int,
+    kept: Checkpoints | None = None,
 ) -> Trained:
     """Return the calibrated ensemble of `models`, which themselves are left as they are.
 
@@ -115,6 +90,7 @@ def train(
     config : its fractions are used
     models : name -> (weight, model that has not learned)
     seed : of the rows that SMOTE invents
+    kept : where members are kept and taken up; None to keep none
 
     Raises
     ------
@@ -123,8 +99,14 @@ def train(
     """
     parts = chronological_parts(rows.decided_at, rows.known_at, config.fractions)
     _check(parts, rows)
-    material = _material(rows, parts, seed)
-    fitted = {name: _member(name, *models[name], material) for name in models}
+    material = Material.from_rows(
+        rows.take(parts.train), rows.take(parts.stop), rows.take(parts.calibrate), seed=seed
+    )
+    fitted: dict[str, tuple[Member, MemberReport]] = {}
+    with progress("training", total=len(models), unit="members") as advance:
+        for name, (weight, model) in models.items():
+            fitted[name] = _member(name, weight, model, material, kept)
+            advance()
     base_rate = _base_rate(material)
     ensemble = Ensemble(tuple(member for member, _ in fitted.values()), base_rate)
     report = TrainingReport(
@@ -136,75 +118,50 @@ def train(
     return Trained(ensemble, parts, report)
 
 
-def _base_rate(material: _Material) -> float:
+def _base_rate(material: Material) -> float:
     """Return the share of ones in all that was learned from, at natural frequencies.
 
     One stretch of time may be quiet or wild; the longest one says best how common ones are.
     """
-    seen = (material.train, material.stop, material.calibrate)
+    seen = (material.train, material.stop, material.held_out)
     return float(np.concatenate([part.y for part in seen]).mean())
 
 
 def _check(parts: Parts, rows: TrainingSet) -> None:
     for name, part in parts.items():
         needed = 0 if name == "test" else MIN_OF_CLASS
-        ones = int(rows.y[part].sum())
-        rarer = min(ones, len(part) - ones)
-        if len(part) < MIN_ROWS or rarer < needed:
-            raise TrainingError(
-                f"the {name} part must hold at least {MIN_ROWS} rows and {needed} of each class, "
-                f"found {len(part)} rows with {ones} ones (of {len(rows)} rows in all, "
-                f"{int(rows.y.sum())} ones): give more bars, or a label that is less one-sided"
-            )
-
-
-def _material(rows: TrainingSet, parts: Parts, seed: int) -> _Material:
-    # Here and not above: what only knows that a training can be had starts without imblearn.
-    from ml.training.balance import oversample
-
-    learned = rows.take(parts.train)
-    started = perf_counter()
-    grown = oversample(learned.samples.latest(), learned.y, seed=seed)
-    log.info(
-        "oversampled %d rows to %d in %.1f s", len(learned), len(grown[1]), perf_counter() - started
-    )
-    return _Material(learned, rows.take(parts.stop), rows.take(parts.calibrate), grown)
+        check_rows(f"{name} part", rows.y[part], rows.y, of_class=needed)
 
 
 def _member(
-    name: str, weight: float, model: Model, material: _Material
+    name: str, weight: float, model: Model, material: Material, kept: Checkpoints | None
 ) -> tuple[Member, MemberReport]:
-    started = perf_counter()
     fresh: Model = clone(model)
-    X, y = _learned_rows(fresh, material)
-    if has_fit_parameter(fresh, "validation"):
-        stop = material.stop
-        fresh.fit(X, y, validation=(stop.samples.shaped_for(fresh), stop.y))  # type: ignore[call-arg]  # checked above
-    else:
-        fresh.fit(X, y)
-    raw = fresh.predict_proba(material.calibrate.samples.shaped_for(fresh))[:, 1]
-    calibrator = PlattCalibrator.from_fit(raw, material.calibrate.y)
+    lesson = Lesson.for_model(fresh, material)
+    if kept is None:
+        return _learned(name, weight, fresh, lesson)
+    key = lesson.digest(fresh)
+    found = kept.find(name, key)
+    if found is not None:
+        log.info("%s is taken up: a training that did not end had finished it", name)
+        return replace(found[0], weight=weight), found[1]
+    member, report = _learned(name, weight, fresh, lesson)
+    kept.keep(key, member, report)
+    return member, report
+
+
+def _learned(name: str, weight: float, fresh: Model, lesson: Lesson) -> tuple[Member, MemberReport]:
+    started = perf_counter()
+    calibrator = PlattCalibrator.from_fit(lesson.teach(fresh), lesson.held_out[1])
+    rows = len(lesson.learned[1])
     report = MemberReport(
-        rows=len(y),
-        synthetic_rows=0 if _is_sequential(fresh) else len(y) - len(material.train),
-        rows_used=int(getattr(fresh, "rows_used_", len(y))),
+        rows=rows,
+        synthetic_rows=lesson.synthetic_rows,
+        rows_used=int(getattr(fresh, "rows_used_", rows)),
         seconds=perf_counter() - started,
     )
     log.info("%s learned from %d rows in %.1f s", name, report.rows_used, report.seconds)
     return Member(name, weight, fresh, calibrator), report
-
-
-def _learned_rows(model: Model, material: _Material) -> Rows:
-    if not _is_sequential(model):
-        return material.grown
-    # Sequences are many times their rows: the model's own cap is applied before they are made.
-    limit = getattr(model, "max_rows", len(material.train))
-    drawn = drawn_rows(len(material.train), limit=limit, seed=getattr(model, "seed", 0))
-    return material.train.samples.take(drawn).shaped_for(model), material.train.y[drawn]
-
-
-def _is_sequential(model: Model) -> bool:
-    return getattr(model, "steps", None) is not None
 
 
 def _part_report(rows: TrainingSet) -> PartReport:
