@@ -107,9 +107,14 @@ class BarBroker(FillBroker):
     def next(self) -> None:
         while self._toactivate:
             self._toactivate.popleft().activate()
-        if self.pending or any(position.size for position in self.positions.values()):
+        busy = self.pending or any(position.size for position in self.positions.values())
+        if busy:
             self._work(self._arrived())
-        self._get_value()
+        value = self._get_value()
+        # Idle bars may be left out: the equity stands still. While something is held every close
+        # counts, and an engine that skips such a bar must mark its close all the same.
+        if busy and self.p.watch_equity:
+            self.history.mark(self._now(), value)
 
     def _arrived(self) -> list[SymbolFeed]:
         """Return the feeds that have a bar at this moment, in the run's order."""

@@ -10,7 +10,8 @@ from engine.broker import BarBroker, SymbolRules
 from engine.data import BarsFeed, StreamFeed, SymbolFeed
 from engine.equity import EquityCurve, equity_curve
 from engine.errors import RunError
-from engine.records import Fill, Rejection, Trade, trades_of
+from engine.protections import Proposal, ProtectionsConfig, checks_of, first_veto
+from engine.records import Fill, Rejection, Trade
 from feeds.bars import Bars
 from feeds.costs import Costs
 
@@ -42,6 +43,7 @@ class Engine(bt.Cerebro):
     cash : what the account begins with, in quote currency
     costs : fee, spread and slippage
     rules : what the exchange asks of orders, by symbol; a symbol without an entry is free
+    protections : what `veto` goes by
 
     An engine is given bars (`add_bars` or `add_stream`), then a strategy (`execute`).
     """
@@ -49,10 +51,18 @@ class Engine(bt.Cerebro):
     params = (("stdstats", False),)
 
     def __init__(
-        self, *, cash: float, costs: Costs, rules: Mapping[str, SymbolRules] | None = None
+        self,
+        *,
+        cash: float,
+        costs: Costs,
+        rules: Mapping[str, SymbolRules] | None = None,
+        protections: ProtectionsConfig | None = None,
     ) -> None:
         super().__init__()
-        self.setbroker(BarBroker(cash=cash, costs=costs, rules=dict(rules or {})))
+        config = protections or ProtectionsConfig()
+        self._checks = checks_of(config)
+        terms = {"rules": dict(rules or {}), "watch_equity": config.watches_equity}
+        self.setbroker(BarBroker(cash=cash, costs=costs, **terms))
 
     def add_bars(self, bars: Bars, first: int = 0) -> BarsFeed:
         """Add recorded bars; those before `first` are warm-up."""
@@ -95,9 +105,27 @@ class Engine(bt.Cerebro):
             strategy=ran,
             fills=fills,
             rejections=tuple(self.broker.rejections),
-            trades=tuple(trades_of(fills)),
+            trades=tuple(self.broker.book.trades),
             equity=self._equity(fills),
         )
+
+    def veto(self, feed: SymbolFeed, units: float) -> str | None:
+        """Return the protection that vetoes buying the units at the next open, or None.
+
+        The engine does not ask by itself: a strategy asks before it sends an entry, and writes
+        down the answer.
+        """
+        if not self._checks:
+            return None
+        entry = Proposal(
+            symbol=feed.symbol,
+            decided_at=feed.moment,
+            bar_length=feed.bar_length.delta,
+            cost=self.broker.cost_of(units, feed.close[0]),
+            equity=self.broker.getvalue(),
+            at_work=self.broker.at_work(),
+        )
+        return first_veto(entry, self.broker.history, self._checks)
 
     def _equity(self, fills: tuple[Fill, ...]) -> EquityCurve:
         delivered = {feed.symbol: feed.delivered() for feed in self.datas}

@@ -12,14 +12,16 @@ What it changes, and the facts of backtrader 1.9.78 that it relies on:
 - Cash is checked once, at the price really paid (`checksubmit` is off).
 """
 
+from collections.abc import Iterator
 from types import MappingProxyType
 from typing import Any
 
 import backtrader as bt
 
+from engine.account import AccountHistory
 from engine.data import SymbolFeed
 from engine.errors import RunError
-from engine.records import DUST, Fill, Rejection
+from engine.records import DUST, Fill, Rejection, TradeBook
 from feeds.costs import Costs
 
 Order = bt.Order
@@ -32,12 +34,15 @@ class FillBroker(bt.brokers.BackBroker):
     ----------
     fills : what was executed, in order
     rejections : what was refused or dropped, in order
+    book : the trades that have ended
+    history : losses of these trades; falls of the equity too if `watch_equity` is set
     """
 
     params: Any = (
         ("costs", Costs()),
         ("rules", MappingProxyType({})),
         ("checksubmit", False),
+        ("watch_equity", False),
     )
 
     def init(self) -> None:
@@ -45,6 +50,8 @@ class FillBroker(bt.brokers.BackBroker):
         self.setcommission(commission=self.p.costs.fee)
         self.fills: list[Fill] = []
         self.rejections: list[Rejection] = []
+        self.book = TradeBook()
+        self.history = AccountHistory(float(self.startingcash))
         self._aimed = 0.0
         self._last_order: dict[SymbolFeed, Any] = {}
 
@@ -54,13 +61,29 @@ class FillBroker(bt.brokers.BackBroker):
 
     def free_cash(self) -> float:
         """Return the cash that waiting entries have not spoken for, at the prices they saw."""
+        return float(self.getcash() - sum(cost for _, cost in self._waiting()))
+
+    def at_work(self) -> dict[str, float]:
+        """Return by symbol the value of its position, and the cost of its waiting entries."""
+        money = {
+            data.symbol: held.size * float(data.close[0])
+            for data, held in self.positions.items()
+            if held.size
+        }
+        for symbol, cost in self._waiting():
+            money[symbol] = money.get(symbol, 0.0) + cost
+        return money
+
+    def cost_of(self, units: float, price: float) -> float:
+        """Return what an entry at that price takes from the cash, all costs included."""
         costs = self.p.costs
-        spoken_for = sum(
-            order.size * costs.bought_at(order.created.price) * (1.0 + costs.fee)
-            for order in self.pending
-            if order.isbuy() and order.parent is None
-        )
-        return float(self.getcash() - spoken_for)
+        return float(units * costs.bought_at(price) * (1.0 + costs.fee))
+
+    def _waiting(self) -> Iterator[tuple[str, float]]:
+        """Yield symbol and cost of each entry that waits, at the price that it saw."""
+        for order in self.pending:
+            if order.isbuy() and order.parent is None:
+                yield order.data.symbol, self.cost_of(order.size, order.created.price)
 
     def _held(self, data: SymbolFeed) -> float:
         return float(self.positions[data].size) if data in self.positions else 0.0
@@ -126,7 +149,7 @@ class FillBroker(bt.brokers.BackBroker):
         super()._execute(order, ago=ago, price=price, **how)
         if len(order.executed) > before:
             self._last_order[order.data] = order
-            self.fills.append(self._fill(order))
+            self._note_fill(self._fill(order))
         if order.status == Order.Margin:
             self._note_rejection(order, "cash")
 
@@ -138,6 +161,12 @@ class FillBroker(bt.brokers.BackBroker):
         too_much = order.parent is not None and abs(rest) > abs(held)
         if too_much or abs(held + rest) <= DUST * abs(held):
             order.executed.remsize = -held
+
+    def _note_fill(self, fill: Fill) -> None:
+        self.fills.append(fill)
+        ended = self.book.add(fill)
+        if ended is not None:
+            self.history.note_trade(ended)
 
     def _fill(self, order: Any) -> Fill:
         bit, data = order.executed.exbits[-1], order.data

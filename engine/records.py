@@ -1,12 +1,15 @@
 """What happened in a run: fills, refusals, trades."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 # What is left of a position when units that should cancel out do so only up to rounding.
 DUST = 1e-9
+
+# The reason of a `Rejection` whose entry was traded all the same, for less.
+PARTIAL_CASH = "partial_cash"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,15 +46,17 @@ class Fill:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejection:
-    """An order that was refused or dropped, and why.
+    """Units that were wanted and not traded, and why: an order refused, dropped or never sent.
 
     Attributes
     ----------
-    units : to buy if above 0, to sell if below; 0 if none could be bought
+    units : to buy if above 0, to sell if below
     decided_at : when the bar closed on which the order was decided
-    reason : `too_small` if the cash did not buy a single step; `amount_step`, `min_notional` or
-        `order_type` if a rule was broken; `no_bar` if the symbol had no bar yet; `cash` if there
-        was not enough at the fill; `segment_end` if the market stopped before the order could fill
+    reason : `no_cash` if at the decision there was nothing to buy from; `partial_cash` if there
+        was not enough for these units, while the others were bought; `cash` if there was not
+        enough at the fill; `amount_step`, `min_notional` or `order_type` if a rule was broken;
+        `no_bar` if the symbol had no bar yet; `segment_end` if the market stopped before the
+        order could fill
     """
 
     symbol: str
@@ -88,22 +93,40 @@ class Trade:
         return self.pnl / (abs(self.units) * self.entry_price)
 
 
-def trades_of(fills: Iterable[Fill]) -> list[Trade]:
-    """Join fills, oldest first, into trades; a position still open makes none.
+@dataclass(slots=True)
+class TradeBook:
+    """Joins fills, oldest first, into trades as they end.
 
     A fill that turns a position around ends one trade and begins the next, its fee divided by
     units.
+
+    Attributes
+    ----------
+    trades : those that have ended, in that order
     """
-    trades: list[Trade] = []
-    open_fills: dict[str, list[Fill]] = {}
-    for fill in fills:
-        held = open_fills.setdefault(fill.symbol, [])
+
+    trades: list[Trade] = field(default_factory=list)
+    _open: dict[str, list[Fill]] = field(default_factory=dict)
+
+    def add(self, fill: Fill) -> Trade | None:
+        """Take the next fill and return the trade that it ended, if it did."""
+        held = self._open.setdefault(fill.symbol, [])
+        ended = None
         for part in _split_at_flat(fill, sum(f.units for f in held)):
             held.append(part)
             if _is_flat(held):
-                trades.append(_trade(held))
-                held = open_fills[fill.symbol] = []
-    return trades
+                ended = _trade(held)
+                self.trades.append(ended)
+                held = self._open[fill.symbol] = []
+        return ended
+
+
+def trades_of(fills: Iterable[Fill]) -> list[Trade]:
+    """Return the trades of the fills, oldest first; a position still open makes none."""
+    book = TradeBook()
+    for fill in fills:
+        book.add(fill)
+    return book.trades
 
 
 def _split_at_flat(fill: Fill, held: float) -> Iterator[Fill]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from rich.table import Table
 
+from engine.records import PARTIAL_CASH
 from engine.result import RunResult
 from engine.tables import UNDEFINED, rendered, stamp_line, table
 
@@ -12,7 +13,8 @@ Number = float | None
 Show = Callable[[float], str]
 
 _MOVED = (
-    "moved: the other run was in a position at that bar or its order was refused; not ML's opinion"
+    "moved: not ML's opinion; the other run was in a position there, "
+    "or its entry was refused or vetoed"
 )
 _RUN_NAMES = {"off": "ML-off", "on": "ML-on"}
 
@@ -100,11 +102,24 @@ def _metrics_table(results: Sequence[RunResult], comparison: Mapping[str, Any]) 
 
 
 def _counts(results: Sequence[RunResult]) -> list[tuple[str, list[int]]]:
+    reduced = [sum(r.reason == PARTIAL_CASH for r in result.rejections) for result in results]
+    refused = [len(result.rejections) for result in results]
     return [
         ("Trades", [len(result.trades) for result in results]),
-        ("Orders refused", [len(result.rejections) for result in results]),
+        ("Orders refused", [all_ - part for all_, part in zip(refused, reduced, strict=True)]),
+        ("Entries reduced", reduced),
+        *_vetoes(results),
         ("ML asked, bars", [result.ml_asked for result in results]),
         ("ML unavailable, bars", [result.ml_unavailable for result in results]),
+    ]
+
+
+def _vetoes(results: Sequence[RunResult]) -> list[tuple[str, list[int]]]:
+    """Return how many entries were vetoed, then by which protections."""
+    names = dict.fromkeys(name for result in results for name in result.vetoes)
+    return [
+        ("Entries vetoed", [sum(result.vetoes.values()) for result in results]),
+        *((f"- by {name}", [result.vetoes.get(name, 0) for result in results]) for name in names),
     ]
 
 

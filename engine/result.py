@@ -47,6 +47,7 @@ class RunResult:
     trades, fills, rejections : what happened, oldest first
     equity : at the close of every bar
     metrics : what it came to
+    vetoes : entries that a protection stopped, by its name
     ml_asked, ml_unavailable : bars on which the ensemble was asked, and on which it had no answer
     in_sample : True if the ensemble has seen bars of the run
     synthetic : True if the market is simulated
@@ -63,6 +64,7 @@ class RunResult:
     rejections: Sequence[Rejection]
     equity: EquityCurve
     metrics: Metrics
+    vetoes: Mapping[str, int]
     ml_asked: int
     ml_unavailable: int
     in_sample: bool
@@ -142,6 +144,7 @@ def _run_json(result: RunResult) -> dict[str, Any]:
         "ml": result.label,
         "trades": len(result.trades),
         "rejections": dict(Counter(rejection.reason for rejection in result.rejections)),
+        "vetoes": result.vetoes,
         "ml_asked": result.ml_asked,
         "ml_unavailable": result.ml_unavailable,
         "in_sample": result.in_sample,

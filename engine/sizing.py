@@ -1,7 +1,9 @@
-"""How many units to buy."""
+"""How many units to buy, and why not more."""
 
 import math
+from dataclasses import dataclass
 
+from engine.records import PARTIAL_CASH
 from engine.rules import SymbolRules
 from feeds.costs import Costs
 
@@ -9,75 +11,136 @@ from feeds.costs import Costs
 _SPARE = 1e-12
 # Of the equity: less is what rounding left in the cash, and no entry.
 _DUST = 1e-6
+# Of the units: what rounding takes away is not missing.
+_ROUNDING = 1e-9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wallet:
+    """What an entry is sized from and paid with, in quote currency.
+
+    Attributes
+    ----------
+    equity : what the account is worth
+    cash : what nothing else has spoken for
+    reserve : of the cash, never asked for
+    """
+
+    equity: float
+    cash: float
+    reserve: float = 0.0
+
+    @property
+    def payable(self) -> float:
+        """What an entry may cost."""
+        return max(0.0, self.cash - self.reserve)
+
+
+@dataclass(frozen=True, slots=True)
+class Sized:
+    """The size of an entry.
+
+    Attributes
+    ----------
+    units : to buy, a multiple of the amount step that the cash can pay; 0 for no entry
+    missing : units that the plan asks for and that are not bought
+    reason : why they are missing; None if nothing is. `partial_cash` if the cash pays for a part
+        of the plan, `no_cash` if for nothing of it. If the plan itself is too small: `amount_step`
+        below one step, `min_notional` below the least notional or a millionth of the equity
+    """
+
+    units: float
+    missing: float = 0.0
+    reason: str | None = None
 
 
 def units_for_fraction(
-    *, equity: float, cash: float, price: float, fraction: float, costs: Costs, rules: SymbolRules
-) -> float:
+    wallet: Wallet, *, price: float, fraction: float, costs: Costs, rules: SymbolRules
+) -> Sized:
     """Return the units whose cost, fee included, is `fraction` of the equity.
+
+    A fraction that reaches into the reserve stops there, and nothing is missing: both are wanted.
 
     Parameters
     ----------
-    equity, cash : what the account is worth and what it can pay, in quote currency
+    wallet : what they are paid with
     price : the expected price, before spread and slippage
     fraction : of the equity, 0 to 1
     costs, rules : the terms of trade
 
-    Returns
-    -------
-    float
-        a multiple of the amount step that the cash can pay; 0 if below the least notional or a
-        millionth of the equity
-
     Examples
     --------
-    >>> free = Costs(fee=0.0, half_spread=0.0, slippage=0.0)
-    >>> account = {"equity": 1000.0, "cash": 1000.0, "price": 50.0}
-    >>> units_for_fraction(**account, fraction=0.2, costs=free, rules=SymbolRules(amount_step=0.3))
-    3.9
+    >>> terms = {"costs": Costs(fee=0.0, half_spread=0.0, slippage=0.0), "price": 50.0}
+    >>> wallet = Wallet(equity=1000.0, cash=1000.0)
+    >>> units_for_fraction(wallet, fraction=0.2, rules=SymbolRules(amount_step=0.3), **terms)
+    Sized(units=3.9, missing=0.0, reason=None)
+    >>> wallet = Wallet(equity=1050.0, cash=160.0)
+    >>> units_for_fraction(wallet, fraction=0.2, rules=SymbolRules(amount_step=1.0), **terms)
+    Sized(units=3.0, missing=1.0, reason='partial_cash')
     """
     paid = costs.bought_at(price) * (1.0 + costs.fee)
-    return _allowed(min(equity * fraction, cash) / paid, price, equity, rules)
+    planned = min(wallet.equity * fraction, wallet.equity - wallet.reserve)
+    return _sized(planned / paid, paid, price, wallet, rules)
 
 
-def units_for_risk(  # noqa: PLR0913  the account, the price, the plan, the terms
+def units_for_risk(
+    wallet: Wallet,
     *,
-    equity: float,
-    cash: float,
     price: float,
     risk_fraction: float,
     stop_fraction: float,
     costs: Costs,
     rules: SymbolRules,
-) -> float:
+) -> Sized:
     """Return the units whose loss at the stop, costs included, is `risk_fraction` of the equity.
 
     Parameters
     ----------
-    stop_fraction : how far the stop is below the price paid, 0 to 1
+    stop_fraction : how far the stop is below the price paid, 0 to 1; where nothing is lost there
+        the cash is the plan
 
-    Others and the result as in `units_for_fraction`.
+    Others as in `units_for_fraction`.
 
     Examples
     --------
     >>> free = Costs(fee=0.0, half_spread=0.0, slippage=0.0)
-    >>> account = {"equity": 10_000.0, "cash": 10_000.0, "price": 50.0}
+    >>> wallet = Wallet(equity=10_000.0, cash=10_000.0)
     >>> units_for_risk(
-    ...     **account, risk_fraction=0.01, stop_fraction=0.04, costs=free, rules=SymbolRules()
-    ... )
+    ...     wallet,
+    ...     price=50.0,
+    ...     risk_fraction=0.01,
+    ...     stop_fraction=0.04,
+    ...     costs=free,
+    ...     rules=SymbolRules(),
+    ... ).units
     50.0
     """
     bought = costs.bought_at(price)
-    sold = costs.sold_at(bought * (1.0 - stop_fraction))
-    loss = bought * (1.0 + costs.fee) - sold * (1.0 - costs.fee)
-    wanted = equity * risk_fraction / loss if loss > 0 else math.inf
-    affordable = cash / (bought * (1.0 + costs.fee))
-    return _allowed(min(wanted, affordable), price, equity, rules)
+    paid = bought * (1.0 + costs.fee)
+    loss = paid - costs.sold_at(bought * (1.0 - stop_fraction)) * (1.0 - costs.fee)
+    risked = wallet.equity * risk_fraction
+    planned = risked / loss if loss > _SPARE * paid else wallet.payable / paid
+    return _sized(planned, paid, price, wallet, rules)
 
 
-def _allowed(units: float, price: float, equity: float, rules: SymbolRules) -> float:
+def _sized(planned: float, paid: float, price: float, wallet: Wallet, rules: SymbolRules) -> Sized:
+    """Return what of the plan the exchange allows and the cash pays."""
+    least = max(rules.min_notional, _DUST * wallet.equity)
+    whole = _in_steps(planned, rules)
+    if not whole or whole * price < least:
+        below_a_step = rules.amount_step and not whole
+        return Sized(0.0, planned, "amount_step" if below_a_step else "min_notional")
+    units = _in_steps(min(planned, wallet.payable / paid), rules)
+    if not units or units * price < least:
+        return Sized(0.0, whole, "no_cash")
+    if units < whole * (1.0 - _ROUNDING):
+        return Sized(units, whole - units, PARTIAL_CASH)
+    return Sized(units)
+
+
+def _in_steps(units: float, rules: SymbolRules) -> float:
+    """Return the units rounded down to the amount step."""
     units = max(0.0, units * (1.0 - _SPARE))
     if rules.amount_step:
         units = round(math.floor(units / rules.amount_step) * rules.amount_step, 12)
-    least = max(rules.min_notional, _DUST * equity)
-    return units if units * price >= least else 0.0
+    return units

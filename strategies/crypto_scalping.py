@@ -6,13 +6,14 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import backtrader as bt
 
+from feeds.exits import ExitFractions
 from ml.prediction import Unavailable
 from strategies.config import CryptoScalpingConfig
-from strategies.journal import Outcome, entry_block, journal_row
+from strategies.journal import Outcome, entry_block, journal_row, veto_line
 from strategies.scoring import Decision, decide
 from strategies.views import View, Views
 
@@ -20,8 +21,29 @@ __all__ = ["CryptoScalpingConfig", "CryptoScalpingStrategy"]
 
 log = logging.getLogger("tandem.strategy")
 
-UnitsFor = Callable[[Any, float], float]
-"""(feed, stop as a fraction of the price) -> units to buy; 0 for none."""
+
+class Size(Protocol):
+    """How many units to buy, how many the plan asks for beyond them, and why those are missing."""
+
+    @property
+    def units(self) -> float: ...
+
+    @property
+    def missing(self) -> float: ...
+
+    @property
+    def reason(self) -> str | None: ...
+
+
+SizeOf = Callable[[Any, float], Size]
+"""(feed, stop as a fraction of the price) -> the size of an entry; 0 units for none."""
+
+Veto = Callable[[Any, float], str | None]
+"""(feed, units) -> the protection that vetoes this entry, or None."""
+
+
+def unprotected(_feed: Any, _units: float) -> None:
+    """Veto nothing."""
 
 
 @dataclass(slots=True)
@@ -40,7 +62,8 @@ class CryptoScalpingStrategy(bt.Strategy):
     ----------
     config : CryptoScalpingConfig
     views : what it is shown of a bar, `strategies.views`
-    units_for : how many units to buy, `UnitsFor`
+    size_of : how many units to buy, `SizeOf`
+    veto : asked when an entry is decided and sized, before it is sent, `Veto`
 
     Attributes
     ----------
@@ -48,12 +71,13 @@ class CryptoScalpingStrategy(bt.Strategy):
     ml_asked, ml_unavailable : bars on which the ensemble was asked, and on which it had no answer
     """
 
-    params: Any = (("config", None), ("views", None), ("units_for", None))
+    params: Any = (("config", None), ("views", None), ("size_of", None), ("veto", unprotected))
 
     def __init__(self) -> None:
         self.config: CryptoScalpingConfig = self.p.config or CryptoScalpingConfig()
         self.views: Views = self.p.views
-        self.units_for: UnitsFor = self.p.units_for
+        self.size_of: SizeOf = self.p.size_of
+        self.veto: Veto = self.p.veto
         self.journal: list[dict[str, Any]] = []
         self.ml_asked = 0
         self.ml_unavailable = 0
@@ -100,11 +124,19 @@ class CryptoScalpingStrategy(bt.Strategy):
 
     def _enter(self, data: Any, decision: Decision) -> None:
         away = self.config.exits.fractions(decision.evidence.values["atr_fraction"])
-        units = self.units_for(data, float(away.stop))
-        if units <= 0:
-            self._note(decision, Outcome.TOO_SMALL)
+        size = self.size_of(data, float(away.stop))
+        if size.units <= 0:
+            self._note(decision, Outcome.TOO_SMALL, **_shortfall(size))
             return
-        self._note(decision, Outcome.ORDERED)
+        vetoed_by = self.veto(data, size.units)
+        if vetoed_by is not None:
+            self._note(decision, Outcome.VETOED, veto=vetoed_by)
+            log.info("%s", veto_line(decision, vetoed_by))
+            return
+        self._note(decision, Outcome.ORDERED, **_shortfall(size))
+        self._order(data, decision, away, size.units)
+
+    def _order(self, data: Any, decision: Decision, away: ExitFractions, units: float) -> None:
         log.info("%s", entry_block(decision, self.config))
         price = data.close[0]
         entry = self.buy(data, size=units, transmit=False, reason="entry")
@@ -127,5 +159,10 @@ class CryptoScalpingStrategy(bt.Strategy):
         if not self.getposition(order.data).size and not position.entry.alive():
             del self._positions[order.data]
 
-    def _note(self, decision: Decision, outcome: Outcome) -> None:
-        self.journal.append(journal_row(decision, outcome))
+    def _note(self, decision: Decision, outcome: Outcome, **in_the_way: Any) -> None:
+        self.journal.append({**journal_row(decision, outcome), **in_the_way})
+
+
+def _shortfall(size: Size) -> dict[str, Any]:
+    """Return the columns that say what of the plan is not bought; none if all of it is."""
+    return {} if size.reason is None else {"shortfall": size.reason, "missing_units": size.missing}

@@ -13,7 +13,8 @@ class Outcome(StrEnum):
     """What became of a candidate bar.
 
     The strategy writes ORDERED; when the run is over that is ENTERED if a trade came of it,
-    REJECTED if the order was refused.
+    REJECTED if the order was refused. TOO_SMALL is an entry of which nothing could be bought,
+    VETOED one that a protection stopped; neither was sent.
     """
 
     ORDERED = "ordered"
@@ -22,6 +23,7 @@ class Outcome(StrEnum):
     SCORE_BELOW = "score_below"
     IN_POSITION = "in_position"
     TOO_SMALL = "too_small"
+    VETOED = "vetoed"
 
 
 def journal_row(decision: Decision, outcome: Outcome) -> dict[str, Any]:
@@ -79,6 +81,15 @@ def entry_block(decision: Decision, config: CryptoScalpingConfig) -> str:
             *(f"  {name}: {value}  {score.items[rule]:+.1f} pts" for name, value, rule in facts),
             f"  ML Ensemble: {_opinion_text(decision.opinion)} {score.ml:+.1f} pts",
         ]
+    )
+
+
+def veto_line(decision: Decision, veto: str) -> str:
+    """Return the line that the log prints when a protection stops an entry."""
+    evidence = decision.evidence
+    return (
+        f"VETOED {evidence.symbol} decided {readable(evidence.decided_at)}  "
+        f"score {decision.score.total:.1f}, by {veto}"
     )
 
 

@@ -50,8 +50,9 @@ def _groups(off: RunResult, on: RunResult) -> dict[str, dict[str, float | None]]
     """Return how the entries did, by what made them differ.
 
     added, removed : the opinion lifted the score to an entry, or took it below
-    moved_in, moved_out : only one run entered, because the other was in a position at that bar or
-        could not pay; a consequence of earlier entries, not of an opinion
+    moved_in, moved_out : only one run entered, because the other was in a position at that bar,
+        could not pay or was stopped by a protection; a consequence of earlier entries, not of an
+        opinion
     kept : both entered; counted as ML-on traded them
     """
     off_trades, on_trades = _by_decision(off.trades), _by_decision(on.trades)

@@ -1,6 +1,7 @@
 """One run of the hybrid strategy on the Engine, from views to a result."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,8 +12,9 @@ from engine.cerebro import Engine, Execution
 from engine.data import StreamFeed, stream_of
 from engine.jobs.markets import Market
 from engine.jobs.settings import Settings
-from engine.records import Rejection, Trade
-from engine.sizing import units_for_fraction, units_for_risk
+from engine.protections import Protection
+from engine.records import Rejection
+from engine.sizing import Sized, Wallet, units_for_fraction, units_for_risk
 from strategies.crypto_scalping import CryptoScalpingStrategy
 from strategies.journal import Outcome
 from strategies.views import Views
@@ -20,10 +22,11 @@ from strategies.views import Views
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HybridRun:
-    """What the strategy did: execution, journal with outcomes, how often ML was asked."""
+    """What the strategy did: execution, journal with outcomes, vetoes, how often ML was asked."""
 
     execution: Execution
     decisions: pd.DataFrame
+    vetoes: Mapping[str, int]
     ml_asked: int
     ml_unavailable: int
 
@@ -51,7 +54,12 @@ def run_stream(markets: Sequence[Market], views: Views, settings: Settings) -> H
 
 
 def _engine(settings: Settings) -> Engine:
-    return Engine(cash=settings.broker.cash, costs=settings.costs, rules=settings.symbols)
+    return Engine(
+        cash=settings.broker.cash,
+        costs=settings.costs,
+        rules=settings.symbols,
+        protections=settings.protections,
+    )
 
 
 def _execute(engine: Engine, views: Views, settings: Settings) -> HybridRun:
@@ -59,63 +67,70 @@ def _execute(engine: Engine, views: Views, settings: Settings) -> HybridRun:
         CryptoScalpingStrategy,
         config=settings.strategy,
         views=views,
-        units_for=_units_for(engine, settings),
+        size_of=_size_of(engine, settings),
+        veto=engine.veto,
     )
     strategy = execution.strategy
-    refused = [*execution.rejections, *_never_sent(strategy.journal)]
+    refused = [*execution.rejections, *_shortfalls(strategy.journal, execution)]
     refused.sort(key=lambda rejection: rejection.decided_at)
-    execution = replace(execution, rejections=tuple(refused))
-    decisions = _with_outcomes(strategy.journal, execution.trades, execution.rejections)
-    return HybridRun(execution, decisions, strategy.ml_asked, strategy.ml_unavailable)
+    decisions = _with_outcomes(strategy.journal, execution)
+    vetoes = Counter(row["veto"] for row in strategy.journal if "veto" in row)
+    return HybridRun(
+        execution=replace(execution, rejections=tuple(refused)),
+        decisions=decisions,
+        vetoes={str(name): vetoes[name] for name in Protection if name in vetoes},
+        ml_asked=strategy.ml_asked,
+        ml_unavailable=strategy.ml_unavailable,
+    )
 
 
-def _units_for(engine: Engine, settings: Settings) -> Callable[[Any, float], float]:
+def _size_of(engine: Engine, settings: Settings) -> Callable[[Any, float], Sized]:
     """Return the sizing rule of the configuration, bound to the engine's wallet."""
     sizing, broker = settings.strategy.sizing, engine.broker
 
-    def units(data: Any, stop_fraction: float) -> float:
+    def size(data: Any, stop_fraction: float) -> Sized:
         equity = broker.getvalue()
-        wallet: Mapping[str, Any] = {
-            "equity": equity,
-            "cash": max(0.0, broker.free_cash() - equity * sizing.reserve_percent / 100.0),
+        reserve = equity * sizing.reserve_percent / 100.0
+        wallet = Wallet(equity=equity, cash=broker.free_cash(), reserve=reserve)
+        terms: Mapping[str, Any] = {
             "price": data.close[0],
             "costs": settings.costs,
             "rules": settings.rules_of(data.symbol),
         }
         if sizing.method == "risk":
-            return units_for_risk(risk_fraction=sizing.risk, stop_fraction=stop_fraction, **wallet)
-        return units_for_fraction(fraction=sizing.fraction, **wallet)
+            return units_for_risk(
+                wallet, risk_fraction=sizing.risk, stop_fraction=stop_fraction, **terms
+            )
+        return units_for_fraction(wallet, fraction=sizing.fraction, **terms)
 
-    return units
-
-
-def _never_sent(journal: Sequence[Mapping[str, Any]]) -> list[Rejection]:
-    """Return a record for each entry that was too small to be ordered."""
-    return [
-        Rejection(
-            symbol=row["symbol"],
-            units=0.0,
-            decided_at=row["decided_at"],
-            reason=str(Outcome.TOO_SMALL),
-        )
-        for row in journal
-        if row["outcome"] == Outcome.TOO_SMALL
-    ]
+    return size
 
 
-def _with_outcomes(
-    journal: Sequence[Mapping[str, Any]],
-    trades: Sequence[Trade],
-    rejections: Sequence[Rejection],
-) -> pd.DataFrame:
+def _shortfalls(journal: Sequence[Mapping[str, Any]], execution: Execution) -> Iterator[Rejection]:
+    """Yield a record for each entry that was never sent, or bought in part.
+
+    An order that was reduced and then refused has its record as a refused order.
+    """
+    bought = {(f.symbol, f.decided_at) for f in execution.fills if f.units > 0}
+    for row in journal:
+        key = row["symbol"], row["decided_at"]
+        if "shortfall" in row and (row["outcome"] == Outcome.TOO_SMALL or key in bought):
+            yield Rejection(
+                symbol=row["symbol"],
+                units=row["missing_units"],
+                decided_at=row["decided_at"],
+                reason=row["shortfall"],
+            )
+
+
+def _with_outcomes(journal: Sequence[Mapping[str, Any]], execution: Execution) -> pd.DataFrame:
     """Return the journal with what became of each order: its trade, or its refusal."""
     frame = pd.DataFrame(journal)
     if frame.empty:
         return frame
     done: dict[tuple[str, np.datetime64], dict[str, Any]] = {
         (r.symbol, r.decided_at): {"outcome": str(Outcome.REJECTED), "rejection": r.reason}
-        for r in rejections
-        if r.reason != Outcome.TOO_SMALL  # says so in the journal already
+        for r in execution.rejections
     }
     done |= {
         (t.symbol, t.decided_at): {
@@ -124,7 +139,7 @@ def _with_outcomes(
             "return_fraction": t.return_fraction,
             "exit_reason": t.exit_reason,
         }
-        for t in trades
+        for t in execution.trades
     }
     keys = zip(frame["symbol"], frame["decided_at"].to_numpy("datetime64[ms]"), strict=True)
     outcomes = pd.DataFrame([done.get(key, {}) for key in keys], index=frame.index)

@@ -89,6 +89,7 @@ def run_result(run: HybridRun, context: RunContext, *, ml_on: bool) -> RunResult
             initial_cash=context.settings.broker.cash,
             markets=[market.bars for market in context.markets],
         ),
+        vetoes=run.vetoes,
         ml_asked=run.ml_asked,
         ml_unavailable=run.ml_unavailable,
         in_sample=seen,

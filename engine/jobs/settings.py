@@ -8,6 +8,7 @@ from pydantic import Field, field_validator
 
 from engine.broker import SymbolRules
 from engine.config import BrokerConfig, DataConfig, load_config
+from engine.protections import ProtectionsConfig
 from feeds.costs import Costs
 from feeds.section import Section
 from feeds.symbol import normalise_symbol
@@ -16,12 +17,13 @@ from strategies.config import CryptoScalpingConfig
 
 
 class Settings(Section):
-    """Broker, data, strategy and training; `symbols` holds the trading rules of each symbol."""
+    """Broker, data, strategy, protections, training; `symbols` has trading rules by symbol."""
 
     seed: int = Field(0, ge=0, lt=2**32)
     broker: BrokerConfig = BrokerConfig()
     data: DataConfig = DataConfig()
     strategy: CryptoScalpingConfig = CryptoScalpingConfig()
+    protections: ProtectionsConfig = ProtectionsConfig()
     training: TrainingConfig = TrainingConfig()
     symbols: dict[str, SymbolRules] = Field(default_factory=dict)
 

@@ -72,6 +72,7 @@ def make_result(label: str = "off", **changed: Any) -> RunResult:
         ],
         "equity": curve,
         "metrics": metrics,
+        "vetoes": {},
         "ml_asked": 0,
         "ml_unavailable": 0,
         "in_sample": False,

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.records import Fill, trades_of
+from engine.records import Fill, TradeBook, trades_of
 
 START = np.datetime64("2024-01-01", "ms")
 
@@ -57,6 +57,15 @@ def test_a_fill_that_turns_a_position_around_ends_one_trade_and_begins_the_next(
 
 def test_an_open_position_makes_no_trade() -> None:
     assert trades_of([fill(1, 2, 100.0), fill(2, -1, 100.0)]) == []
+
+
+def test_a_book_gives_each_trade_when_it_ends() -> None:
+    fills = [fill(1, 1, 10.0, "A"), fill(2, 1, 20.0, "B"), fill(3, -2, 20.0, "B")]
+    fills += [fill(4, 1, 20.0, "B"), fill(5, -1, 10.0, "A")]
+    book = TradeBook()
+    ended = [book.add(each) for each in fills]
+    assert [trade is not None for trade in ended] == [False, False, True, True, True]
+    assert [trade for trade in ended if trade is not None] == book.trades == trades_of(fills)
 
 
 def test_symbols_are_kept_apart_and_trades_come_in_the_order_of_their_ends() -> None:

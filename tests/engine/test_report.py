@@ -1,11 +1,13 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from engine.records import Rejection
 from engine.report import side_by_side
 from engine.result import RunResult
 from engine.tables import WIDTH
-from tests.engine.run_makers import make_result
+from tests.engine.run_makers import START, make_result
 
 COMPARISON: dict[str, Any] = {
     "difference": {"win_rate": 0.125, "sharpe": None, "max_drawdown": -0.01},
@@ -36,6 +38,28 @@ def test_runs_stand_side_by_side_with_their_difference() -> None:
     assert cells(text, "Win rate") == ["50.00%", "50.00%", "+12.50 pp"]
     assert cells(text, "Max drawdown ")[-1] == "-1.00 pp"
     assert cells(text, "Profit factor") == ["2.00", "2.00", "-"]
+
+
+def test_what_was_not_traded_is_counted_once() -> None:
+    part = Rejection(symbol="BTC/USDT", units=0.1, decided_at=START, reason="partial_cash")
+    refused = replace(part, reason="cash")
+    text = side_by_side(pair(rejections=[part, refused, part]), COMPARISON)
+    assert cells(text, "Orders refused") == ["1", "1", "+0"]
+    assert cells(text, "Entries reduced") == ["2", "2", "+0"]
+
+
+def test_vetoes_are_shown_together_and_by_protection() -> None:
+    runs = [
+        make_result("off", vetoes={"cooldown": 3}),
+        make_result("on", vetoes={"max_exposure": 1, "cooldown": 1}),
+    ]
+    text = side_by_side(runs, COMPARISON)
+    assert cells(text, "Entries vetoed") == ["3", "2", "-1"]
+    assert cells(text, "- by cooldown") == ["3", "1", "-2"]
+    assert cells(text, "- by max_exposure") == ["0", "1", "+1"]
+    unprotected = side_by_side(pair())
+    assert cells(unprotected, "Entries vetoed") == ["0", "0"]
+    assert "- by" not in unprotected
 
 
 def test_one_run_is_one_column() -> None:

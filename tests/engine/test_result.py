@@ -49,6 +49,15 @@ def test_json_has_the_promised_shape() -> None:
     json.dumps(document, allow_nan=False)
 
 
+def test_json_counts_rejections_and_vetoes_by_name() -> None:
+    vetoes = {"max_drawdown": 7, "cooldown": 3}
+    quiet, busy = to_json([make_result(), make_result("on", vetoes=vetoes)], None, DATA, None)[
+        "runs"
+    ]
+    assert (quiet["rejections"], quiet["vetoes"]) == ({"no cash": 1}, {})
+    assert busy["vetoes"] == vetoes
+
+
 def test_json_of_a_single_run_has_an_empty_comparison() -> None:
     document = to_json([make_result()], None, DATA, None)
     assert (document["comparison"], document["run_dir"]) == ({}, None)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from ml.prediction import Confidence, Prediction, Signal, Unavailable
 from strategies.config import CryptoScalpingConfig
 from strategies.evidence import Evidence
-from strategies.journal import Outcome, entry_block, journal_row
+from strategies.journal import Outcome, entry_block, journal_row, veto_line
 from strategies.scoring import Opinion, decide
 from tests.strategies.test_scoring import evidence
 
@@ -43,6 +43,11 @@ def test_the_block_itemises_the_score() -> None:
 def test_the_block_says_when_there_was_no_opinion() -> None:
     assert "ML Ensemble: UNAVAILABLE (no bundle) +0.0 pts" in block(Unavailable("no bundle"))
     assert "ML Ensemble: not asked +0.0 pts" in block(None)
+
+
+def test_a_veto_is_one_line_that_names_the_protection() -> None:
+    line = veto_line(decide(seen(), STRONG, CONFIG), "cooldown")
+    assert line == "VETOED BTC/USDT decided 2024-01-01 00:00Z  score 7.0, by cooldown"
 
 
 def test_a_row_holds_points_values_votes_and_who_was_left_out() -> None:

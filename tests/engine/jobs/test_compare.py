@@ -44,6 +44,11 @@ def test_an_entry_that_the_other_run_wanted_too_has_only_moved() -> None:
     assert counts(["entered"], ["too_small"]) == {"moved_out": 1}
 
 
+def test_an_entry_that_a_protection_stopped_in_one_run_has_only_moved() -> None:
+    assert counts(["vetoed"], ["entered"]) == {"moved_in": 1}
+    assert counts(["entered"], ["vetoed"]) == {"moved_out": 1}
+
+
 def test_every_trade_is_in_one_group() -> None:
     off = ["entered", "entered", "entered", "score_below", "in_position"]
     on = ["entered", "score_below", "rejected", "entered", "entered"]
