@@ -6,19 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from engine.jobs.bar_flags import add_bar_flags, asked_bars, bar_overrides
 from engine.jobs.evaluate import EvaluateReport, EvaluateRequest, evaluate_bundle
-from engine.jobs.flags import (
-    add_file_flags,
-    add_settings_flags,
-    answer,
-    bar_files,
-    command_parser,
-    repairs,
-)
+from engine.jobs.flags import add_common_flags, answer, command_parser
 from engine.jobs.settings import Settings
 
 EXAMPLES = """\
   evaluate_ml_ensemble.py --model models/crypto_scalping_ensemble
+  evaluate_ml_ensemble.py --symbols BTC/USDT,ETH/USDT --start-date 2024-01-01
   evaluate_ml_ensemble.py --model models/mine --test-data BTC-USDT_5m.parquet ETH-USDT_5m.parquet
   evaluate_ml_ensemble.py --model models/mine --test-data BTC-USDT_5m.parquet --backtest --json
 
@@ -29,38 +24,44 @@ the bundle's last seen moment are in-sample and left out.
 
 def _parser() -> argparse.ArgumentParser:
     parser = command_parser(__doc__ or "", EXAMPLES)
-    add_settings_flags(parser)
     parser.add_argument("--model", type=Path, metavar="PATH", help="folder of the bundle")
-    add_file_flags(parser, "--test-data")
-    parser.add_argument(
-        "--backtest", action="store_true", help="also trade these bars, ML-off against ML-on"
-    )
-    parser.add_argument(
-        "--out", type=Path, metavar="DIR", default=Path("runs"), help="for the backtest"
-    )
+    add_bar_flags(parser, "--test-data")
+    asked = parser.add_argument_group("what is asked beside the scores; needs bars")
+    asked.add_argument("--backtest", action="store_true", help="trade them, ML-off against ML-on")
+    asked.add_argument("--out", type=Path, metavar="DIR", default=Path("runs"), help="for its run")
+    add_common_flags(parser)
     return parser
 
 
 def _overrides(args: argparse.Namespace) -> Mapping[str, Any]:
     return {
         "seed": args.seed,
-        "data": {"repair": repairs(args)},
+        "data": bar_overrides(args),
         "strategy": {"ml_model_path": args.model},
     }
+
+
+def _evaluated(args: argparse.Namespace, settings: Settings) -> EvaluateReport:
+    asked = asked_bars(args, settings)
+    return evaluate_bundle(
+        EvaluateRequest(
+            settings=settings,
+            bars=None if asked is None else asked.dated(settings.strategy.warmup_bars),
+            backtest=args.backtest,
+            out=args.out,
+        )
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     args = _parser().parse_args(argv)
-
-    def evaluated(settings: Settings) -> EvaluateReport:
-        return evaluate_bundle(
-            EvaluateRequest(
-                settings=settings, files=bar_files(args), backtest=args.backtest, out=args.out
-            )
-        )
-
-    return answer("evaluate_ml_ensemble", args, _overrides(args), evaluated)
+    return answer(
+        "evaluate_ml_ensemble",
+        args,
+        _overrides(args),
+        lambda settings: _evaluated(args, settings),
+    )
 
 
 if __name__ == "__main__":

@@ -1,54 +1,96 @@
-"""Make market data to train and test on; what is simulated is marked SYNTHETIC."""
+"""Get market data to train and test on: bars of an exchange, or a simulated market.
+
+Bars of an exchange are kept in the store, where every command finds them; --output writes them to a
+file as well. What is simulated is marked SYNTHETIC.
+"""
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from engine.errors import UsageError
-from engine.jobs.flags import command_parser, date, printed, symbol, timeframe, whole_number
-from engine.jobs.generate import Generated, GenerateRequest, generate
-from feeds.timeframe import Timeframe
+from engine.jobs.bar_flags import (
+    DEFAULT_DAYS,
+    DEFAULT_TIMEFRAME,
+    add_date_flags,
+    add_place_flags,
+    exchange_bars,
+    place_overrides,
+)
+from engine.jobs.flags import add_common_flags, answer, command_parser, date, symbol, timeframe
+from engine.jobs.generate import Generated, Simulation, download, simulate
+from engine.jobs.settings import Settings
 
-NAME = "generate_training_data"
 EXAMPLES = """\
-  generate_training_data.py --synthetic --output data/BTC-USDT_5m.parquet --days 180 --seed 7
+  generate_training_data.py --symbol BTC/USDT --timeframe 5m --days 180
+  generate_training_data.py --symbol ETH/USDT --start-date 2023-01-01 --end-date 2024-01-01 \\
+      --exchange binance --output ETH-USDT_5m.parquet
+  generate_training_data.py --synthetic --days 180 --seed 7 --output data/BTC-USDT_5m.parquet
   generate_training_data.py --synthetic --symbol ETH-USDT --timeframe 1m --days 30 \\
       --start-date 2024-01-01 --output eth.csv --json
 """
 
+SIMULATED_FROM = "2022-01-01"
+
 
 def _parser() -> argparse.ArgumentParser:
     parser = command_parser(__doc__ or "", EXAMPLES)
-    add = parser.add_argument
-    add("--synthetic", action="store_true", help="simulate a market: docs/synthetic-market.md")
-    add("--symbol", type=symbol, default="BTC/USDT", help="default: BTC/USDT")
-    add("--timeframe", type=timeframe, default=Timeframe.parse("5m"), help="default: 5m")
-    add("--days", type=whole_number, default=180, metavar="N", help="default: 180")
-    add("--start-date", type=date, default=date("2022-01-01"), metavar="D", help="2022-01-01 (UTC)")
-    add("--output", type=Path, required=True, metavar="FILE", help="FILE.csv or FILE.parquet")
+    market = parser.add_argument_group("the market")
+    market.add_argument("--symbol", type=symbol, default="BTC/USDT", help="default: BTC/USDT")
+    market.add_argument("--timeframe", type=timeframe, help=f"default: {DEFAULT_TIMEFRAME}")
+    market.add_argument("--output", type=Path, metavar="FILE", help="FILE.csv or FILE.parquet")
+    add_place_flags(parser.add_argument_group("bars from an exchange"))
+    add_date_flags(parser)
+    simulated = parser.add_argument_group("a simulated market")
+    simulated.add_argument(
+        "--synthetic",
+        action="store_true",
+        help=f"docs/synthetic-market.md; --days from --start-date, default {SIMULATED_FROM}",
+    )
+    add_common_flags(parser)
     return parser
 
 
-def _generated(args: argparse.Namespace) -> Generated:
-    if not args.synthetic:
-        raise UsageError("downloads of real bars come later; use --synthetic")
-    return generate(
-        GenerateRequest(
-            symbol=args.symbol,
-            timeframe=args.timeframe,
-            days=args.days,
-            seed=args.seed or 0,
-            start=args.start_date,
-            output=args.output,
-        )
+def _overrides(args: argparse.Namespace) -> Mapping[str, Any]:
+    return {"seed": args.seed, "data": place_overrides(args)}
+
+
+def _generated(args: argparse.Namespace, settings: Settings) -> Generated:
+    return _simulated(args, settings) if args.synthetic else _downloaded(args, settings)
+
+
+def _simulated(args: argparse.Namespace, settings: Settings) -> Generated:
+    for name in ("exchange", "store", "base_url", "end_date"):
+        if getattr(args, name) is not None:
+            flag = name.replace("_", "-")
+            raise UsageError(f"--{flag} goes with bars of an exchange, not with --synthetic")
+    if args.output is None:
+        raise UsageError("a simulated market is kept in a file: add --output FILE.parquet")
+    simulation = Simulation(
+        symbol=args.symbol,
+        timeframe=args.timeframe or DEFAULT_TIMEFRAME,
+        days=DEFAULT_DAYS if args.days is None else args.days,
+        seed=settings.seed,
+        start=args.start_date or date(SIMULATED_FROM),
     )
+    return simulate(simulation, args.output)
+
+
+def _downloaded(args: argparse.Namespace, settings: Settings) -> Generated:
+    return download(exchange_bars(args, (args.symbol,), settings), settings.data, args.output)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     args = _parser().parse_args(argv)
-    return printed(NAME, args, lambda: _generated(args))
+    return answer(
+        "generate_training_data",
+        args,
+        _overrides(args),
+        lambda settings: _generated(args, settings),
+    )
 
 
 if __name__ == "__main__":

@@ -5,13 +5,8 @@ import sys
 from collections.abc import Sequence
 
 from engine.jobs.backtest import backtest
-from engine.jobs.flags import (
-    add_file_flags,
-    add_settings_flags,
-    answer,
-    command_parser,
-    show_progress,
-)
+from engine.jobs.bar_flags import add_bar_flags
+from engine.jobs.flags import add_common_flags, answer, command_parser
 from engine.jobs.run_request import add_run_flags, run_overrides, run_request
 from engine.jobs.serving import MLMode
 
@@ -19,30 +14,29 @@ EXAMPLES = """\
   run_backtest.py
       the embedded default: a synthetic market, an ensemble trained on its first part, ML-off
       and ML-on compared on the rest
+  run_backtest.py --symbols BTC/USDT,ETH/USDT --timeframe 5m --start-date 2024-01-01 --ml compare
+      bars of an exchange: from the store, and what it lacks is downloaded
   run_backtest.py --data BTC-USDT_5m.parquet --start-date 2024-01-01 --ml compare
   run_backtest.py --data BTC-USDT_5m.csv ETH-USDT_5m.csv --ml off --fee 0.00075 --json
 """
 
+ML_DEFAULT = (
+    "auto: ML if a bundle loads, else loudly without (default with bars); "
+    "compare: ML-off and ML-on (default without)"
+)
+
 
 def _parser() -> argparse.ArgumentParser:
     parser = command_parser(__doc__ or "", EXAMPLES)
-    add_settings_flags(parser)
-    add_file_flags(parser, "--data")
-    add_run_flags(parser)
-    parser.add_argument(
-        "--ml",
-        choices=[mode.value for mode in MLMode],
-        help="auto: ML if a bundle loads, else loudly without (default with --data); "
-        "compare: ML-off and ML-on (default without)",
-    )
+    add_bar_flags(parser, "--data")
+    add_run_flags(parser, MLMode, ML_DEFAULT)
+    add_common_flags(parser)
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     args = _parser().parse_args(argv)
-    if not args.data:
-        show_progress()  # the embedded default trains
     return answer(
         "run_backtest",
         args,

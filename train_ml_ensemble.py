@@ -1,4 +1,4 @@
-"""Train the ML ensemble on files of bars and keep it as a bundle."""
+"""Train the ML ensemble on bars and keep it as a bundle."""
 
 import argparse
 import sys
@@ -6,64 +6,59 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from engine.jobs.flags import (
-    add_file_flags,
-    add_settings_flags,
-    answer,
-    bar_files,
-    command_parser,
-    date,
-    needs_files,
-    repairs,
-    show_progress,
-    whole_number,
-)
-from engine.jobs.train import train_on_files
+from engine.errors import UsageError
+from engine.jobs.bar_flags import add_bar_flags, asked_bars, bar_overrides
+from engine.jobs.flags import add_common_flags, answer, command_parser, whole_number
+from engine.jobs.settings import Settings
+from engine.jobs.train import TrainReport, train_on
 
 EXAMPLES = """\
-  train_ml_ensemble.py --data-file BTC-USDT_5m.parquet
-  train_ml_ensemble.py --data-file BTC-USDT_5m.parquet ETH-USDT_5m.parquet --until 2024-01-01
+  train_ml_ensemble.py --symbols BTC/USDT,ETH/USDT --start-date 2022-01-01 --end-date 2024-01-01
+  train_ml_ensemble.py --data-file BTC-USDT_5m.parquet ETH-USDT_5m.parquet --end-date 2024-01-01
   train_ml_ensemble.py --data-file BTC-USDT_5m.csv --label barrier --preset small --json
 """
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = command_parser(__doc__ or "", EXAMPLES)
-    add_settings_flags(parser)
-    add_file_flags(parser, "--data-file")
-    parser.add_argument(
+    add_bar_flags(parser, "--data-file")
+    _add_label_flags(parser.add_argument_group("what is learned"))
+    training = parser.add_argument_group("the training")
+    training.add_argument("--output", type=Path, metavar="PATH", help="folder of the bundle")
+    training.add_argument("--preset", choices=("full", "small"), help="size of the models")
+    training.add_argument("--jobs", type=whole_number, metavar="N", help="threads; default 2")
+    add_common_flags(parser)
+    return parser
+
+
+def _add_label_flags(group: Any) -> None:
+    group.add_argument(
         "--label",
         choices=("horizon", "barrier"),
         help="horizon: the price reaches the threshold in time (default); "
         "barrier: the strategy's exits end in profit after costs",
     )
-    parser.add_argument(
+    group.add_argument(
         "--lookahead", type=whole_number, metavar="BARS", help="of the horizon label; default 5"
     )
-    parser.add_argument(
+    group.add_argument(
         "--profit-threshold",
         type=float,
         metavar="PERCENT",
         help="of the horizon label, in percent; default 0.5",
     )
-    parser.add_argument(
+    group.add_argument(
         "--population",
         choices=("candidates", "all"),
         help="learn from the bars where the mandatory filter holds (default), or from all",
     )
-    parser.add_argument("--until", type=date, metavar="DATE", help="UTC; bars that close later "
-                        "are not read")  # fmt: skip
-    parser.add_argument("--output", type=Path, metavar="PATH", help="folder of the bundle")
-    parser.add_argument("--preset", choices=("full", "small"), help="size of the models")
-    parser.add_argument("--jobs", type=whole_number, metavar="N", help="threads; default 2")
-    return parser
 
 
 def _overrides(args: argparse.Namespace) -> Mapping[str, Any]:
     percent = args.profit_threshold
     return {
         "seed": args.seed,
-        "data": {"repair": repairs(args)},
+        "data": bar_overrides(args),
         "strategy": {"ml_model_path": args.output},
         "training": {
             "label": args.label,
@@ -76,17 +71,23 @@ def _overrides(args: argparse.Namespace) -> Mapping[str, Any]:
     }
 
 
+def _trained(args: argparse.Namespace, settings: Settings) -> TrainReport:
+    asked = asked_bars(args, settings)
+    if asked is None:
+        raise UsageError(
+            "a training needs bars: give --data-file FILE, or --symbols of an exchange"
+        )
+    return train_on(asked.dated(settings.strategy.warmup_bars), settings)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    parser = _parser()
-    args = parser.parse_args(argv)
-    needs_files(parser, args, "--data-file")
-    show_progress()
+    args = _parser().parse_args(argv)
     return answer(
         "train_ml_ensemble",
         args,
         _overrides(args),
-        lambda settings: train_on_files(bar_files(args), settings, until=args.until),
+        lambda settings: _trained(args, settings),
     )
 
 

@@ -1,6 +1,6 @@
 """What other exits would have done for the strategy's entries, without ML and one entry at a time.
 
-    python -m benchmarks.exit_grid FILE [FILE …] [--until DATE]
+    python -m benchmarks.exit_grid FILE [FILE …] [--end-date DATE]
 
 Every bar whose technical score is an entry is traded with every exit of the grid, by the rule that
 label and broker share; the table shows the best and the worst mean net return per trade.
@@ -71,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.exit_grid", description=__doc__)
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE")
-    parser.add_argument("--until", type=parse_utc, metavar="DATE")
+    parser.add_argument("--end-date", type=parse_utc, metavar="DATE")
     args = parser.parse_args(argv)
     rules = list(grid())
     markets = BarFiles(tuple(args.files)).read(SETTINGS.data)

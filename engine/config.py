@@ -41,10 +41,18 @@ class BrokerConfig(Section):
 
 
 class DataConfig(Section):
-    """How files are read: bars of a gap that are filled, repairs that are allowed."""
+    """Where bars come from and how they are read.
+
+    `fill_limit` bars of a gap are filled, the repairs named are allowed. `store` keeps what was
+    downloaded from `exchange` (None: the usual one that lists the symbol), or from a mirror or
+    stand-in of it at `base_url`.
+    """
 
     fill_limit: int = Field(FILL_LIMIT, ge=0, le=1000)
     repair: tuple[str, ...] = ()
+    store: Path = Path("data")
+    exchange: str | None = None
+    base_url: str | None = None
 
 
 def load_config(kind: type[S], path: Path | None, overrides: Mapping[str, Any]) -> S:

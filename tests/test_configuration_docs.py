@@ -21,14 +21,15 @@ from tests.test_docs import SCRIPTS
 from tests.test_layout import ROOT
 
 PAGE = ROOT / "docs" / "configuration.md"
-WITH_SETTINGS = [script for script in SCRIPTS if script != "generate_training_data"]
-
 # For each flag a value that is not the default.
 GIVEN = {
     "--seed": "5",
     "--cash": "500",
     "--fee": "0.002",
     "--repair": "sort,dedupe",
+    "--store": "elsewhere",
+    "--exchange": "kraken",
+    "--base-url": "http://127.0.0.1:8080/api/v3",
     "--model": "models/mine",
     "--output": "models/mine",
     "--label": "barrier",
@@ -90,9 +91,18 @@ def test_the_example_loads_and_shows_every_key(tmp_path: Path) -> None:
 def test_only_what_is_optional_differs_from_the_default_in_the_example() -> None:
     default, shown = dumped(Settings()), dumped(example())
     different = {path for path, value in shown.items() if default.get(path, None) != value}
-    assert {path for path in different if not path.startswith("symbols.")} == {
-        "strategy.exits.trailing_stop"
+    whole = ("symbols.", "protections.")
+    assert {path for path in different if not path.startswith(whole)} == {
+        "strategy.exits.trailing_stop",
+        "data.exchange",
+        "data.base_url",
     }
+
+
+def test_every_protection_is_absent_by_default() -> None:
+    found = {path: value for path, value in dumped(Settings()).items() if "protections" in path}
+    assert found
+    assert set(found.values()) == {None}
 
 
 def test_what_is_in_percent_says_so_in_its_name_or_goes_by_the_unit_of_the_exits() -> None:
@@ -148,7 +158,7 @@ def test_the_threshold_is_in_percent_at_the_flag_only(capsys: pytest.CaptureFixt
     assert found["training.profit_threshold"] == pytest.approx(0.005)
 
 
-@pytest.mark.parametrize("script", WITH_SETTINGS)
+@pytest.mark.parametrize("script", SCRIPTS)
 def test_every_key_that_a_command_overrides_is_in_the_table_of_flags(script: str) -> None:
     with mock.patch.object(flags, "load_settings", side_effect=ConfigError("stop")) as loading:
         import_module(script).main(["--show-config"])

@@ -14,7 +14,7 @@ import pytest
 
 from engine.jobs.backtest import backtest
 from engine.jobs.compare import comparison
-from engine.jobs.markets import BarFiles
+from engine.jobs.markets import AskedBars, BarFiles
 from engine.jobs.run_request import RunRequest
 from engine.jobs.serving import MLMode
 from engine.jobs.settings import load_settings
@@ -76,7 +76,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sizing = {"fraction": 1.0, "reserve_percent": 0.0}
     settings = load_settings(overrides={"strategy": {"min_entry_score": 5.0, "sizing": sizing}})
     report = backtest(
-        RunRequest(settings=settings, files=BarFiles(tuple(files)), ml=MLMode.OFF, out=place)
+        RunRequest(
+            settings=settings, bars=AskedBars(BarFiles(tuple(files))), ml=MLMode.OFF, out=place
+        )
     )
     (off,) = report.results
     asked = pd.DataFrame(ml_rows())

@@ -1,5 +1,6 @@
 """The backtest command: markets, ensemble, the runs that the mode asks for, comparison, files."""
 
+import logging
 from collections.abc import Mapping
 
 from engine.errors import UsageError
@@ -14,11 +15,13 @@ from ml.analyzer import Analyzer
 from strategies.evidence import EvidenceTable, evidence_table
 from strategies.views import BatchViews, NoEnsemble
 
+log = logging.getLogger("tandem.run")
+
 
 def backtest(request: RunRequest) -> RunReport:
     """Make the runs that the request asks for; without data, on the embedded default."""
     request.check_out()
-    if not request.files.paths:
+    if request.bars is None:
         return _on_default_market(request)
     markets = request.markets()
     mode = request.ml or MLMode.AUTO
@@ -30,10 +33,10 @@ def backtest(request: RunRequest) -> RunReport:
 
 
 def _on_default_market(request: RunRequest) -> RunReport:
-    if request.is_about_files:
+    if request.in_sample or request.model is not None:
         raise UsageError(
-            "--start-date, --end-date, --model, --symbol, --timeframe and --in-sample go with "
-            "--data FILE: add it, or leave them out for the embedded default"
+            "--model and --in-sample go with bars: add --data FILE or --symbols, or leave them out "
+            "for the embedded default"
         )
     mode = request.ml or MLMode.COMPARE
     made = default_run(request.settings, request.out, train=wants_ml(request.settings, mode))
@@ -45,7 +48,13 @@ def _runs(context: RunContext, mode: MLMode) -> RunReport:
     tables = {m.bars.symbol: evidence_table(m.bars, strategy) for m in context.markets}
     if mode is not MLMode.COMPARE:
         return kept([_run(context, tables, context.analyzer)], None, context)
-    off, on = _run(context, tables, None), _run(context, tables, context.analyzer)
+    off = _run(context, tables, None)
+    try:
+        on = _run(context, tables, context.analyzer)
+    except KeyboardInterrupt:
+        folder = kept([off], None, context).run_dir
+        log.warning("interrupted in ML-on; ML-off was finished and is kept in %s", folder)
+        raise
     return kept([off, on], comparison(off, on), context)
 
 

@@ -10,8 +10,9 @@ import numpy as np
 from engine.errors import RunError, UsageError
 from engine.jobs.as_trained import as_trained
 from engine.jobs.backtest import backtest
+from engine.jobs.importance_report import contributions_text, importance_text
 from engine.jobs.learning_report import evaluation_text, label_text, synthetic_line
-from engine.jobs.markets import BarFiles
+from engine.jobs.markets import AskedBars, BarSource
 from engine.jobs.run_report import RunReport
 from engine.jobs.run_request import RunRequest
 from engine.jobs.serving import MLMode
@@ -22,17 +23,28 @@ from feeds.moments import readable
 from ml.analyzer import Analyzer
 from ml.bundle import Bundle, load_bundle
 from ml.errors import InSampleError
-from ml.features.catalog import FEATURE_NAMES
+from ml.features.catalog import FEATURE_NAMES, FEATURES
 from ml.manifest import Manifest, check_serves
+from ml.training.contribution import Contributions, member_contributions
+from ml.training.data_pipeline import TrainingSet
 from ml.training.evaluator import evaluate
+from ml.training.importance import Importance, Shuffling, feature_importance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluateRequest:
-    """Files to try the configured bundle on (none: its stored figures); whether to trade them."""
+    """Bars to try the configured bundle on, and what is asked beside the scores.
+
+    Attributes
+    ----------
+    bars : None for the figures stored at the training
+    importance : whether to shuffle the features and leave members out
+    backtest : whether to trade the bars
+    """
 
     settings: Settings
-    files: BarFiles
+    bars: BarSource | None = None
+    importance: bool = False
     backtest: bool = False
     out: Path = Path("runs")
 
@@ -47,6 +59,7 @@ class EvaluateReport:
     fresh : False for those stored at the training
     left_out : rows of the files that the bundle has seen, or may have
     synthetic : whether bundle or files come from simulated bars
+    leaned_on : what shuffled features cost and what members add, if it was asked for
     run : ML-off against ML-on on the same bars, if it was asked for
     """
 
@@ -55,10 +68,12 @@ class EvaluateReport:
     fresh: bool = False
     left_out: int = 0
     synthetic: bool = False
+    leaned_on: tuple[Importance, Contributions] | None = None
     run: RunReport | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that `--json` prints."""
+        importance, contributions = self.leaned_on or (None, None)
         return {
             "fresh": self.fresh,
             "synthetic": self.synthetic,
@@ -67,6 +82,8 @@ class EvaluateReport:
             "population": self.manifest.population,
             "left_out_in_sample": self.left_out,
             "scores": self.scores,
+            "feature_importance": None if importance is None else importance.to_json(),
+            "member_contribution": None if contributions is None else contributions.to_json(),
             "backtest": None if self.run is None else self.run.to_json(),
         }
 
@@ -75,6 +92,9 @@ class EvaluateReport:
         where = "fresh rows" if self.fresh else "test part, stored at the training"
         head = f"{label_text(self.manifest.label)}, population {self.manifest.population}"
         parts = [head, *self._left_out_line(), evaluation_text(self.scores, where)]
+        if self.leaned_on is not None:
+            importance, contributions = self.leaned_on
+            parts += [importance_text(importance), contributions_text(contributions)]
         if self.run is not None:
             parts.append(self.run.text())
         return synthetic_line(synthetic=self.synthetic) + "\n".join(parts)
@@ -90,17 +110,26 @@ def evaluate_bundle(request: EvaluateRequest) -> EvaluateReport:
 
     Raises
     ------
+    UsageError
+        if a backtest or an importance is asked for without bars
     RunError
-        if there are no stored figures, or a backtest is asked for without files
+        if there are no stored figures
+    TrainingError
+        if the rows cannot tell an importance
     InSampleError
         if the bundle has seen all rows of the files
     """
+    _refuse_without_bars(request)
     bundle = load_bundle(request.settings.strategy.ml_model_path)
-    if request.files.paths:
-        return _fresh(bundle, request)
-    if request.backtest:
-        raise UsageError("--backtest needs bars that the bundle has not seen: add --test-data FILE")
+    if request.bars is not None:
+        return _fresh(bundle, request, request.bars)
     return _stored(bundle.manifest)
+
+
+def _refuse_without_bars(request: EvaluateRequest) -> None:
+    asked = {"--backtest": request.backtest, "--feature-importance": request.importance}
+    for flag in (flag for flag, wanted in asked.items() if wanted and request.bars is None):
+        raise UsageError(f"{flag} needs bars that the bundle has not seen: add --test-data FILE")
 
 
 def _stored(manifest: Manifest) -> EvaluateReport:
@@ -110,33 +139,44 @@ def _stored(manifest: Manifest) -> EvaluateReport:
     return EvaluateReport(manifest=manifest, scores=scores, synthetic=manifest.synthetic)
 
 
-def _fresh(bundle: Bundle, request: EvaluateRequest) -> EvaluateReport:
+def _fresh(bundle: Bundle, request: EvaluateRequest, source: BarSource) -> EvaluateReport:
     manifest = bundle.manifest
     settings = as_trained(request.settings, manifest)
-    markets = request.files.read(settings.data)
+    markets = source.read(settings.data)
     check_serves(manifest, timeframe=str(markets[0].timeframe), feature_names=FEATURE_NAMES)
     rows = training_rows(markets, settings)
     seen_until = Analyzer(bundle).seen_until
     clean = rows.decided_at >= seen_until
     if not clean.any():
         raise InSampleError(_all_seen(seen_until, markets))
+    unseen = rows.take(clean)
     return EvaluateReport(
         manifest=manifest,
-        scores=evaluate(bundle.ensemble, rows.take(clean)).to_json(),
+        scores=evaluate(bundle.ensemble, unseen).to_json(),
         fresh=True,
         left_out=int((~clean).sum()),
         synthetic=manifest.synthetic or any(bars.synthetic for bars in markets),
-        run=_trade(request, settings, seen_until) if request.backtest else None,
+        leaned_on=_leaned_on(bundle, unseen, settings) if request.importance else None,
+        run=_trade(request, settings, source, seen_until) if request.backtest else None,
     )
 
 
-def _trade(request: EvaluateRequest, settings: Settings, start: np.datetime64) -> RunReport:
+def _leaned_on(
+    bundle: Bundle, rows: TrainingSet, settings: Settings
+) -> tuple[Importance, Contributions]:
+    shuffling = Shuffling(seed=settings.seed, jobs=settings.training.jobs)
+    importance = feature_importance(bundle.ensemble, rows, FEATURES, shuffling)
+    return importance, member_contributions(bundle.ensemble, rows)
+
+
+def _trade(
+    request: EvaluateRequest, settings: Settings, source: BarSource, start: np.datetime64
+) -> RunReport:
     """Compare ML-off and ML-on from the first clean moment on."""
     return backtest(
         RunRequest(
             settings=settings,
-            files=request.files,
-            start=start,
+            bars=AskedBars(source, start),
             ml=MLMode.COMPARE,
             out=request.out,
         )

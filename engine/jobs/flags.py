@@ -2,11 +2,9 @@
 
 import argparse
 import json
-import logging
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -14,7 +12,8 @@ import numpy as np
 
 from engine.config import to_toml
 from engine.errors import EngineError, UsageError
-from engine.jobs.markets import BarFiles
+from engine.jobs.display import error_console, show_progress
+from engine.jobs.log import begin_log
 from engine.jobs.settings import Settings, load_settings
 from feeds.errors import FeedError
 from feeds.moments import parse_utc
@@ -49,69 +48,28 @@ class ShownSettings:
 
 
 def command_parser(description: str, examples: str) -> argparse.ArgumentParser:
-    """Return a parser with the flags that every command has."""
-    parser = argparse.ArgumentParser(
+    """Return a parser without flags; `add_common_flags` ends it."""
+    return argparse.ArgumentParser(
+        usage="%(prog)s [flags]",
         description=description,
         epilog=f"examples:\n{examples}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument(
-        "--seed", type=whole_number, metavar="N", help="where all chance comes from"
+
+
+def add_common_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that every command has."""
+    settings = parser.add_argument_group("settings")
+    settings.add_argument("--config", type=Path, metavar="FILE.toml", help="flags override it")
+    settings.add_argument("--show-config", action="store_true", help="print them and stop")
+    settings.add_argument(
+        "--seed", type=whole_number, metavar="N", help="where all chance comes from; default 0"
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object, nothing else")
-    return parser
-
-
-def add_settings_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the flags of a command that has settings."""
-    parser.add_argument("--config", type=Path, metavar="FILE.toml", help="settings; flags override")
-    parser.add_argument("--show-config", action="store_true", help="print the settings and stop")
-    parser.add_argument("-v", "--verbose", action="store_true", help="show the log, entries too")
-
-
-def add_file_flags(parser: argparse.ArgumentParser, name: str) -> None:
-    """Add a repeatable, multi-valued flag for files of bars, and how to read them."""
-    parser.add_argument(
-        name,
-        dest="data",
-        type=Path,
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="FILE",
-        help="bars, Parquet or CSV; one symbol a file; repeatable",
-    )
-    parser.add_argument(
-        "--symbol", type=symbol, help="for files that do not say theirs: BTC/USDT or BTC-USDT"
-    )
-    parser.add_argument(
-        "--timeframe", type=timeframe, help="for files that do not say theirs: 1m, 5m, 1h, …"
-    )
-    parser.add_argument(
-        "--repair",
-        type=lambda text: text.split(","),
-        nargs="+",
-        action="extend",
-        metavar="sort,dedupe,…",
-        help="repairs allowed on defective files; without it they are refused",
-    )
-
-
-def bar_files(args: argparse.Namespace) -> BarFiles:
-    """Return the files that `add_file_flags` asked for."""
-    return BarFiles(tuple(args.data), args.symbol, args.timeframe)
-
-
-def repairs(args: argparse.Namespace) -> tuple[str, ...] | None:
-    """Return the repairs that `add_file_flags` allows, None if none was named."""
-    return None if args.repair is None else tuple(chain.from_iterable(args.repair))
-
-
-def needs_files(parser: argparse.ArgumentParser, args: argparse.Namespace, name: str) -> None:
-    """End with a usage error if no file was given and one is needed."""
-    if not (args.data or args.show_config):
-        parser.error(f"the following arguments are required: {name}")
+    said = parser.add_argument_group("what is said")
+    said.add_argument("--json", action="store_true", help="print one JSON object, nothing else")
+    said.add_argument("-v", "--verbose", action="store_true", help="show the log, entries too")
+    said.add_argument("--quiet", action="store_true", help="show no progress")
 
 
 def date(text: str) -> np.datetime64:
@@ -149,48 +107,34 @@ def answer(
     overrides: Mapping[str, Any],
     make: Callable[[Settings], Report],
 ) -> int:
-    """Answer a command that has settings: load them, make the report, print it.
+    """Load the settings, make the report, print it and return the exit code.
+
+    A named error is one line and 1, one of usage 2, an interruption 130.
 
     Parameters
     ----------
     name : of the command
-    args : what `command_parser` and `add_settings_flags` read
+    args : what `command_parser` read
     overrides : of the settings, from flags; None for those not given
     make : does the work
     """
-    show_log(verbose=args.verbose)
-
-    def work() -> Report:
-        settings = load_settings(args.config, overrides)
-        return ShownSettings(settings) if args.show_config else make(settings)
-
-    return printed(name, args, work)
-
-
-def printed(name: str, args: argparse.Namespace, work: Callable[[], Report]) -> int:
-    """Print the report of `work` and return the exit code; a named error is one line and 1."""
+    console = error_console()
+    begin_log(console, verbose=args.verbose)
     try:
-        report = work()
+        settings = load_settings(args.config, overrides)
+        with show_progress(console, quiet=args.quiet):
+            report = ShownSettings(settings) if args.show_config else make(settings)
+        print(_said(report, as_json=args.json), flush=True)
     except NAMED_ERRORS as error:
         print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
     except KeyboardInterrupt:
         print(f"{name}: stopped", file=sys.stderr)
         return 130
-    said = json.dumps(report.to_json(), allow_nan=False, indent=2) if args.json else report.text()
-    print(said)
     return 0
 
 
-def show_progress() -> None:
-    """Show how a training goes on, which takes its time, whatever else the log shows."""
-    logging.getLogger("tandem.ml").setLevel(logging.INFO)
-
-
-def show_log(*, verbose: bool) -> None:
-    """Send the log to stderr: warnings, and with `verbose` everything."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(message)s"))
-    log = logging.getLogger("tandem")
-    log.handlers[:] = [handler]
-    log.setLevel(logging.INFO if verbose else logging.WARNING)
+def _said(report: Report, *, as_json: bool) -> str:
+    if as_json:
+        return json.dumps(report.to_json(), allow_nan=False, indent=2)
+    return report.text()

@@ -1,4 +1,4 @@
-"""Make a file of simulated bars."""
+"""Market data to train and test on: simulated, or downloaded by way of the store."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from engine.config import DataConfig
+from engine.jobs.markets import AskedBars
 from feeds.bars import Bars
-from feeds.files import write_bars
+from feeds.files import refuse_output, write_bars
 from feeds.identity import SYNTHETIC
 from feeds.moments import iso, readable
 from feeds.synthetic import synthetic_bars
@@ -15,14 +17,13 @@ from feeds.timeframe import Timeframe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GenerateRequest:
-    """Which market to simulate, and where it goes.
+class Simulation:
+    """Which market to simulate.
 
     Attributes
     ----------
     days : length of the market
     start : its first moment, UTC
-    output : a `.csv` or `.parquet` path
     """
 
     symbol: str
@@ -30,44 +31,55 @@ class GenerateRequest:
     days: int
     seed: int
     start: np.datetime64
-    output: Path
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Generated:
-    """What was written."""
+    """Bars that were made or downloaded.
 
-    request: GenerateRequest
+    Attributes
+    ----------
+    source : who they are from: SYNTHETIC, or the exchange
+    kept : the files that hold them now
+    seed : of a simulation
+    """
+
     bars: Bars
+    source: str
+    kept: tuple[Path, ...]
+    seed: int | None = None
 
     def text(self) -> str:
-        """Return two lines for people."""
-        bars, asked = self.bars, self.request
+        """Return lines for people."""
+        bars = self.bars
+        seeded = "" if self.seed is None else f", seed {self.seed}"
         return (
-            f"{SYNTHETIC} {bars.symbol} {bars.timeframe}: {len(bars)} bars, "
-            f"{readable(bars.time[0])} to {readable(bars.closed_at[-1])}, seed {asked.seed}\n"
-            f"written to {asked.output}"
+            f"{self.source} {bars.symbol} {bars.timeframe}: {len(bars):,} bars, "
+            f"{readable(bars.time[0])} to {readable(bars.closed_at[-1])}, "
+            f"{int(bars.filled.sum()):,} filled, {len(list(bars.segments()))} segments{seeded}\n"
+            f"written to {' and '.join(map(str, self.kept))}"
         )
 
     def to_json(self) -> dict[str, Any]:
         """Return the same for programs; times in UTC, `end` exclusive."""
-        bars, asked = self.bars, self.request
+        bars = self.bars
         return {
-            "source": SYNTHETIC,
+            "source": self.source,
             "synthetic": bars.synthetic,
             "symbol": bars.symbol,
             "timeframe": str(bars.timeframe),
             "bars": len(bars),
+            "filled": int(bars.filled.sum()),
+            "segments": len(list(bars.segments())),
             "start": iso(bars.time[0]),
             "end": iso(bars.closed_at[-1]),
-            "days": asked.days,
-            "seed": asked.seed,
+            "seed": self.seed,
             "digest": bars.digest(),
-            "output": str(asked.output),
+            "files": [str(path) for path in self.kept],
         }
 
 
-def generate(request: GenerateRequest) -> Generated:
+def simulate(asked: Simulation, output: Path) -> Generated:
     """Simulate a market and write it.
 
     Raises
@@ -75,12 +87,27 @@ def generate(request: GenerateRequest) -> Generated:
     FeedError
         if the market cannot be made or the file cannot be written
     """
+    refuse_output(output)
     bars = synthetic_bars(
-        request.symbol,
-        request.timeframe,
-        days=request.days,
-        seed=request.seed,
-        start=str(request.start),
+        asked.symbol, asked.timeframe, days=asked.days, seed=asked.seed, start=str(asked.start)
     )
-    write_bars(bars, request.output)
-    return Generated(request, bars)
+    write_bars(bars, output)
+    return Generated(bars, SYNTHETIC, (output,), asked.seed)
+
+
+def download(asked: AskedBars, config: DataConfig, output: Path | None) -> Generated:
+    """Bring the store up to the asked dates, and write them to `output` as well if there is one.
+
+    Raises
+    ------
+    FeedError
+        if the bars cannot be had or the file cannot be written
+    """
+    if output is not None:
+        refuse_output(output)
+    (bars,) = asked.source.read(config)
+    kept = (config.store,)
+    if output is not None:
+        write_bars(bars, output)
+        kept = (config.store, output)
+    return Generated(bars, config.exchange or "binance", kept)

@@ -1,9 +1,10 @@
-"""The bars that a command works on: read from files, cut to the asked dates."""
+"""The bars that a command works on: from files or from an exchange, cut to the asked dates."""
 
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -15,6 +16,13 @@ from feeds.moments import readable
 from feeds.timeframe import Timeframe
 
 log = logging.getLogger("tandem.data")
+
+
+class BarSource(Protocol):
+    """Where the bars of a command come from."""
+
+    def read(self, config: DataConfig, /) -> list[Bars]:
+        """Return the bars of each symbol; all of one timeframe and one quote currency."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +50,71 @@ class BarFiles:
         return markets
 
 
+@dataclass(frozen=True, slots=True)
+class ExchangeBars:
+    """Bars of an exchange from `start` to `end`, and `before` bars ahead of them.
+
+    They come from the store; what it lacks is downloaded first.
+    """
+
+    symbols: Sequence[str]
+    timeframe: Timeframe
+    start: np.datetime64
+    end: np.datetime64
+    before: int = 0
+
+    def read(self, config: DataConfig) -> list[Bars]:
+        """Return the bars of each symbol."""
+        from feeds.history import stored_bars  # a run on files starts without ccxt
+
+        _refuse_reversed(self.start, self.end)
+        read = stored_bars(
+            self.symbols,
+            self.timeframe,
+            self.start - self.before * self.timeframe.delta,
+            self.end,
+            config,
+        )
+        markets = []
+        for bars, quality in read:
+            log.log(logging.WARNING if quality.repairs else logging.INFO, "%s", quality)
+            markets.append(bars)
+        _refuse_mixture(markets)
+        return markets
+
+
+@dataclass(frozen=True, slots=True)
+class AskedBars:
+    """Where the bars of a command come from, and the dates that count; None for all."""
+
+    source: BarSource
+    start: np.datetime64 | None = None
+    end: np.datetime64 | None = None
+
+    def dated(self, warmup_bars: int) -> "DatedBars":
+        """Return the dates cut out, with `warmup_bars` before them."""
+        return DatedBars(self.source, self.start, self.end, warmup_bars)
+
+
+@dataclass(frozen=True, slots=True)
+class DatedBars:
+    """The bars of a source between two dates (None: open), and warm-up before them."""
+
+    source: BarSource
+    start: np.datetime64 | None
+    end: np.datetime64 | None
+    warmup_bars: int
+
+    def read(self, config: DataConfig) -> list[Bars]:
+        """Return the bars of each symbol."""
+        return [market.bars for market in self.markets(config)]
+
+    def markets(self, config: DataConfig) -> "list[Market]":
+        """Return the same, with the place of the first bar that counts."""
+        read, warmup = self.source.read(config), self.warmup_bars
+        return [cut(bars, start=self.start, end=self.end, warmup_bars=warmup) for bars in read]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Market:
     """Bars of one symbol; those before position `first` are only looked back at."""
@@ -59,10 +132,8 @@ def cut(
     bars: Bars, *, start: np.datetime64 | None, end: np.datetime64 | None, warmup_bars: int
 ) -> Market:
     """Return the bars that open from `start` on and before `end`, with warm-up before them."""
-    if start is not None and end is not None and end <= start:
-        raise RunError(
-            f"a range must end after it starts, found {_moment(start)} to {_moment(end)}"
-        )
+    if start is not None and end is not None:
+        _refuse_reversed(start, end)
     stop = len(bars) if end is None else bars.index_from(end)
     first = 0 if start is None else bars.index_from(start)
     if first >= stop:
@@ -78,6 +149,13 @@ def cut(
             f"none in the range ({stop - begin} bars with warm-up); give a longer range or file"
         )
     return market
+
+
+def _refuse_reversed(start: np.datetime64, end: np.datetime64) -> None:
+    if end <= start:
+        raise RunError(
+            f"a range must end after it starts, found {_moment(start)} to {_moment(end)}"
+        )
 
 
 def _moment(date: np.datetime64 | None) -> str:

@@ -1,28 +1,24 @@
 """What a user asks of a run, the same for a backtest and a rehearsal."""
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from engine.errors import RunError
-from engine.jobs.flags import bar_files, date, repairs
-from engine.jobs.markets import BarFiles, Market, cut
+from engine.errors import RunError, UsageError
+from engine.jobs.bar_flags import asked_bars, bar_overrides
+from engine.jobs.markets import AskedBars, Market
 from engine.jobs.serving import MLMode
 from engine.jobs.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequest:
-    """Files, dates, ML mode and settings of a run."""
+    """Bars, ML mode and settings of a run; without bars it is about the embedded default."""
 
     settings: Settings
-    files: BarFiles
-    start: np.datetime64 | None = None
-    end: np.datetime64 | None = None
+    bars: AskedBars | None = None
     ml: MLMode | None = None
     model: Path | None = None
     in_sample: bool = False
@@ -35,34 +31,31 @@ class RunRequest:
         except OSError as error:
             raise RunError(f"--out must be a folder that can be written: {error}") from error
 
-    @property
-    def is_about_files(self) -> bool:
-        """Whether anything was asked that only files can answer."""
-        asked = (self.start, self.end, self.model, self.files.symbol, self.files.timeframe)
-        return self.in_sample or any(flag is not None for flag in asked)
-
     def markets(self) -> list[Market]:
-        """Return the asked dates of every file, with warm-up before them.
+        """Return the asked dates of every symbol, with warm-up before them.
 
         Raises
         ------
         FeedError, RunError
-            if a file cannot be used, or the dates hold no bar that can be decided on
+            if the bars cannot be had, or the dates hold none that can be decided on
         """
-        read = self.files.read(self.settings.data)
-        warmup = self.settings.strategy.warmup_bars
-        return [cut(bars, start=self.start, end=self.end, warmup_bars=warmup) for bars in read]
+        if self.bars is None:
+            raise UsageError("a run needs bars: name a file of them, or --symbols")
+        return self.bars.dated(self.settings.strategy.warmup_bars).markets(self.settings.data)
 
 
-def add_run_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the flags of a run to a parser that has those of `engine.jobs.flags`."""
-    parser.add_argument("--start-date", type=date, metavar="D", help="UTC, first bar that counts")
-    parser.add_argument("--end-date", type=date, metavar="D", help="UTC, exclusive")
-    parser.add_argument("--model", type=Path, metavar="PATH", help="the bundle to ask")
-    parser.add_argument("--in-sample", action="store_true", help="allow bars the bundle has seen")
-    parser.add_argument("--cash", type=float, help="starting cash, in quote currency")
-    parser.add_argument("--fee", type=float, help="a fraction per side: 0.001 is 0.1 %%")
-    parser.add_argument("--out", type=Path, metavar="DIR", default=Path("runs"), help="for results")
+def add_run_flags(parser: argparse.ArgumentParser, modes: Iterable[MLMode], default: str) -> None:
+    """Add the flags of a run; `default` says which ML mode is taken without `--ml`."""
+    ml = parser.add_argument_group("the ensemble")
+    ml.add_argument("--ml", choices=[mode.value for mode in modes], help=default)
+    ml.add_argument("--model", type=Path, metavar="PATH", help="folder of the bundle to ask")
+    ml.add_argument("--in-sample", action="store_true", help="allow bars that the bundle has seen")
+    account = parser.add_argument_group("the account")
+    account.add_argument("--cash", type=float, help="starting cash, in quote currency")
+    account.add_argument("--fee", type=float, help="a fraction per side: 0.001 is 0.1 %%")
+    account.add_argument(
+        "--out", type=Path, metavar="DIR", default=Path("runs"), help="for results"
+    )
 
 
 def run_overrides(args: argparse.Namespace) -> Mapping[str, Any]:
@@ -70,7 +63,7 @@ def run_overrides(args: argparse.Namespace) -> Mapping[str, Any]:
     return {
         "seed": args.seed,
         "broker": {"cash": args.cash, "fee": args.fee},
-        "data": {"repair": repairs(args)},
+        "data": bar_overrides(args),
         "strategy": {"ml_model_path": args.model},
     }
 
@@ -79,9 +72,7 @@ def run_request(args: argparse.Namespace, settings: Settings) -> RunRequest:
     """Return what the flags of a run ask for."""
     return RunRequest(
         settings=settings,
-        files=bar_files(args),
-        start=args.start_date,
-        end=args.end_date,
+        bars=asked_bars(args, settings),
         ml=None if args.ml is None else MLMode(args.ml),
         model=args.model,
         in_sample=args.in_sample,

@@ -39,6 +39,15 @@ MEANINGS: Mapping[str, Meaning] = {
     "broker.slippage": Meaning("fraction", "of the price, on market and stop fills", _COST),
     "data.fill_limit": Meaning("bars", "the longest gap that is filled; a longer one is a hole"),
     "data.repair": Meaning("", "repairs allowed on defective files", ", ".join(REPAIRS)),
+    "data.store": Meaning("", "folder that keeps what was downloaded", "a path"),
+    "data.exchange": Meaning(
+        "",
+        "where bars come from; none: binance, or for a pair that it does not list one that does",
+        "an exchange as ccxt names it",
+    ),
+    "data.base_url": Meaning(
+        "", "address to ask instead: a mirror of the exchange, or a stand-in", "an address"
+    ),
     "strategy.use_ml_ensemble": Meaning(
         "", "whether `--ml auto` asks the ensemble; `on`, `off` and `compare` stand above it"
     ),
@@ -86,6 +95,27 @@ MEANINGS: Mapping[str, Meaning] = {
     "strategy.sizing.fraction": Meaning("fraction", "of the equity put into an entry"),
     "strategy.sizing.risk": Meaning("fraction", "of the equity lost at the stop, costs included"),
     "strategy.sizing.reserve_percent": Meaning("percent", "of the equity that is never asked for"),
+    "protections.max_drawdown": Meaning(
+        "fraction", "fall of the equity from its peak; no entries for the rest of the run"
+    ),
+    "protections.daily_loss_limit": Meaning(
+        "fraction", "of the equity at the day's start; no entries until the next UTC day"
+    ),
+    "protections.max_losses_in_a_row": Meaning(
+        "trades", "without a net profit, of all symbols; no entries during the pause"
+    ),
+    "protections.losing_streak_pause_bars": Meaning(
+        "bars", "after the last of these losses; absent: to the end of the run"
+    ),
+    "protections.cooldown_bars": Meaning(
+        "bars", "after the bar in which a symbol lost; no entries in it"
+    ),
+    "protections.max_open_positions": Meaning(
+        "symbols", "in a position or waiting to enter, this entry included"
+    ),
+    "protections.max_exposure": Meaning(
+        "fraction", "of the equity in positions and waiting entries, this entry included"
+    ),
     "training.label": Meaning(
         "",
         "1 if the price reaches `profit_threshold` in time; or if the strategy's exits end in "
@@ -112,12 +142,16 @@ MEANINGS: Mapping[str, Meaning] = {
 _RUN = ("run_backtest", "run_paper")
 _TRAIN = ("train_ml_ensemble",)
 _ASK = (*_RUN, "evaluate_ml_ensemble")
+_ALL = (*_ASK, *_TRAIN, "generate_training_data")
 
 FLAGS = (
-    Flag("--seed", "seed", (*_ASK, *_TRAIN)),
+    Flag("--seed", "seed", _ALL),
     Flag("--cash", "broker.cash", _RUN),
     Flag("--fee", "broker.fee", _RUN, "a fraction, as in the file"),
     Flag("--repair", "data.repair", (*_ASK, *_TRAIN)),
+    Flag("--store", "data.store", _ALL),
+    Flag("--exchange", "data.exchange", _ALL),
+    Flag("--base-url", "data.base_url", _ALL),
     Flag("--model", "strategy.ml_model_path", _ASK),
     Flag("--output", "strategy.ml_model_path", _TRAIN),
     Flag("--label", "training.label", _TRAIN),
@@ -153,8 +187,14 @@ NOTES = {
         "trades without ML. ATR(14) is that of the bar on which the entry is decided."
     ),
     "strategy.sizing": (
-        "No entry costs more than the free cash less the reserve; what comes out below\n"
-        "`min_notional` is not ordered (`too_small` in the journal)."
+        "No entry costs more than the free cash less the reserve. One that cash pays for in part\n"
+        "is bought in part; one of which nothing can be bought is not ordered. Both are records."
+    ),
+    "protections": (
+        "All absent by default. A protection only vetoes entries: it closes nothing, and leaves\n"
+        "score, mandatory filter and exits alone. A limit that is reached stands, also when the\n"
+        "equity recovers. Equity is marked at closes; bars are counted by time, so that missing\n"
+        "ones count. Where several veto, the first of this table is named."
     ),
     "training": (
         "Read by `train_ml_ensemble.py`, and by `run_backtest.py` without `--data`, which always\n"

@@ -6,6 +6,7 @@
 import sys
 from collections.abc import Iterator, Sequence
 from itertools import groupby
+from types import NoneType
 from typing import Any, Literal, NamedTuple, get_args, get_origin
 
 from pydantic import BaseModel
@@ -60,8 +61,8 @@ keeps it so.
 
 ## Example
 
-All keys. Two things here are optional and absent by default: `trailing_stop`, and the sections of
-symbols. Everything else has its default.
+All keys. What is optional is absent by default: `exchange` and `base_url`, `trailing_stop`, the keys
+of `[protections]`, and the sections of symbols. Everything else has its default.
 
 ```toml
 {example}```
@@ -82,8 +83,6 @@ As **fractions**, 0.005 is half a percent:
 | flag | key | commands | note |
 |---|---|---|---|
 {flags}
-`generate_training_data.py` has no settings; its `--seed` is its own.
-
 """
 
 _TABLE = """\
@@ -96,7 +95,17 @@ def example() -> Settings:
     """Return the defaults with what is optional set, so that every key is there."""
     return Settings.model_validate(
         {
+            "data": {"exchange": "binance", "base_url": "http://127.0.0.1:8080/api/v3"},
             "strategy": {"exits": {"trailing_stop": 0.4}},
+            "protections": {
+                "max_drawdown": 0.2,
+                "daily_loss_limit": 0.03,
+                "max_losses_in_a_row": 5,
+                "losing_streak_pause_bars": 72,
+                "cooldown_bars": 12,
+                "max_open_positions": 3,
+                "max_exposure": 0.5,
+            },
             "symbols": {"BTC/USDT": {"amount_step": 1e-5, "tick": 0.01, "min_notional": 5.0}},
         }
     )
@@ -159,7 +168,13 @@ _WORDS = {"gt": "above", "ge": "from", "lt": "below", "le": "up to"}
 
 def _allowed(field: FieldInfo) -> str:
     """Return the range that the field declares."""
-    kind = field.annotation
+    kinds = [kind for kind in get_args(field.annotation) if kind is not NoneType]
+    if NoneType in get_args(field.annotation) and len(kinds) == 1:
+        return f"absent, or {_allowed_of(kinds[0], field)}"
+    return _allowed_of(field.annotation, field)
+
+
+def _allowed_of(kind: Any, field: FieldInfo) -> str:
     if kind is bool:
         return "true, false"
     if get_origin(kind) is Literal:

@@ -1,30 +1,36 @@
 """The train command: files of bars in, a bundle out that knows what it has seen."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from engine.jobs.learning_report import training_text
-from engine.jobs.markets import BarFiles
+from engine.jobs.markets import BarSource
 from engine.jobs.settings import Settings
 from engine.jobs.training_rows import training_rows
+from engine.jobs.tuning_report import tuning_text
 from feeds.bars import Bars
 from feeds.clock import Clock, SystemClock
+from ml.base import Model
 from ml.bundle import refuse_target, save_bundle
 from ml.errors import TrainingError
 from ml.features.catalog import FEATURE_NAMES
 from ml.manifest import Manifest
 from ml.models.catalog import default_models
+from ml.training.checkpoints import checkpoints
 from ml.training.config import TrainingConfig
 from ml.training.data_pipeline import TrainingSet
 from ml.training.evaluator import evaluate
 from ml.training.trainer import Trained, train
+from ml.training.trial_file import trial_file
 
 log = logging.getLogger("tandem.ml")
+
+Models: TypeAlias = Mapping[str, tuple[float, Model]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +47,13 @@ class TrainReport:
 
     def text(self) -> str:
         """Return the tables that a person reads."""
-        return f"{training_text(self.manifest)}\nkept in {self.path}"
+        return f"{training_text(self.manifest)}{tuning_text(self.manifest)}\nkept in {self.path}"
 
 
-def train_on_files(
-    files: BarFiles, settings: Settings, *, until: np.datetime64 | None = None
-) -> TrainReport:
-    """Read the files, train on the bars known at `until` and keep the bundle."""
+def train_on(source: BarSource, settings: Settings) -> TrainReport:
+    """Read the bars, train on them and keep the bundle."""
     refuse_target(settings.strategy.ml_model_path)  # before the work, not after it
-    return train_bundle(files.read(settings.data), settings, until=until)
+    return train_bundle(source.read(settings.data), settings)
 
 
 def train_bundle(
@@ -76,15 +80,16 @@ def train_bundle(
     seen = _seen(markets, until)
     rows = training_rows(seen, settings)
     log.info("%d rows of %d bars of %s", len(rows), sum(map(len, seen)), ", ".join(rows.symbols))
-    training = settings.training
-    models = default_models(training.preset, seed=settings.seed, jobs=training.jobs)
-    trained = train(rows, training, models, seed=settings.seed)
-    manifest = Manifest(
-        created_at=(clock or SystemClock()).now(),
-        metrics=_metrics(trained, rows),
-        **_origin(seen, settings),
-    )
-    save_bundle(trained.ensemble, manifest, path)
+    with checkpoints(path) as kept:
+        models, tuning = _models(rows, settings)
+        trained = train(rows, settings.training, models, seed=settings.seed, kept=kept)
+        manifest = Manifest(
+            created_at=(clock or SystemClock()).now(),
+            metrics=_metrics(trained, rows),
+            tuning=tuning,
+            **_origin(seen, settings),
+        )
+        save_bundle(trained.ensemble, manifest, path, bars=seen)
     return TrainReport(manifest, path)
 
 
@@ -97,6 +102,19 @@ def _seen(markets: Sequence[Bars], until: np.datetime64 | None) -> list[Bars]:
     if not any(map(len, seen)):
         raise TrainingError(f"a training needs bars that closed by {until}Z, found none")
     return [bars for bars in seen if len(bars)]
+
+
+def _models(rows: TrainingSet, settings: Settings) -> tuple[Models, dict[str, Any]]:
+    """Return the models to train, and what the manifest says of how they were tuned."""
+    training = settings.training
+    models: Models = default_models(training.preset, seed=settings.seed, jobs=training.jobs)
+    if not training.optimize:
+        return models, {}
+    from ml.training.tuning import tune  # a training without a search starts without Optuna
+
+    storage = trial_file(settings.strategy.ml_model_path)
+    found = tune(rows, training, models, seed=settings.seed, storage=storage)
+    return found.applied_to(models), found.to_json()
 
 
 def _metrics(trained: Trained, rows: TrainingSet) -> dict[str, Any]:

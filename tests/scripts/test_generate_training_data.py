@@ -29,7 +29,8 @@ def test_the_file_holds_the_market_of_the_seed(
     expected = synthetic_bars("BTC/USDT", FIVE_MINUTES, days=2, seed=7)
     assert read_bars(path)[0].digest() == expected.digest()
     assert capsys.readouterr().out == (
-        "SYNTHETIC BTC/USDT 5m: 576 bars, 2022-01-01 00:00Z to 2022-01-03 00:00Z, seed 7\n"
+        "SYNTHETIC BTC/USDT 5m: 576 bars, 2022-01-01 00:00Z to 2022-01-03 00:00Z, 0 filled, "
+        "1 segments, seed 7\n"
         f"written to {path}\n"
     )
 
@@ -51,21 +52,30 @@ def test_json_is_one_object_and_nothing_else(
         "bars": 48,
         "start": "2024-02-29T00:00:00Z",
         "end": "2024-03-02T00:00:00Z",
-        "days": 2,
+        "filled": 0,
+        "segments": 1,
         "seed": 7,
-        "output": str(tmp_path / "x.csv"),
+        "files": [str(tmp_path / "x.csv")],
     }
 
 
-def test_without_synthetic_it_says_in_one_line_that_downloads_come_later(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["--synthetic"], "add --output FILE.parquet"),
+        (["--synthetic", "--output", "x.csv", "--exchange", "binance"], "not with --synthetic"),
+        (["--synthetic", "--output", "x.csv", "--end-date", "2024-01-01"], "not with --synthetic"),
+        (["--days", "5", "--start-date", "2024-01-01"], "give one of them"),
+    ],
+)
+def test_flags_that_do_not_go_together_are_wrong_usage(
+    words: list[str], hint: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["--output", str(tmp_path / "x.csv")]) == 2
+    assert main(words) == 2
     printed = capsys.readouterr()
     assert printed.out == ""
-    assert printed.err == (
-        "generate_training_data: downloads of real bars come later; use --synthetic\n"
-    )
+    assert hint in printed.err
+    assert printed.err.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -114,4 +124,4 @@ def test_help_shows_examples_and_the_script_runs_by_itself() -> None:
         text=True,
         check=True,
     )
-    assert "examples:\n  generate_training_data.py --synthetic" in shown.stdout
+    assert "examples:\n  generate_training_data.py --symbol" in shown.stdout

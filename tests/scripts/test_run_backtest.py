@@ -206,12 +206,24 @@ def test_the_default_market_can_be_run_without_ml_and_without_training(
     assert not (out / "default_ensemble").exists()
 
 
-def test_flags_about_files_are_wrong_usage_without_files(
-    capsys: pytest.CaptureFixture[str],
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["--symbol", "BTC/USDT"], "--symbols"),
+        (["--model", "models/mine"], "--data FILE or --symbols"),
+        (["--in-sample"], "--data FILE or --symbols"),
+        (["--data", "x.csv", "--symbols", "BTC/USDT"], "files were named"),
+        (["--data", "x.csv", "--days", "5"], "files were named"),
+        (["--days", "5", "--start-date", "2024-01-01"], "give one of them"),
+    ],
+)
+def test_flags_that_do_not_go_together_are_wrong_usage(
+    words: list[str], hint: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["--start-date", "2022-01-01"]) == 2
-    assert main(["--symbol", "BTC/USDT"]) == 2
-    assert "--data FILE" in capsys.readouterr().err
+    assert main(words) == 2
+    said = capsys.readouterr().err
+    assert hint in said
+    assert said.count("\n") == 1
 
 
 def test_too_few_bars_for_a_single_decision_are_refused(
@@ -238,7 +250,7 @@ def test_entries_too_small_for_the_exchange_are_counted(
     config.write_text('[symbols."BTC-USDT"]\nmin_notional = 1e9\n')
     words = ("--data", world.files[0], "--ml", "off", "--config", config, "--out", out)
     (run,) = answer(capsys, *words)["runs"]
-    assert run["trades"] == 0 < run["rejections"]["too_small"]
+    assert run["trades"] == 0 < run["rejections"]["min_notional"]
 
 
 def test_results_that_cannot_be_kept_are_refused_before_the_work(

@@ -41,7 +41,7 @@ def files(market: Bars, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path,
 def bundle(files: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle trained from the command line until UNTIL."""
     path = tmp_path_factory.mktemp("models") / "ensemble"
-    asked = ["--preset", "small", "--seed", "3", "--until", UNTIL, "--output", str(path)]
+    asked = ["--preset", "small", "--seed", "3", "--end-date", UNTIL, "--output", str(path)]
     data = [word for file in files for word in ("--data-file", str(file))]
     assert train([*data, *asked, "--profit-threshold", "0.3", "--lookahead", "8"]) == 0
     return path
@@ -109,7 +109,8 @@ def test_parts_hold_that_no_label_is_known_after_the_next_part_starts(bundle: Pa
 def test_training_answers_with_one_json_object(
     files: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked = ["--preset", "small", "--label", "barrier", "--json", "--output", str(tmp_path / "b")]
+    asked = ["--preset", "small", "--label", "barrier", "--json", "-v"]
+    asked += ["--output", str(tmp_path / "b")]
     assert train(["--data-file", *map(str, files), *asked]) == 0
     said = capsys.readouterr()
     found = json.loads(said.out)
@@ -168,8 +169,8 @@ def test_too_few_bars_are_refused_in_one_line(
     write_bars(synthetic_bars("BTC/USDT", Timeframe.parse("5m"), days=1, seed=0), file)
     assert train(["--data-file", str(file), "--output", str(tmp_path / "b")]) == 1
     assert "needs 400 bars of its segment before it" in one_line(capsys)
-    assert train(["--data-file", str(file), "--until", "2021-01-01"]) == 1
-    assert "closed by 2021-01-01" in one_line(capsys)
+    assert train(["--data-file", str(file), "--end-date", "2021-01-01"]) == 1
+    assert "must hold bars" in one_line(capsys)
 
 
 @pytest.mark.parametrize(
@@ -188,12 +189,17 @@ def test_what_is_not_possible_is_a_named_error(
 
 
 @pytest.mark.parametrize(
-    "wrong", [[], ["--data-file"], ["--data-file", "a.csv", "--label", "x"], ["--no-such-flag"]]
+    "wrong", [["--data-file"], ["--data-file", "a.csv", "--label", "x"], ["--no-such-flag"]]
 )
 def test_wrong_usage_exits_with_2(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         train(wrong)
     assert stopped.value.code == 2
+
+
+def test_a_training_without_bars_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert train([]) == 2
+    assert "--data-file FILE, or --symbols" in one_line(capsys)
 
 
 @pytest.mark.parametrize("command", [train, evaluate])

@@ -1,0 +1,52 @@
+"""The log of a command: on stderr as much as was asked for, and all of it kept with the run."""
+
+import logging
+import time
+
+from rich.console import Console
+
+_ROOT = "tandem"
+
+
+class _Shown(logging.Handler):
+    """Writes to the console that progress is shown on, so that neither breaks the other."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._console.print(
+            self.format(record), markup=False, highlight=False, soft_wrap=True, end="\n"
+        )
+
+
+class _Kept(logging.Handler):
+    """Keeps the lines, with their times in UTC."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        form = logging.Formatter(
+            "%(asctime)s %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%SZ"
+        )
+        form.converter = time.gmtime
+        self.setFormatter(form)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(self.format(record))
+
+
+def begin_log(console: Console, *, verbose: bool) -> None:
+    """Begin the log of a command: warnings are shown, with `verbose` everything; all is kept."""
+    log = logging.getLogger(_ROOT)
+    shown = _Shown(console)
+    shown.setLevel(logging.INFO if verbose else logging.WARNING)
+    log.handlers[:] = [shown, _Kept()]
+    log.setLevel(logging.INFO)
+
+
+def log_so_far() -> str:
+    """Return the lines since the command began; nothing where no command did."""
+    kept = [h for h in logging.getLogger(_ROOT).handlers if isinstance(h, _Kept)]
+    return "".join(f"{line}\n" for handler in kept for line in handler.lines)
