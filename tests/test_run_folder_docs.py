@@ -18,8 +18,10 @@ from engine.jobs.markets import AskedBars, BarFiles
 from engine.jobs.run_request import RunRequest
 from engine.jobs.serving import MLMode
 from engine.jobs.settings import load_settings
+from engine.protections import Protection
 from engine.records import Rejection
 from engine.result import save_run
+from engine.sizing import Sized
 from feeds.exits import ExitReason
 from feeds.files import write_bars
 from ml.models.catalog import MEMBER_NAMES
@@ -73,8 +75,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("A", "B"):
         files.append(place / f"{name}-USDT_5m.parquet")
         write_bars(replace(make_bars(4000, seed=3), symbol=f"{name}/USDT"), files[-1])
-    sizing = {"fraction": 1.0, "reserve_percent": 0.0}
-    settings = load_settings(overrides={"strategy": {"min_entry_score": 5.0, "sizing": sizing}})
+    sizing = {"fraction": 0.6, "reserve_percent": 0.0}
+    settings = load_settings(
+        overrides={
+            "strategy": {"min_entry_score": 5.0, "sizing": sizing},
+            "protections": {"cooldown_bars": 100, "max_losses_in_a_row": 20},
+        }
+    )
     report = backtest(
         RunRequest(
             settings=settings, bars=AskedBars(BarFiles(tuple(files))), ml=MLMode.OFF, out=place
@@ -128,7 +135,11 @@ def test_every_word_that_a_run_wrote_is_on_the_page(folder: Path, label: str) ->
         ("The ensemble's opinion", "ml"): decisions["ml"],
         ("Exit reasons", "exit reason"): decisions["exit_reason"],
         ("Reasons of rejection", "rejection"): decisions["rejection"],
+        ("Protections", "protection"): decisions["veto"],
     }
+    reasons = tables()["Reasons of rejection", "rejection"]
+    assert set(decisions["shortfall"].dropna()) <= reasons
+    assert set(frame(folder / label / "rejections.csv")["reason"]) <= reasons
     for table, found in words.items():
         assert found.dropna().nunique()
         assert set(found.dropna()) <= tables()[table]
@@ -141,7 +152,9 @@ def test_the_words_on_the_page_are_those_of_the_code() -> None:
     assert tables()["Outcomes", "outcome"] == set(Outcome)
     assert tables()["The ensemble's opinion", "ml"] == {row["ml"] for row in ml_rows()}
     assert tables()["Exit reasons", "exit reason"] == {r.name.lower() for r in ExitReason}
-    assert tables()["Reasons of rejection", "rejection"] == refused | {Outcome.TOO_SMALL}
+    sized = set(re.findall(r"`(\w+)`", Sized.__doc__ or ""))
+    assert tables()["Reasons of rejection", "rejection"] == refused >= sized
+    assert tables()["Protections", "protection"] == set(Protection)
 
 
 @pytest.mark.parametrize(("column", "words"), [("signal", Signal), ("confidence", Confidence)])
@@ -162,6 +175,8 @@ def test_every_key_of_the_metrics_is_on_the_page(folder: Path) -> None:
     groups, market = compared["groups"], next(iter(data["symbols"].values()))
     assert tables()["metrics.json", "key"] == set(found)
     assert tables()["A run", "key"] == set(run)
+    assert run["vetoes"].keys() <= tables()["Protections", "protection"]
+    assert run["vetoes"]
     assert tables()["Metrics", "key"] == set(run["metrics"]) == set(compared["difference"])
     assert tables()["Comparison", "key"] == set(compared)
     assert tables()["Comparison", "group"] == set(groups)
