@@ -85,9 +85,9 @@ def train_bundle(
         trained = train(rows, settings.training, models, seed=settings.seed, kept=kept)
         manifest = Manifest(
             created_at=(clock or SystemClock()).now(),
-            metrics=_metrics(trained, rows),
+            metrics=metrics_of(trained, rows),
             tuning=tuning,
-            **_origin(seen, settings),
+            **origin_of(seen, settings),
         )
         save_bundle(trained.ensemble, manifest, path, bars=seen)
     return TrainReport(manifest, path)
@@ -117,7 +117,8 @@ def _models(rows: TrainingSet, settings: Settings) -> tuple[Models, dict[str, An
     return found.applied_to(models), found.to_json()
 
 
-def _metrics(trained: Trained, rows: TrainingSet) -> dict[str, Any]:
+def metrics_of(trained: Trained, rows: TrainingSet) -> dict[str, Any]:
+    """Return what the manifest says of the training, and how good it is on held-out rows."""
     parts = {"test": trained.parts.test, "calibrate": trained.parts.calibrate}
     scores = {
         name: evaluate(trained.ensemble, rows.take(part)).to_json() for name, part in parts.items()
@@ -125,7 +126,7 @@ def _metrics(trained: Trained, rows: TrainingSet) -> dict[str, Any]:
     return {"training": trained.report.to_json(), **scores}
 
 
-def _origin(seen: Sequence[Bars], settings: Settings) -> dict[str, Any]:
+def origin_of(seen: Sequence[Bars], settings: Settings) -> dict[str, Any]:
     """Return what the manifest says of the data and of the strategy it was trained for."""
     strategy, training = settings.strategy, settings.training
     return {
