@@ -8,6 +8,8 @@ import numpy as np
 from feeds.moments import readable
 from feeds.timeframe import Timeframe
 
+_EARLIEST = 1_262_304_000_000  # 2010 in ms: no coin had a price before
+
 
 class Span(NamedTuple):
     """From `start` on and before `end`, in milliseconds since the epoch (UTC)."""
@@ -16,7 +18,7 @@ class Span(NamedTuple):
     end: int
 
     def __str__(self) -> str:
-        return " to ".join(readable(np.datetime64(moment, "ms")) for moment in self)
+        return f"{moment_text(self.start)} to {moment_text(self.end)}"
 
     def bars(self, timeframe: Timeframe) -> int:
         """Return how many bars open in it, if both its ends are on the grid.
@@ -27,15 +29,23 @@ class Span(NamedTuple):
         return max(0, self.end - self.start) // timeframe.ms
 
 
-def span_of(start: np.datetime64, end: np.datetime64, timeframe: Timeframe) -> Span:
-    """Return the span of the bars that open from `start` on and before `end`.
+def moment_text(moment: int) -> str:
+    """Return a moment in ms for people.
 
-    >>> span_of(
-    ...     np.datetime64("1970-01-01T00:03"), np.datetime64("1970-01-01T00:10"), Timeframe(300_000)
-    ... )
-    Span(start=300000, end=600000)
+    >>> moment_text(0)
+    '1970-01-01 00:00Z'
     """
-    return Span(*(-(-_ms(moment) // timeframe.ms) * timeframe.ms for moment in (start, end)))
+    return readable(np.datetime64(moment, "ms"))
+
+
+def span_of(start: np.datetime64, end: np.datetime64, timeframe: Timeframe) -> Span:
+    """Return the span of the bars that open from `start` on and before `end`, none before 2010.
+
+    >>> span_of(np.datetime64("2024-01-01T00:03"), np.datetime64("2024-01-02"), Timeframe(300_000))
+    Span(start=1704067500000, end=1704153600000)
+    """
+    moments = max(_ms(start), _EARLIEST), _ms(end)
+    return Span(*(-(-moment // timeframe.ms) * timeframe.ms for moment in moments))
 
 
 def joined(spans: Iterable[Span]) -> tuple[Span, ...]:
