@@ -79,7 +79,7 @@ def _simulated(args: argparse.Namespace, settings: Settings) -> Generated:
 
 
 def _downloaded(args: argparse.Namespace, settings: Settings) -> Generated:
-    return download(exchange_bars(args, (args.symbol,), settings), settings.data, args.output)
+    return download(exchange_bars(args, [args.symbol], before=0), settings.data, args.output)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

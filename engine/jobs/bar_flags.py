@@ -134,13 +134,11 @@ def asked_bars(args: argparse.Namespace, settings: Settings) -> AskedBars | None
     if all(getattr(args, name) is None for name in _ASKS_EXCHANGE):
         return None
     symbols = DEFAULT_SYMBOLS if args.symbols is None else tuple(chain(*args.symbols))
-    return exchange_bars(args, symbols, settings)
+    return exchange_bars(args, symbols, before=settings.strategy.warmup_bars)
 
 
-def exchange_bars(
-    args: argparse.Namespace, symbols: Sequence[str], settings: Settings
-) -> AskedBars:
-    """Return the bars of an exchange in the dates that the flags give.
+def exchange_bars(args: argparse.Namespace, symbols: Sequence[str], *, before: int) -> AskedBars:
+    """Return the bars of an exchange in the dates that the flags give, and so many before them.
 
     Raises
     ------
@@ -153,7 +151,7 @@ def exchange_bars(
     end = _last_close(frame, SystemClock()) if args.end_date is None else args.end_date
     days = DEFAULT_DAYS if args.days is None else args.days
     start = end - np.timedelta64(days, "D") if args.start_date is None else args.start_date
-    source = ExchangeBars(symbols, frame, start, end, settings.strategy.warmup_bars)
+    source = ExchangeBars(symbols, frame, start, end, before)
     return AskedBars(source, start, end)
 
 
