@@ -88,7 +88,7 @@ class Ensemble:
     @property
     def steps(self) -> int:
         """Bars that the members look at, at most: 1, or the length of the longest sequence."""
-        return max((int(getattr(m.model, "steps", 1)) for m in self.members), default=1)
+        return max((int(getattr(m.model, "steps", None) or 1) for m in self.members), default=1)
 
     def votes(self, samples: Samples) -> Votes:
         """Ask every member."""

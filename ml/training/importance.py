@@ -1,4 +1,4 @@
-"""What the ensemble leans on: features and families are shuffled, members are left out.
+"""What the ensemble leans on: features and families are shuffled.
 
 A feature is shuffled among the rows, every member is asked again, and what the ensemble's score
 loses is the feature's importance. It says what this ensemble leans on in these rows, and nothing
@@ -17,7 +17,7 @@ features of a family are also shuffled together.
   as the weekday does, since rows of one week often share their outcome too.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -30,12 +30,11 @@ from feeds.bars import FloatArray, IntArray
 from feeds.progress import progress
 from ml.base import Samples
 from ml.calibration import shift_prior
-from ml.ensemble import Ensemble, weighted_mean
+from ml.ensemble import Ensemble
 from ml.errors import TrainingError
 from ml.features.base import Feature
 from ml.prediction import PredictionTable
 from ml.training.data_pipeline import TrainingSet
-from ml.training.evaluator import score
 
 MAX_ROWS = 4000  # rows that are shuffled: more of them help more than more draws do
 REPEATS = 5  # draws
@@ -63,11 +62,6 @@ class Worsening:
     mean: float
     deviation: float
 
-    @property
-    def above_noise(self) -> bool:
-        """Whether the mean is above NOISE_DEVIATIONS deviations."""
-        return self.mean > NOISE_DEVIATIONS * self.deviation
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shuffled:
@@ -85,9 +79,14 @@ class Shuffled:
     roc_auc: Worsening
     log_loss: Worsening
 
+    @property
+    def above_noise(self) -> bool:
+        """Whether the mean loss of ROC AUC is above NOISE_DEVIATIONS deviations."""
+        return self.roc_auc.mean > NOISE_DEVIATIONS * self.roc_auc.deviation
+
     def to_json(self) -> dict[str, Any]:
         """Return the figures in JSON's own types."""
-        return {**asdict(self), "above_noise": self.roc_auc.above_noise}
+        return {**asdict(self), "above_noise": self.above_noise}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,26 +119,6 @@ class Importance:
             "features": [each.to_json() for each in self.features],
             "families": [each.to_json() for each in self.families],
         }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Contribution:
-    """How much worse the ensemble's scores are without a member. Above 0 the member helps.
-
-    None where there is nobody else to ask, or where the rows cannot tell.
-
-    Attributes
-    ----------
-    weight : its share of the weight of those that answered
-    roc_auc : with the member - without it
-    log_loss, brier : without the member - with it, at natural frequencies
-    """
-
-    name: str
-    weight: float
-    roc_auc: float | None
-    log_loss: float | None
-    brier: float | None
 
 
 def feature_importance(
@@ -176,20 +155,6 @@ def feature_importance(
         log_loss=asking.unshuffled.log_loss,
         features=_ranked(found[: len(singles)]),
         families=_ranked(found[len(singles) :]),
-    )
-
-
-def member_contributions(ensemble: Ensemble, rows: TrainingSet) -> tuple[Contribution, ...]:
-    """Return what each member that answers adds to the ensemble, in the ensemble's order."""
-    votes = ensemble.votes(rows.samples).by_name
-    weights = {m.name: m.weight for m in ensemble.members if m.name in votes}
-    return tuple(
-        Contribution(
-            name=name,
-            weight=weights[name] / sum(weights.values()),
-            **_worse_without(name, votes, weights, (rows.y, ensemble.base_rate)),
-        )
-        for name in weights
     )
 
 
@@ -326,38 +291,3 @@ def _check_answered(table: PredictionTable, members: frozenset[str]) -> None:
             f"an importance needs the same members' answers each time, found {sorted(table.votes)} "
             f"after {sorted(members)}; {'; '.join(reasons)}"
         )
-
-
-# Leaving members out
-
-
-def _worse_without(
-    name: str,
-    votes: Mapping[str, FloatArray],
-    weights: Mapping[str, float],
-    truth: tuple[IntArray, float],
-) -> dict[str, float | None]:
-    """Return by how much each score is worse on the rows about which others answer, too."""
-    y, base_rate = truth
-    whole = _voted(votes, weights)
-    rest = _voted(votes, {other: w for other, w in weights.items() if other != name})
-    shared = np.isfinite(rest)
-    if not shared.any():
-        return dict.fromkeys(("roc_auc", "log_loss", "brier"))
-    with_it = score(y[shared], whole[shared], base_rate)
-    without = score(y[shared], rest[shared], base_rate)
-    return {
-        "roc_auc": _less(with_it.roc_auc, without.roc_auc),
-        "log_loss": without.log_loss - with_it.log_loss,
-        "brier": without.brier - with_it.brier,
-    }
-
-
-def _voted(votes: Mapping[str, FloatArray], weights: Mapping[str, float]) -> FloatArray:
-    rows = len(next(iter(votes.values())))
-    matrix = np.array([votes[name] for name in weights], np.float64).reshape(len(weights), rows)
-    return weighted_mean(matrix, np.array(list(weights.values()), np.float64))
-
-
-def _less(one: float | None, other: float | None) -> float | None:
-    return None if one is None or other is None else one - other
