@@ -118,8 +118,12 @@ class StandIn:
         try:
             await web.SockSite(runner, listener).start()
             await self._stopping.wait()
+            # asyncio loses a connection that is let in while its server closes: let in nobody,
+            # wait for those who just were, and close then.
+            self._loop.remove_reader(listener)
+            await _turns()
         finally:
-            await runner.cleanup()
+            await _hang_up(runner)
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         path, query = request.match_info["path"], dict(request.query)
@@ -151,3 +155,20 @@ class StandIn:
         overlap = fault.rows if fault is not None and overlapping else 0
         rows = self._recording.klines(query, now, most_rows=self._most_rows, overlap=overlap)
         return spoil_rows(rows, fault)
+
+
+async def _hang_up(runner: web.AppRunner) -> None:
+    """Close every connection, also to who does not read what was sent, so that none is left."""
+    server = runner.server
+    transports = [handler.transport for handler in server.connections] if server else []
+    await runner.cleanup()
+    for transport in transports:
+        if transport is not None:
+            transport.abort()
+    await _turns()
+
+
+async def _turns() -> None:
+    """Let the loop do what it has put off: a new or a closed connection takes it a few turns."""
+    for _ in range(5):
+        await asyncio.sleep(0)

@@ -309,10 +309,13 @@ def test_several_clients_are_served_while_faults_come_and_go() -> None:
     assert all(answer in (good, []) for answer in answers)
 
 
+def address(exchange: StandIn) -> tuple[str, int]:
+    return "127.0.0.1", int(exchange.url.split(":")[2].split("/")[0])
+
+
 def listens(exchange: StandIn) -> bool:
-    port = int(exchange.url.split(":")[2].split("/")[0])
     with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+        return probe.connect_ex(address(exchange)) == 0
 
 
 def test_the_end_of_the_block_leaves_no_thread_and_no_socket() -> None:
@@ -323,6 +326,35 @@ def test_the_end_of_the_block_leaves_no_thread_and_no_socket() -> None:
     assert not listens(exchange)
     assert threading.active_count() == before
     gc.collect()  # a socket that was left open would warn, and warnings are errors
+
+
+WHOLE = b"GET /api/v3/klines?symbol=BTCUSDT&interval=5m&limit=1000 HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@pytest.mark.parametrize("sent", [b"", WHOLE[:20], WHOLE])
+def test_who_comes_at_the_very_end_leaves_no_socket_either(sent: bytes) -> None:
+    exchange = StandIn([make_bars(1000)])
+    for round_ in range(10):
+        with exchange:
+            clients = [socket.create_connection(address(exchange)) for _ in range(1 + round_ % 3)]
+            for client in clients:
+                client.sendall(sent)
+        for client in clients:
+            client.close()
+    gc.collect()  # as above
+
+
+def test_who_never_reads_the_answers_leaves_no_socket_either() -> None:
+    with socket.socket() as client, StandIn([make_bars(10_000)], most_rows=10_000) as exchange:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(address(exchange))
+        client.sendall(WHOLE.replace(b"1000", b"10000") * 20)
+        asked = -1
+        while asked < len(exchange.requests):  # until what waits to be sent fills every buffer
+            asked = len(exchange.requests)
+            time.sleep(0.3)
+        assert asked < 20
+    gc.collect()  # as above
 
 
 def test_a_stand_in_starts_again_and_several_run_at_once() -> None:
