@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import backtrader as bt
+import numpy as np
 
 from engine.broker import BarBroker, SymbolRules
 from engine.data import BarsFeed, StreamFeed, SymbolFeed
@@ -14,6 +15,9 @@ from engine.protections import Proposal, ProtectionsConfig, checks_of, first_vet
 from engine.records import Fill, Rejection, Trade
 from feeds.bars import Bars
 from feeds.costs import Costs
+from feeds.progress import Advance, progress
+
+_REPORTED = 5000  # moments between reports of progress: a quarter of a second or less
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,6 +54,8 @@ class Engine(bt.Cerebro):
 
     params = (("stdstats", False),)
 
+    _advance: Advance
+
     def __init__(
         self,
         *,
@@ -63,6 +69,7 @@ class Engine(bt.Cerebro):
         self._checks = checks_of(config)
         terms = {"rules": dict(rules or {}), "watch_equity": config.watches_equity}
         self.setbroker(BarBroker(cash=cash, costs=costs, **terms))
+        self._passed = 0
 
     def add_bars(self, bars: Bars, first: int = 0) -> BarsFeed:
         """Add recorded bars; those before `first` are warm-up."""
@@ -99,7 +106,8 @@ class Engine(bt.Cerebro):
             raise RunError("a run must have bars, found none; call add_bars or add_stream first")
         self.strats.clear()
         self.addstrategy(strategy, **params)
-        (ran,) = self.run()
+        with progress("running", total=self._moments(), unit="bars") as self._advance:
+            (ran,) = self.run()
         fills = tuple(self.broker.fills)
         return Execution(
             strategy=ran,
@@ -126,6 +134,21 @@ class Engine(bt.Cerebro):
             at_work=self.broker.at_work(),
         )
         return first_veto(entry, self.broker.history, self._checks)
+
+    def _moments(self) -> int | None:
+        """Return at how many moments bars close; None if they are still to arrive."""
+        if any(feed.islive() for feed in self.datas):
+            return None
+        return len(
+            np.unique(np.concatenate([feed.recorded.time[feed.first :] for feed in self.datas]))
+        )
+
+    def _brokernotify(self) -> None:
+        """Count the moment: backtrader comes here once at each."""
+        super()._brokernotify()
+        self._passed += 1
+        if self._passed % _REPORTED == 0:
+            self._advance(_REPORTED)
 
     def _equity(self, fills: tuple[Fill, ...]) -> EquityCurve:
         delivered = {feed.symbol: feed.delivered() for feed in self.datas}

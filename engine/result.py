@@ -5,6 +5,7 @@ A run's folder `runs/<id>/` holds
     config.json      the configuration of each run
     manifest.json    what it was made from: digests, versions, seeds; the digest of every file
     metrics.json     the JSON that the command prints
+    run.log          what was logged, with the time of each line
     off/, on/        trades.csv, fills.csv, rejections.csv, equity.parquet, decisions.parquet
 
 and appears whole or not at all. Every table in it carries the stamps in a column, so that a file
@@ -113,9 +114,10 @@ def save_run(
     data: Mapping[str, Any],
     out: Path,
     *,
+    log: str = "",
     clock: Clock | None = None,
 ) -> Path:
-    """Write the runs into a new folder below `out` and return it.
+    """Write the runs, and the log of how they were made, into a new folder below `out`; return it.
 
     Raises
     ------
@@ -130,6 +132,7 @@ def save_run(
         with _new_folder(out, name) as (draft, final):
             for result in results:
                 _write_tables(result, draft / result.label)
+            atomic_text(draft / "run.log", log)
             _write_json(draft / "config.json", {r.label: r.config for r in results})
             _write_json(draft / "metrics.json", to_json(results, comparison, data, final))
             manifest = _manifest(results, data, f"{created:%Y-%m-%dT%H:%M:%SZ}")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.jobs.hybrid_run import HybridRun
+from engine.jobs.log import log_so_far
 from engine.jobs.markets import Market
 from engine.jobs.serving import is_in_sample
 from engine.jobs.settings import Settings
@@ -68,7 +69,8 @@ def kept(
 ) -> RunReport:
     """Save the results in a run folder of their own and return the report."""
     data = data_facts(context.markets)
-    return RunReport(results, compared, data, save_run(results, compared, data, context.out))
+    folder = save_run(results, compared, data, context.out, log=log_so_far())
+    return RunReport(results, compared, data, folder)
 
 
 def run_result(run: HybridRun, context: RunContext, *, ml_on: bool) -> RunResult:

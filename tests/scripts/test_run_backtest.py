@@ -77,6 +77,19 @@ def test_the_run_folder_tells_the_same_as_the_command(
     assert (decisions["rsi"] < 30).all()
 
 
+def test_the_log_of_the_command_is_kept_with_the_run(
+    world: World, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = answer(
+        capsys, "--data", world.files[0], "--start-date", CLEAN, "--ml", "auto", "--model",
+        out / "none", "--out", out,
+    )  # fmt: skip
+    log = (Path(found["run_dir"]) / "run.log").read_text()
+    (run,) = found["runs"]
+    assert log.count("ENTRY BTC/USDT") >= run["trades"] > 0
+    assert "WARNING tandem.ml: TRADING WITHOUT ML" in log
+
+
 def test_a_comparison_on_seen_bars_is_refused_and_names_the_first_clean_date(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
