@@ -61,8 +61,8 @@ keeps it so.
 
 ## Example
 
-All keys. What is optional is absent by default: `exchange` and `base_url`, `trailing_stop`, the keys
-of `[protections]`, and the sections of symbols. Everything else has its default.
+All keys. What is optional is absent by default: `exchange` and `base_url`, `trailing_stop`, the
+keys of `[protections]`, and the sections of symbols. Everything else has its default.
 
 ```toml
 {example}```

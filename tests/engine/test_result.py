@@ -82,7 +82,7 @@ def test_the_folder_holds_everything(tmp_path: Path) -> None:
     folder = saved(tmp_path)
     tables = ["trades.csv", "fills.csv", "rejections.csv", "equity.parquet", "decisions.parquet"]
     expected = {f"{label}/{table}" for label in ("off", "on") for table in tables}
-    expected |= {"config.json", "manifest.json", "metrics.json"}
+    expected |= {"config.json", "manifest.json", "metrics.json", "run.log"}
     found = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
     assert found == expected
     assert read(folder / "config.json") == {"off": {"cash": 1000.0}, "on": {"cash": 1000.0}}
@@ -97,7 +97,7 @@ def test_the_manifest_names_inputs_and_the_digest_of_every_file(tmp_path: Path) 
     assert manifest["runs"]["on"]["seed"] == 7
     for name, digest in manifest["files"].items():
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
-    assert len(manifest["files"]) == 12
+    assert len(manifest["files"]) == 13
 
 
 def test_trades_state_when_and_how_each_was_made(tmp_path: Path) -> None:
