@@ -133,7 +133,7 @@ class StandIn:
             answer = web.json_response(self._content(path, query, fault))
         except RefusalError as refusal:
             refused = {"code": refusal.code, "msg": refusal.message}
-            answer = web.json_response(refused, status=refusal.status)
+            answer = web.json_response(refused, status=400)
         return answer if fault is None else await spoiled(request, fault, answer)
 
     def _content(self, path: str, query: Query, fault: Fault | None) -> Json:
@@ -148,7 +148,7 @@ class StandIn:
             case "klines":
                 return self._klines(query, now, fault)
             case _:
-                raise RefusalError(-1, f"No endpoint '{path}'.", status=404)
+                raise web.HTTPNotFound(text=f"no endpoint {path!r}")
 
     def _klines(self, query: Query, now: int, fault: Fault | None) -> Json:
         overlapping = fault is not None and fault.kind is FaultKind.OVERLAPPING_PAGE

@@ -22,19 +22,17 @@ MIN_NOTIONAL = {"BTC": "0.0001", "ETH": "0.001", "BNB": "0.01"}  # in quote unit
 USUAL_MIN_NOTIONAL = "5"
 HUGE = "1000000000"  # the largest price and quantity
 
-# A number in a query, as the exchange checks it; the largest is more than the grid can hold.
-_WHOLE = re.compile(r"[0-9]{1,20}", re.ASCII)
-_LARGEST = int(np.iinfo(np.int64).max)
+# A number in a query, as the exchange checks it.
+_WHOLE = re.compile(r"[0-9]{1,20}")
 
 
 class RefusalError(Exception):
     """The exchange refuses a request, with a code of its own; goes to the client as JSON."""
 
-    def __init__(self, code: int, message: str, *, status: int = 400) -> None:
+    def __init__(self, code: int, message: str) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
-        self.status = status
 
 
 def market_id(symbol: str) -> str:
@@ -218,7 +216,7 @@ def _whole(query: Query, name: str) -> int | None:
             -1100,
             f"Illegal characters found in parameter '{name}'; legal range is '^{_WHOLE.pattern}$'.",
         )
-    return min(int(query[name]), _LARGEST)
+    return int(query[name])
 
 
 def plain(number: float) -> str:

@@ -177,7 +177,7 @@ def test_ccxt_knows_the_errors_of_wrong_requests(
 def test_what_the_stand_in_does_not_have_is_not_found() -> None:
     with StandIn([BARS]) as exchange, client_of(exchange) as client:
         client.load_markets()
-        with pytest.raises(ccxt.ExchangeError, match="No endpoint 'depth'"):
+        with pytest.raises(ccxt.ExchangeNotAvailable, match="404 Not Found no endpoint 'depth'"):
             client.fetch_order_book("BTC/USDT")
 
 
