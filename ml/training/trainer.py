@@ -97,8 +97,7 @@ def train(
     TrainingError
         if a part is too small or lacks a class
     """
-    parts = chronological_parts(rows.decided_at, rows.known_at, config.fractions)
-    _check(parts, rows)
+    parts = training_parts(rows, config)
     material = Material.from_rows(
         rows.take(parts.train), rows.take(parts.stop), rows.take(parts.calibrate), seed=seed
     )
@@ -127,10 +126,19 @@ def _base_rate(material: Material) -> float:
     return float(np.concatenate([part.y for part in seen]).mean())
 
 
-def _check(parts: Parts, rows: TrainingSet) -> None:
+def training_parts(rows: TrainingSet, config: TrainingConfig) -> Parts:
+    """Return the parts of the rows, each large and mixed enough for a training.
+
+    Raises
+    ------
+    TrainingError
+        if one is too small or lacks a class
+    """
+    parts = chronological_parts(rows.decided_at, rows.known_at, config.fractions)
     for name, part in parts.items():
         needed = 0 if name == "test" else MIN_OF_CLASS
         check_rows(f"{name} part", rows.y[part], rows.y, of_class=needed)
+    return parts
 
 
 def _member(

@@ -38,10 +38,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from feeds.progress import Advance, progress
 from ml.base import Model
 from ml.models.search_space import SearchSpace, Span, search_space
-from ml.splits import chronological_parts, expanding_folds
+from ml.splits import expanding_folds
 from ml.training.config import TrainingConfig
 from ml.training.data_pipeline import TrainingSet, evenly
 from ml.training.fitting import Lesson, Material, check_rows
+from ml.training.trainer import training_parts
 from ml.training.trial_file import claim, unusable
 
 log = logging.getLogger("tandem.ml")
@@ -166,12 +167,12 @@ def tune(
     Raises
     ------
     TrainingError
-        if a part of a fold is too small or lacks a class
+        if a part, or one of a fold, is too small or lacks a class
     TuningError
         if the trials cannot be kept
     """
-    parts = chronological_parts(rows.decided_at, rows.known_at, config.fractions)
-    train = rows.take(parts.train[evenly(len(parts.train), config.tuning_rows)])
+    part = training_parts(rows, config).train
+    train = rows.take(part[evenly(len(part), config.tuning_rows)])
     spaces = {name: search_space(model) for name, (_, model) in models.items()}
     tuned = [name for name, space in spaces.items() if space]
     folds = _folds(train, config, seed)

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 
 from feeds.bars import Bars, FloatArray, IntArray
-from ml.base import FloatMatrix, Model
+from ml.base import FloatMatrix, Model, Samples
 from ml.features.catalog import FEATURE_NAMES
 from ml.labels import Labels, horizon_labels
 from ml.training.data_pipeline import Source, TrainingSet, build_training_set
@@ -75,6 +75,20 @@ def foretold(rows: TrainingSet, *, ones: float, seed: int = 0, noise: float = 0.
     signal = rows.samples.latest()[:, RETURN].astype(np.float64)
     signal = signal / signal.std() + rng.normal(0.0, noise, len(rows))
     return replace(rows, y=(signal > np.quantile(signal, 1.0 - ones)).astype(np.int64))
+
+
+def with_other_labels(rows: TrainingSet, where: IntArray) -> TrainingSet:
+    """Return the rows with the other label in `where`."""
+    y = rows.y.copy()
+    y[where] = 1 - y[where]
+    return replace(rows, y=y)
+
+
+def with_other_features(rows: TrainingSet, where: IntArray) -> TrainingSet:
+    """Return the rows with other features in the bars of `where`, for rows and sequences."""
+    matrix = rows.samples.matrix.copy()
+    matrix[rows.samples.rows[where]] += 1.0
+    return replace(rows, samples=Samples(matrix, rows.samples.rows))
 
 
 def tossed(rows: TrainingSet, *, ones: float, seed: int = 0) -> TrainingSet:

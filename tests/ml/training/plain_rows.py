@@ -1,10 +1,11 @@
 """Training rows from a matrix, and a model that can be reckoned by hand."""
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
-from feeds.bars import BoolArray, FloatArray
+from feeds.bars import BoolArray, FloatArray, IntArray
 from ml.base import FloatMatrix, Samples
 from ml.calibration import PlattCalibrator, logistic
 from ml.ensemble import Ensemble, Member
@@ -19,7 +20,7 @@ class Adds:
 
     columns: tuple[int, ...] = (0,)
 
-    def fit(self, X: FloatMatrix, y: FloatArray) -> "Adds":
+    def fit(self, X: FloatMatrix, y: IntArray) -> Self:
         return self
 
     def predict_proba(self, X: FloatMatrix) -> FloatArray:

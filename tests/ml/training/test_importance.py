@@ -1,6 +1,7 @@
 """Importance: what is planted comes first, noise stays noise, and what is moved moves whole."""
 
 import json
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -251,6 +252,36 @@ def test_every_asking_is_reported() -> None:
         )
     assert shown.tasks == [("importance", 12, "askings")]  # 2 features and 2 families, 3 draws
     assert shown.done == 12
+
+
+@dataclass
+class Counting(Adds):
+    """A model that counts its answers."""
+
+    answers: int = 0
+
+    def predict_proba(self, X: FloatMatrix) -> FloatArray:
+        self.answers += 1
+        return super().predict_proba(X)
+
+
+class Interrupts(Counts):
+    """A display at which Ctrl-C is pressed."""
+
+    def _advance(self, count: float = 1, /) -> None:
+        raise KeyboardInterrupt
+
+
+def test_after_ctrl_c_nobody_asks_on() -> None:
+    model, before = Counting(), threading.active_count()
+    ensemble = Ensemble((Member("counting", 1.0, model, IDENTITY),), 0.4)
+    rows = foretold_by(0, of=1, rows=4000)
+    with shown_by(Interrupts()), pytest.raises(KeyboardInterrupt):
+        feature_importance(
+            ensemble, rows, features("price"), Shuffling(seed=0, repeats=500, jobs=2)
+        )
+    assert threading.active_count() == before
+    assert model.answers < 500
 
 
 @pytest.mark.parametrize("only", [0, 1])

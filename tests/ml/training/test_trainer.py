@@ -6,14 +6,21 @@ import numpy as np
 import pytest
 from joblib import hash as digest
 
-from ml.base import Samples
 from ml.calibration import shift_prior
 from ml.errors import TrainingError
 from ml.training.config import TrainingConfig
 from ml.training.data_pipeline import TrainingSet
 from ml.training.evaluator import evaluate
 from ml.training.trainer import Trained, train
-from tests.ml.training.makers import LinearModel, foretold, tossed, training_set, two_models
+from tests.ml.training.makers import (
+    LinearModel,
+    foretold,
+    tossed,
+    training_set,
+    two_models,
+    with_other_features,
+    with_other_labels,
+)
 
 CONFIG = TrainingConfig()
 PARTS = ("train", "stop", "calibrate", "test")
@@ -31,19 +38,6 @@ def trained(rows: TrainingSet) -> Trained:
 
 def models_of(trained: Trained) -> dict[str, LinearModel]:
     return {m.name: m.model for m in trained.ensemble.members}  # type: ignore[misc]
-
-
-def with_other_labels(rows: TrainingSet, where: np.ndarray) -> TrainingSet:
-    y = rows.y.copy()
-    y[where] = 1 - y[where]
-    return replace(rows, y=y)
-
-
-def with_other_features(rows: TrainingSet, where: np.ndarray) -> TrainingSet:
-    """Return the rows with other features in the bars of `where`, for rows and sequences."""
-    matrix = rows.samples.matrix.copy()
-    matrix[rows.samples.rows[where]] += 1.0
-    return replace(rows, samples=Samples(matrix, rows.samples.rows))
 
 
 def test_labels_of_the_test_part_leave_members_and_calibration_byte_identical(
