@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar, cast
 
 import numpy as np
 import pandas as pd
@@ -27,12 +27,27 @@ from feeds.identity import (
     settle_timeframe,
 )
 from feeds.mending import RawBars
+from feeds.messages import first_line
 from feeds.quality import QualityReport, known_repairs
 from feeds.rows import TIME_COLUMNS, VALUES, raw_rows, spellings
 from feeds.timeframe import Timeframe
 
 METADATA_KEY = b"tandem"  # in a Parquet file's metadata: JSON that says whose bars it holds
-_READ = (*TIME_COLUMNS, *VALUES, "symbol", "timeframe", "source")
+_WORDS = ("symbol", "timeframe", "source")
+_READ = (*TIME_COLUMNS, *VALUES, *_WORDS)
+
+_LONGEST_HEADER = 10_000  # pandas takes minutes over a noise of commas
+
+# What the readers raise on bytes that are not what they claim to be: a time zone that nobody knows
+# is a KeyError, metadata nested without end a RecursionError, a size beyond reason a MemoryError.
+_UNREADABLE = (
+    ValueError,
+    LookupError,
+    RecursionError,
+    MemoryError,
+    pa.ArrowException,
+    pd.errors.ParserWarning,
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -143,8 +158,8 @@ def _read(path: Path) -> _Contents:
         raise BadFileError(f"{path}: there is no such file") from error
     except OSError as error:
         raise BadFileError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (ValueError, pa.ArrowException, pd.errors.ParserWarning) as error:
-        line = str(error).splitlines()[0]
+    except _UNREADABLE as error:
+        line = first_line(error)
         raise BadFileError(f"{path.name}: cannot be read as {path.suffix[1:]}: {line}") from error
     if contents.table.empty:
         raise BadFileError(f"{path.name}: the file has no rows")
@@ -155,12 +170,39 @@ def _read_parquet(path: Path) -> _Contents:
     file = pq.ParquetFile(path)
     schema = file.schema_arrow
     spelled = spellings(schema.names, path.name)
-    table = file.read(columns=[spelled[name] for name in _READ if name in spelled])
-    said = json.loads((schema.metadata or {}).get(METADATA_KEY, b"{}"))
+    wanted = {name: spelled[name] for name in _READ if name in spelled}
+    for name, spelling in wanted.items():
+        _refuse_kind(name, schema.field(spelling).type, path.name)
+    table = file.read(columns=list(wanted.values()))
+    said = _metadata(schema, path.name)
     return _Contents(_plain(table.to_pandas(ignore_metadata=True), spelled), said)
 
 
+def _refuse_kind(name: str, kind: pa.DataType, source: str) -> None:
+    """Refuse a column that holds lists or other nested values, or no text where words belong."""
+    plain = kind.value_type if pa.types.is_dictionary(kind) else kind
+    text = pa.types.is_string(plain) or pa.types.is_large_string(plain) or pa.types.is_null(plain)
+    if pa.types.is_nested(plain) or (name in _WORDS and not text):
+        wanted = "text" if name in _WORDS else "a number or a time in each row"
+        raise BadFileError(f"{source}: column {name} must hold {wanted}, found {kind}")
+
+
+def _metadata(schema: pa.Schema, source: str) -> Mapping[str, str]:
+    said = json.loads((schema.metadata or {}).get(METADATA_KEY, b"{}"))
+    if not isinstance(said, dict) or not all(
+        isinstance(said.get(name), str | None) for name in _WORDS
+    ):
+        raise BadFileError(f"{source}: its metadata must say symbol and timeframe as text")
+    return cast("Mapping[str, str]", said)
+
+
 def _read_csv(path: Path) -> _Contents:
+    with path.open("rb") as file:
+        if len(file.readline(_LONGEST_HEADER + 1)) > _LONGEST_HEADER:
+            raise BadFileError(
+                f"{path.name}: its first line must name the columns, found more than "
+                f"{_LONGEST_HEADER} characters; is it text?"
+            )
     # Every column is read, and none becomes the index: a row with a comma too many would
     # otherwise lose a value or shift all of them, in silence.
     with warnings.catch_warnings():

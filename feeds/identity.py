@@ -12,6 +12,7 @@ import pandas as pd
 
 from feeds.bars import IntArray, TimeArray
 from feeds.errors import BadFileError, BadTimeframeError, FeedError
+from feeds.messages import printable
 from feeds.symbol import normalise_symbol
 from feeds.timeframe import Timeframe
 
@@ -124,7 +125,8 @@ def _constant(table: pd.DataFrame, name: str, source: str) -> str | None:
     found = [str(value) for value in table[name].dropna().unique()]
     if len(found) > 1:
         raise BadFileError(
-            f"{source}: column {name} must hold one value, found {found[0]} and {found[1]}"
+            f"{source}: column {name} must hold one value, found "
+            f"{printable(found[0])} and {printable(found[1])}"
         )
     return found[0] if found else None
 

@@ -5,6 +5,8 @@ from typing import Literal
 
 import numpy as np
 
+from feeds.messages import shown
+
 
 def readable(moment: np.datetime64) -> str:
     """Return the moment for people: to the minute, or to the millisecond where that says more.
@@ -40,7 +42,7 @@ def parse_utc(text: str) -> np.datetime64:
         naive = moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
     except (ValueError, OverflowError) as error:
         raise ValueError(
-            f"a moment must be like 2024-01-31 or 2024-01-31T00:05Z, found {text!r}"
+            f"a moment must be like 2024-01-31 or 2024-01-31T00:05Z, found {shown(text)}"
         ) from error
     return np.datetime64(naive, "ms")
 

@@ -7,11 +7,13 @@ import pandas as pd
 
 from feeds.bars import PRICES
 from feeds.errors import BadFileError
+from feeds.messages import printable, shown
 
 VALUES = (*PRICES, "volume")
 TIME_COLUMNS = ("timestamp", "date")  # the first one found is read
 
 _EARLIEST_S, _LATEST_S = 946_684_800, 4_102_444_800  # 2000 and 2100: the spans of units lie apart
+_FIRST, _LAST = pd.Timestamp("1970-01-01"), pd.Timestamp("2200-01-01")  # of dates
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
@@ -33,7 +35,7 @@ def spellings(columns: Iterable[object], source: str) -> dict[str, str]:
     if not any(name in found for name in TIME_COLUMNS):
         missing.insert(0, "timestamp (or date)")
     if missing:
-        listed = ", ".join(found) or "none"
+        listed = printable(", ".join(found)) or "none"
         raise BadFileError(f"{source}: missing column {', '.join(missing)}; found {listed}")
     return found
 
@@ -63,26 +65,29 @@ def raw_rows(table: pd.DataFrame, source: str) -> pd.DataFrame:
 
 
 def _numbers(column: pd.Series, source: str) -> pd.Series:
-    numbers = pd.to_numeric(column, errors="coerce")
-    _refuse(column, numbers.isna() & column.notna(), source, "a number")
-    return numbers.astype(np.float64)
+    numbers = pd.to_numeric(column, errors="coerce").astype(np.float64)
+    truth = np.full(len(column), pd.api.types.is_bool_dtype(column))  # True is 1 to pandas
+    _refuse(column, truth | (numbers.isna() & column.notna()), source, "a number")
+    return numbers
 
 
 def _times(column: pd.Series, source: str) -> pd.Series:
     if isinstance(column.dtype, pd.DatetimeTZDtype):
         column = column.dt.tz_convert("UTC").dt.tz_localize(None)
     elif not pd.api.types.is_datetime64_dtype(column):
-        numbers = pd.to_numeric(column, errors="coerce")
+        numbers = pd.to_numeric(column, errors="coerce").astype(np.float64)
         is_epoch = bool(numbers.notna().iloc[0])
         return _epochs(column, numbers, source) if is_epoch else _dates(column, source)
-    _refuse(column, column.isna(), source, "a date")
+    wrong = ~column.between(_FIRST, _LAST, inclusive="left")
+    _refuse(column, wrong, source, "a date between the years 1970 and 2200")
     return column
 
 
 def _dates(column: pd.Series, source: str) -> pd.Series:
-    times = pd.to_datetime(column, format="ISO8601", utc=True, errors="coerce")
+    text = column.astype(str).where(column.notna())
+    times = pd.to_datetime(text, format="ISO8601", utc=True, errors="coerce").dt.tz_localize(None)
     _refuse(column, times.isna(), source, "a date like 2024-01-01 00:05 or epoch s or ms")
-    return times.dt.tz_localize(None)
+    return _times(times, source)
 
 
 def _epochs(column: pd.Series, numbers: pd.Series, source: str) -> pd.Series:
@@ -90,7 +95,7 @@ def _epochs(column: pd.Series, numbers: pd.Series, source: str) -> pd.Series:
     unit = next((unit for unit in _PER_SECOND if _in_span(numbers.iloc[:1], unit).all()), "s or ms")
     outside = ~_in_span(numbers, unit)
     _refuse(column, outside, source, f"epoch {unit} between the years 2000 and 2100")
-    milliseconds = numbers.astype(np.float64) * 1000 / _PER_SECOND[unit]
+    milliseconds = numbers * 1000 / _PER_SECOND[unit]
     return pd.Series(milliseconds.round().astype(np.int64).to_numpy("datetime64[ms]"))
 
 
@@ -103,7 +108,7 @@ def _refuse(column: pd.Series, wrong: pd.Series, source: str, wanted: str) -> No
     if wrong.any():
         row = int(np.argmax(wrong))
         found = column.iloc[row]
-        shown = "nothing" if pd.isna(found) else repr(str(found))
+        said = "nothing" if pd.isna(found) else shown(str(found))
         raise BadFileError(
-            f"{source}: {column.name} must be {wanted}, found {shown} in row {row + 1}"
+            f"{source}: {column.name} must be {wanted}, found {said} in row {row + 1}"
         )

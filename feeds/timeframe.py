@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from feeds.errors import BadTimeframeError
+from feeds.messages import shown
 
 _UNIT_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _YEAR_MS = 365 * 86_400_000
@@ -34,7 +35,9 @@ class Timeframe:
         """Read `5m`, `1h` or `1d`; `1M` would be a month, and is refused."""
         match = re.fullmatch(r"([1-9]\d{0,3})([mhdHD])", text.strip(), re.ASCII)
         if match is None:
-            raise BadTimeframeError(f"a timeframe must look like 1m, 5m, 1h or 1d, found {text!r}")
+            raise BadTimeframeError(
+                f"a timeframe must look like 1m, 5m, 1h or 1d, found {shown(text)}"
+            )
         return cls(int(match[1]) * _UNIT_MS[match[2].lower()])
 
     @property

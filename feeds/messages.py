@@ -1,0 +1,30 @@
+"""What a message shows of foreign text: printable, on one line, and not endless."""
+
+_MOST = 200  # characters
+
+
+def shown(value: object) -> str:
+    """Return the value as a literal, cut where it is long.
+
+    >>> shown("5min")
+    "'5min'"
+    """
+    try:
+        return printable(repr(value))
+    except ValueError:  # Python writes no decimal number of more than some thousand digits
+        return "a number of thousands of digits"
+
+
+def printable(text: str) -> str:
+    r"""Return the text with control characters escaped, cut where it is long.
+
+    >>> printable("open\x1b[31m\nclose")
+    'open\\x1b[31m\\nclose'
+    """
+    safe = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text[:_MOST])
+    return safe if len(text) <= _MOST else f"{safe}…"
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of what a library said, or the kind of error if it said nothing."""
+    return printable(str(error).partition("\n")[0].strip() or type(error).__name__)
