@@ -27,11 +27,12 @@ def importance_text(importance: Importance) -> str:
         f"as they are: ROC AUC {importance.roc_auc:.4f}, log loss {importance.log_loss:.4f}"
     )
     reading = (
-        f"mean ± deviation of the draws; noise: a mean of at most {NOISE_DEVIATIONS:g} deviations\n"
+        "mean ± deviation of the draws, which is smaller than that between periods; "
+        f"noise: at most {NOISE_DEVIATIONS:g} of them\n"
         "a family is shuffled as a whole: its loss is not the sum of its features'\n"
         "this is what the ensemble leans on in these rows, not what moves prices"
     )
-    kept = "" if len(features) <= SHOWN else f"the first {SHOWN} of {len(features)} features\n"
+    kept = "" if len(features) <= SHOWN else f"the first {SHOWN} of {len(features)} features\n\n"
     families = rendered(_families_table(importance.families))
     return f"{head}\n\n{families}\n{kept}{rendered(_features_table(features[:SHOWN]))}\n{reading}\n"
 

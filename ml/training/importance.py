@@ -11,18 +11,21 @@ features of a family are also shuffled together.
   symbol is wilder than another is part of what a feature without a unit tells; the score over all
   rows counts it. Shuffled within its symbol, a feature by which the ensemble tells symbols apart
   would look worthless.
-- *Noise.* To a feature that tells nothing its own order is a draw like the others, so its mean
-  loss is about as large as one deviation of the draws. A mean above two deviations is then rare:
-  7 of 100 such features by 5 draws, 4 by 10. It is less rare for a feature that changes slowly,
-  as the weekday does, since rows of one week often share their outcome too.
+- *Noise.* To a feature that is tied to neither the outcome nor other features its own order is a
+  draw like the others, so its mean loss is about as large as one deviation of the draws, and a
+  mean above two is rare: 7 of 100 such features by 5 draws, 4 by 10. It is less rare where rows
+  near in time are alike, as the weekday is and often the outcome. The deviation is that of the
+  draws on these rows; other rows give other figures.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
 from sklearn.metrics import log_loss, roc_auc_score
 from threadpoolctl import threadpool_limits
 
@@ -239,14 +242,29 @@ def _losses(asking: _Asking, groups: Sequence[_Group], shuffling: Shuffling) -> 
     """Return (groups, repeats, 2): how much worse ROC AUC and log loss get."""
     rng = np.random.default_rng(shuffling.seed)
     orders = [rng.permutation(len(asking.y)) for _ in range(shuffling.repeats)]
-    calls = [delayed(asking.loss)(group.columns, order) for group in groups for order in orders]
-    threads = Parallel(n_jobs=shuffling.jobs, prefer="threads", return_as="generator")
+    calls = list(product([group.columns for group in groups], orders))
     losses = []
-    with progress("importance", total=len(calls), unit="askings") as advance:
-        for loss in threads(calls):
+    with (
+        progress("importance", total=len(calls), unit="askings") as advance,
+        _threads(shuffling.jobs) as threads,
+    ):
+        for loss in threads.map(asking.loss, *zip(*calls, strict=True)):
             losses.append(loss)
             advance()
     return np.array(losses).reshape(len(groups), shuffling.repeats, 2)
+
+
+@contextmanager
+def _threads(jobs: int) -> Iterator[ThreadPoolExecutor]:
+    """Give threads that end with the block, whatever ends it; what waits is not begun.
+
+    A process that ends while a library still works in a thread is aborted.
+    """
+    threads = ThreadPoolExecutor(jobs)
+    try:
+        yield threads
+    finally:
+        threads.shutdown(cancel_futures=True)
 
 
 def _shuffled(group: _Group, losses: FloatArray) -> Shuffled:
