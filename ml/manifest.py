@@ -82,7 +82,7 @@ class Manifest(_Frozen):
     seen_until : the latest moment of which any of its data, tuning included, knew
     data_digests : `Bars.digest` by symbol
     fill_limit : missing bars in a row that were filled when the bars were read
-    metrics : of the test part
+    metrics : of the training and its test part; of an update, old against new on the newest rows
     tuning : how the models' parameters were searched for, trials included; empty if they were not
     synthetic : whether any of the data was simulated
     """
