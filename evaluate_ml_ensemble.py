@@ -15,6 +15,7 @@ EXAMPLES = """\
   evaluate_ml_ensemble.py --model models/crypto_scalping_ensemble
   evaluate_ml_ensemble.py --symbols BTC/USDT,ETH/USDT --start-date 2024-01-01
   evaluate_ml_ensemble.py --model models/mine --test-data BTC-USDT_5m.parquet ETH-USDT_5m.parquet
+  evaluate_ml_ensemble.py --model models/mine --test-data BTC-USDT_5m.parquet --feature-importance
   evaluate_ml_ensemble.py --model models/mine --test-data BTC-USDT_5m.parquet --backtest --json
 
 Label, population, exits, costs and mandatory filter are the bundle's own. Rows decided before
@@ -27,6 +28,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", type=Path, metavar="PATH", help="folder of the bundle")
     add_bar_flags(parser, "--test-data")
     asked = parser.add_argument_group("what is asked beside the scores; needs bars")
+    asked.add_argument(
+        "--feature-importance",
+        action="store_true",
+        help="how much worse the vote gets without a feature, a family, a member; takes minutes",
+    )
     asked.add_argument("--backtest", action="store_true", help="trade them, ML-off against ML-on")
     asked.add_argument("--out", type=Path, metavar="DIR", default=Path("runs"), help="for its run")
     add_common_flags(parser)
@@ -47,6 +53,7 @@ def _evaluated(args: argparse.Namespace, settings: Settings) -> EvaluateReport:
         EvaluateRequest(
             settings=settings,
             bars=None if asked is None else asked.dated(settings.strategy.warmup_bars),
+            importance=args.feature_importance,
             backtest=args.backtest,
             out=args.out,
         )

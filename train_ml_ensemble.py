@@ -11,10 +11,12 @@ from engine.jobs.bar_flags import add_bar_flags, asked_bars, bar_overrides
 from engine.jobs.flags import add_common_flags, answer, command_parser, whole_number
 from engine.jobs.settings import Settings
 from engine.jobs.train import TrainReport, train_on
+from ml.training.config import TrainingConfig
 
 EXAMPLES = """\
   train_ml_ensemble.py --symbols BTC/USDT,ETH/USDT --start-date 2022-01-01 --end-date 2024-01-01
   train_ml_ensemble.py --data-file BTC-USDT_5m.parquet ETH-USDT_5m.parquet --end-date 2024-01-01
+  train_ml_ensemble.py --data-file BTC-USDT_5m.parquet --optimize --trials 20
   train_ml_ensemble.py --data-file BTC-USDT_5m.csv --label barrier --preset small --json
 """
 
@@ -27,6 +29,16 @@ def _parser() -> argparse.ArgumentParser:
     training.add_argument("--output", type=Path, metavar="PATH", help="folder of the bundle")
     training.add_argument("--preset", choices=("full", "small"), help="size of the models")
     training.add_argument("--jobs", type=whole_number, metavar="N", help="threads; default 2")
+    training.add_argument(
+        "--optimize",
+        action="store_true",
+        default=None,
+        help="search for the models' parameters first; taken up where it was interrupted",
+    )
+    training.add_argument(
+        "--trials", type=whole_number, metavar="N", help="of the search, for each model; default "
+        f"{TrainingConfig().trials}"
+    )  # fmt: skip
     add_common_flags(parser)
     return parser
 
@@ -67,6 +79,8 @@ def _overrides(args: argparse.Namespace) -> Mapping[str, Any]:
             "population": args.population,
             "preset": args.preset,
             "jobs": args.jobs,
+            "optimize": args.optimize,
+            "trials": args.trials,
         },
     }
 

@@ -21,8 +21,8 @@ from tests.test_docs import SCRIPTS
 from tests.test_layout import ROOT
 
 PAGE = ROOT / "docs" / "configuration.md"
-# For each flag a value that is not the default.
-GIVEN = {
+# For each flag a value that is not the default; None for one that takes none.
+GIVEN: dict[str, str | None] = {
     "--seed": "5",
     "--cash": "500",
     "--fee": "0.002",
@@ -38,6 +38,8 @@ GIVEN = {
     "--population": "all",
     "--preset": "small",
     "--jobs": "1",
+    "--optimize": None,
+    "--trials": "3",
 }
 
 
@@ -147,7 +149,8 @@ def test_a_flag_overrides_its_key_and_no_other(
     script: str, flag: str, path: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = dumped(Settings())
-    after = in_force(script, [flag, GIVEN[flag]], capsys)
+    words = [word for word in (flag, GIVEN[flag]) if word is not None]
+    after = in_force(script, words, capsys)
     assert {key for key, value in after.items() if before[key] != value} == {path}
 
 

@@ -132,6 +132,12 @@ MEANINGS: Mapping[str, Meaning] = {
     ),
     "training.max_rows": Meaning("rows", "of all parts; more are thinned evenly in time"),
     "training.jobs": Meaning("threads", "that a model may use"),
+    "training.optimize": Meaning("", "whether the models' parameters are searched for first"),
+    "training.trials": Meaning("trials", "of the search, for each model, its defaults the first"),
+    "training.tuning_folds": Meaning("folds", "of the train part, on which a trial is judged"),
+    "training.tuning_rows": Meaning(
+        "rows", "of the train part, which a trial sees; more are thinned evenly in time"
+    ),
     "symbols.<SYMBOL>.amount_step": Meaning("units", "orders come in multiples of it; 0: any"),
     "symbols.<SYMBOL>.tick": Meaning("quote currency", "stop and target are rounded to it; 0: not"),
     "symbols.<SYMBOL>.min_notional": Meaning(
@@ -165,6 +171,8 @@ FLAGS = (
     Flag("--population", "training.population", _TRAIN),
     Flag("--preset", "training.preset", _TRAIN),
     Flag("--jobs", "training.jobs", _TRAIN),
+    Flag("--optimize", "training.optimize", _TRAIN, "without a value; it sets true"),
+    Flag("--trials", "training.trials", _TRAIN),
 )
 
 _COSTS = Settings().costs
