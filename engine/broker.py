@@ -107,7 +107,7 @@ class BarBroker(FillBroker):
     def next(self) -> None:
         while self._toactivate:
             self._toactivate.popleft().activate()
-        busy = self.pending or any(position.size for position in self.positions.values())
+        busy = bool(self.pending) or any(position.size for position in self.positions.values())
         if busy:
             self._work(self._arrived())
         value = self._get_value()

@@ -9,13 +9,28 @@ import pytest
 from engine.jobs.hybrid_run import HybridRun, run_batch, run_stream
 from engine.jobs.markets import BarFiles, Market, cut
 from engine.jobs.serving import serving_analyzer
-from engine.jobs.settings import load_settings
+from engine.jobs.settings import Settings, load_settings
+from engine.protections import Protection
 from strategies.evidence import evidence_table
 from strategies.views import BatchViews, WindowViews
 from tests.makers import make_bars, with_hole
 from tests.world import UNTIL, World
 
 SETTINGS = load_settings(overrides={"strategy": {"min_entry_score": 5.0}})
+PROTECTED = load_settings(
+    overrides={
+        "strategy": {"rsi_oversold": 45.0, "min_entry_score": 3.0, "sizing": {"fraction": 0.3}},
+        "protections": {
+            "max_drawdown": 0.02,
+            "daily_loss_limit": 0.004,
+            "max_losses_in_a_row": 4,
+            "losing_streak_pause_bars": 8,
+            "cooldown_bars": 3,
+            "max_open_positions": 2,
+            "max_exposure": 0.6,
+        },
+    }
+)
 
 
 def markets(seed: int) -> list[Market]:
@@ -24,13 +39,13 @@ def markets(seed: int) -> list[Market]:
     return [Market(first, 400), Market(second, 100)]
 
 
-def backtest(traded: list[Market]) -> HybridRun:
-    tables = {m.bars.symbol: evidence_table(m.bars, SETTINGS.strategy) for m in traded}
-    return run_batch(traded, BatchViews(tables, SETTINGS.strategy), SETTINGS)
+def backtest(traded: list[Market], settings: Settings = SETTINGS) -> HybridRun:
+    tables = {m.bars.symbol: evidence_table(m.bars, settings.strategy) for m in traded}
+    return run_batch(traded, BatchViews(tables, settings.strategy), settings)
 
 
-def rehearsal(traded: list[Market]) -> HybridRun:
-    return run_stream(traded, WindowViews(SETTINGS.strategy), SETTINGS)
+def rehearsal(traded: list[Market], settings: Settings = SETTINGS) -> HybridRun:
+    return run_stream(traded, WindowViews(settings.strategy), settings)
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -43,6 +58,18 @@ def test_a_rehearsal_makes_the_fills_of_the_backtest(seed: int) -> None:
     np.testing.assert_array_equal(
         one_by_one.execution.equity.equity, at_once.execution.equity.equity
     )
+
+
+def test_a_rehearsal_is_vetoed_where_the_backtest_is() -> None:
+    third = make_bars(1900, seed=204, symbol="SOL/USDT")
+    traded = [*markets(4), Market(third, 400)]
+    at_once, one_by_one = backtest(traded, PROTECTED), rehearsal(traded, PROTECTED)
+    assert one_by_one.execution.fills == at_once.execution.fills
+    assert one_by_one.execution.rejections == at_once.execution.rejections
+    assert one_by_one.vetoes == at_once.vetoes
+    assert set(at_once.vetoes) == set(Protection)
+    told = [run.decisions[["symbol", "decided_at", "veto"]] for run in (one_by_one, at_once)]
+    pd.testing.assert_frame_equal(*told)
 
 
 def test_a_symbol_trades_before_another_one_has_begun() -> None:

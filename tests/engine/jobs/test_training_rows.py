@@ -19,6 +19,13 @@ EXITS: dict[str, dict[str, Any]] = {
     "percent": {"take_profit": 0.6, "stop_loss": 0.4, "max_bars": 6},
     "atr": {"unit": "atr", "take_profit": 2.0, "stop_loss": 1.5, "max_bars": 9},
     "trailing": {"take_profit": 3.0, "stop_loss": 0.5, "trailing_stop": 0.3, "max_bars": 20},
+    "trailing atr": {
+        "unit": "atr",
+        "take_profit": 4.0,
+        "stop_loss": 1.5,
+        "trailing_stop": 0.8,
+        "max_bars": 20,
+    },
 }
 
 
