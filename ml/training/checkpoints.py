@@ -102,23 +102,26 @@ def checkpoints(bundle: Path) -> Iterator[Checkpoints]:
             f"{folder}: what a training finishes is kept there until its end, and the folder "
             f"cannot be made: {error}; name another path for the bundle"
         ) from error
-    try:
-        _lock(folder, handle)
-        yield Checkpoints(folder)
-        for file in folder.glob(f"*{_ENDING}*"):  # with drafts of a process that was killed
-            file.unlink()
-    finally:
-        with suppress(OSError):  # it goes if nothing is in it
-            folder.rmdir()
-        os.close(handle)
+    with _only_training(folder, handle):
+        try:
+            yield Checkpoints(folder)
+            for file in folder.glob(f"*{_ENDING}*"):  # with drafts of a process that was killed
+                file.unlink()
+        finally:
+            with suppress(OSError):  # it goes if nothing is in it
+                folder.rmdir()
 
 
-def _lock(folder: Path, handle: int) -> None:
+@contextmanager
+def _only_training(folder: Path, handle: int) -> Iterator[None]:
     """Hold the folder until the handle is closed, which the end of the process does too."""
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
     except BlockingIOError as error:
         raise TrainingError(
             f"only one training may write a bundle at a time, and another one holds {folder}: "
             "wait for it, or name another path"
         ) from error
+    finally:
+        os.close(handle)
