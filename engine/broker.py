@@ -18,7 +18,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import backtrader as bt
-import numpy as np
 from backtrader.order import BuyOrder, SellOrder
 
 from engine.data import SymbolFeed
@@ -65,9 +64,6 @@ class BarBroker(FillBroker):
             self.notify(waiting)
         return order
 
-    def _now(self) -> np.datetime64:
-        return max(data.moment for data in self.cerebro.datas if len(data))
-
     def rules_of(self, symbol: str) -> SymbolRules:
         """Return what the exchange asks of orders in a symbol."""
         rules: Mapping[str, SymbolRules] = self.p.rules
@@ -110,11 +106,7 @@ class BarBroker(FillBroker):
         busy = bool(self.pending) or any(position.size for position in self.positions.values())
         if busy:
             self._work(self._arrived())
-        value = self._get_value()
-        # Idle bars may be left out: the equity stands still. While something is held every close
-        # counts, and an engine that skips such a bar must mark its close all the same.
-        if busy and self.p.watch_equity:
-            self.history.mark(self._now(), value)
+        self._count_equity(busy)
 
     def _arrived(self) -> list[SymbolFeed]:
         """Return the feeds that have a bar at this moment, in the run's order."""

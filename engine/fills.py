@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import Any
 
 import backtrader as bt
+import numpy as np
 
 from engine.account import AccountHistory
 from engine.data import SymbolFeed
@@ -84,6 +85,19 @@ class FillBroker(bt.brokers.BackBroker):
         for order in self.pending:
             if order.isbuy() and order.parent is None:
                 yield order.data.symbol, self.cost_of(order.size, order.created.price)
+
+    def _now(self) -> np.datetime64:
+        return max(data.moment for data in self.cerebro.datas if len(data))
+
+    def _count_equity(self, busy: bool) -> None:
+        """Count the equity at this close, and remember it where it can have changed.
+
+        Idle bars may be left out: the equity stands still. While something is held every close
+        counts, and an engine that skips such a bar must mark its close all the same.
+        """
+        value = self._get_value()
+        if busy and self.p.watch_equity:
+            self.history.mark(self._now(), value)
 
     def _held(self, data: SymbolFeed) -> float:
         return float(self.positions[data].size) if data in self.positions else 0.0

@@ -13,6 +13,7 @@ _SPARE = 1e-12
 _DUST = 1e-6
 # Of the units: what rounding takes away is not missing.
 _ROUNDING = 1e-9
+_DECIMALS = 12  # more than an exchange has
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,5 +143,7 @@ def _in_steps(units: float, rules: SymbolRules) -> float:
     """Return the units rounded down to the amount step."""
     units = max(0.0, units * (1.0 - _SPARE))
     if rules.amount_step:
-        units = round(math.floor(units / rules.amount_step) * rules.amount_step, 12)
+        units = math.floor(units / rules.amount_step) * rules.amount_step
+        # Exchanges count in decimals, and 3 * 0.1 is not quite 0.3.
+        units = round(units, _DECIMALS) if rules.amount_step >= 10.0**-_DECIMALS else units
     return units

@@ -21,7 +21,7 @@ COSTS = st.builds(
 )
 RULES = st.builds(
     SymbolRules,
-    amount_step=st.sampled_from([0.0, 1e-8, 1e-5, 0.001, 0.1, 1.0, 0.3]),
+    amount_step=st.sampled_from([0.0, 1e-15, 1e-8, 1e-5, 0.001, 0.1, 1.0, 0.3]),
     min_notional=st.sampled_from([0.0, 5.0, 10.0]),
 )
 
