@@ -18,9 +18,8 @@ features of a family are also shuffled together.
   draws on these rows; other rows give other figures.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import product
 from typing import Any
@@ -246,25 +245,12 @@ def _losses(asking: _Asking, groups: Sequence[_Group], shuffling: Shuffling) -> 
     losses = []
     with (
         progress("importance", total=len(calls), unit="askings") as advance,
-        _threads(shuffling.jobs) as threads,
+        ThreadPoolExecutor(shuffling.jobs) as threads,  # all have ended when the block does
     ):
         for loss in threads.map(asking.loss, *zip(*calls, strict=True)):
             losses.append(loss)
             advance()
     return np.array(losses).reshape(len(groups), shuffling.repeats, 2)
-
-
-@contextmanager
-def _threads(jobs: int) -> Iterator[ThreadPoolExecutor]:
-    """Give threads that end with the block, whatever ends it; what waits is not begun.
-
-    A process that ends while a library still works in a thread is aborted.
-    """
-    threads = ThreadPoolExecutor(jobs)
-    try:
-        yield threads
-    finally:
-        threads.shutdown(cancel_futures=True)
 
 
 def _shuffled(group: _Group, losses: FloatArray) -> Shuffled:
