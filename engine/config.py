@@ -12,11 +12,15 @@ from pydantic import BaseModel, Field, ValidationError, field_validator
 from engine.errors import ConfigError
 from feeds.costs import Costs
 from feeds.gaps import FILL_LIMIT
+from feeds.messages import first_line, printable, shown
 from feeds.section import Section
 
 S = TypeVar("S", bound=Section)
 
 MOST_COST = 0.02  # a fee above 2 % is a percentage that was meant to be a fraction
+
+# A key of very many parts takes tomllib minutes and the machine's memory.
+_MOST_CHARACTERS, _LONGEST_LINE = 200_000, 1000
 
 
 class BrokerConfig(Section):
@@ -76,13 +80,23 @@ def to_toml(config: Section) -> str:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        with path.open(encoding="utf-8-sig") as file:
+            text = file.read(_MOST_CHARACTERS + 1)
+        longest = max(map(len, text.splitlines()), default=0)
+        if len(text) <= _MOST_CHARACTERS and longest <= _LONGEST_LINE:
+            return tomllib.loads(text)
     except FileNotFoundError as error:
         raise ConfigError(f"--config must name a file, found none at {path}") from error
     except IsADirectoryError as error:
         raise ConfigError(f"--config must name a file, found the folder {path}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} must be TOML: {error}") from error
+    except OSError as error:
+        raise ConfigError(f"--config must name a file that can be read: {error}") from error
+    except (ValueError, RecursionError) as error:  # of what is no TOML, no UTF-8 or has no end
+        raise ConfigError(f"{path} must be TOML: {first_line(error)}") from error
+    raise ConfigError(
+        f"{path} must hold settings: at most {_MOST_CHARACTERS} characters, in lines of at most "
+        f"{_LONGEST_LINE}; found more, is it the right file?"
+    )
 
 
 def _merged(low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
@@ -107,13 +121,13 @@ def _holds(overrides: Mapping[str, Any], loc: tuple[int | str, ...]) -> bool:
 def _explain(kind: type[BaseModel], error: ValidationError, where: str) -> str:
     """Return one line for the first thing that is wrong."""
     first, *others = error.errors()
-    key = ".".join(str(part) for part in first["loc"])
+    key = printable(".".join(str(part) for part in first["loc"]))
     more = f" (and {len(others)} more)" if others else ""
     if first["type"] == "extra_forbidden":
         return f"{where}: {key} is not a known key{_did_you_mean(kind, first['loc'])}{more}"
     problem = first["msg"].removeprefix("Value error, ")
     subject = f"{key}: " if key else ""
-    return f"{where}: {subject}{problem}, found {first['input']!r}{more}"
+    return f"{where}: {subject}{problem}, found {shown(first['input'])}{more}"
 
 
 def _did_you_mean(kind: type[BaseModel], loc: tuple[int | str, ...]) -> str:

@@ -2,10 +2,14 @@
 
 import math
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field, field_validator
+
+from feeds.section import Section
+
+LEAST_STEP = 1e-18  # the smallest unit of any coin; a smaller step is not a number to reckon with
 
 
-class SymbolRules(BaseModel):
+class SymbolRules(Section):
     """What an exchange asks of orders in one symbol; 0 asks nothing.
 
     Attributes
@@ -15,11 +19,16 @@ class SymbolRules(BaseModel):
     min_notional : least value, in quote currency, of an order that opens or adds to a position
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    amount_step: float = Field(default=0.0, ge=0.0)
+    tick: float = Field(default=0.0, ge=0.0)
+    min_notional: float = Field(default=0.0, ge=0.0)
 
-    amount_step: float = Field(default=0.0, ge=0.0, allow_inf_nan=False)
-    tick: float = Field(default=0.0, ge=0.0, allow_inf_nan=False)
-    min_notional: float = Field(default=0.0, ge=0.0, allow_inf_nan=False)
+    @field_validator("amount_step", "tick")
+    @classmethod
+    def _is_step(cls, step: float) -> float:
+        if 0.0 < step < LEAST_STEP:
+            raise ValueError(f"must be 0 or at least {LEAST_STEP}")
+        return step
 
     def allows_units(self, units: float) -> bool:
         """Return whether the units are a multiple of the step, up to rounding.

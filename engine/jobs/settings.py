@@ -10,6 +10,7 @@ from engine.broker import SymbolRules
 from engine.config import BrokerConfig, DataConfig, load_config
 from engine.protections import ProtectionsConfig
 from feeds.costs import Costs
+from feeds.errors import FeedError
 from feeds.section import Section
 from feeds.symbol import normalise_symbol
 from ml.training.config import TrainingConfig
@@ -30,7 +31,13 @@ class Settings(Section):
     @field_validator("symbols")
     @classmethod
     def _normalised(cls, rules: dict[str, SymbolRules]) -> dict[str, SymbolRules]:
-        return {normalise_symbol(symbol): rule for symbol, rule in rules.items()}
+        try:
+            normal = {normalise_symbol(symbol): rule for symbol, rule in rules.items()}
+        except FeedError as error:
+            raise ValueError(str(error)) from error
+        if len(normal) < len(rules):
+            raise ValueError("each symbol has one set of rules")
+        return normal
 
     def rules_of(self, symbol: str) -> SymbolRules:
         """Return what the exchange asks of orders in a symbol."""
