@@ -163,10 +163,10 @@ class Exchange:
         name, rows = self._timeframes[timeframe.ms], self.page_rows
 
         def question() -> FloatArray:
-            table = _table(self._client.fetch_ohlcv(symbol, name, since, rows))
-            if not len(table) and self._client.last_json_response is None:
-                raise ValueError("an answer that is no JSON")  # ccxt makes no rows of it
-            return table
+            answer = self._client.fetch_ohlcv(symbol, name, since, rows)
+            if self._client.last_json_response is None:  # ccxt makes rows of html all the same
+                raise ValueError("an answer that is no JSON")
+            return _table(answer)
 
         return self._ask(question)
 

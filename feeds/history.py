@@ -164,7 +164,7 @@ class _History:
     def _downloaded(self, listing: Listing, asked: str | None, span: Span) -> tuple[Listing, Span]:
         symbol, timeframe = listing.symbol, listing.timeframe
         try:
-            exchange = exchange_listing(symbol, timeframe, asked, opened=self._opened)
+            exchange = exchange_listing(symbol, timeframe, asked, USD_EXCHANGES, self._opened)
             listing = Listing(exchange.name, symbol, timeframe)
             done = download(exchange, self.store, listing, span)
         except (BlockedError, UnreachableError) as error:

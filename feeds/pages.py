@@ -3,10 +3,11 @@
 An answer in which every bar follows the one before is taken at its word. Anything else may be the
 truth or trouble on the way:
 
-- a hole, or rows with a defect, are believed when a second asking, which begins there, shows them
-  too: what was damaged on the way, or kept by a proxy, will not look the same from there;
-- an empty answer is believed after three: two are empty, and the third, which begins at the last
-  bar before, shows that bar and none after it. So whoever answers nothing at all is not believed;
+- a hole, or rows with a defect, are believed when another question shows them too: one that begins
+  at the place, or at the last bar before. What was damaged on the way, or kept by a proxy, will not
+  look the same from there. Where there is no other question, the same is asked again;
+- an empty answer is believed after three in a row, when one more, which begins at the last bar
+  before, shows that bar and none after it. So whoever answers nothing at all is not believed;
 - where no bar is known yet, the first one is searched, and looked for once more from a page before.
 """
 
@@ -77,10 +78,10 @@ class Answer:
         return replace(self, rows=_between(self.rows, self.since, reach), reach=reach)
 
     def as_shown_by(self, other: "Answer") -> "Answer | None":
-        """Return how far another answer, from the doubt on, shows the same; None if it differs."""
-        reach = min(self.reach, other.reach)
-        mine, theirs = (_between(each.rows, other.since, reach) for each in (self, other))
-        same = other.first is not None and mine.equals(theirs)
+        """Return how far the answer to another question shows the same; None if it differs."""
+        since, reach = max(self.since, other.since), min(self.reach, other.reach)
+        mine, theirs = (_between(each.rows, since, reach) for each in (self, other))
+        same = other.first is not None and since < reach and mine.equals(theirs)
         return self.before(reach) if same else None
 
 
@@ -123,61 +124,90 @@ class Pages:
 
     def _believed(self, since: int) -> Answer:
         """Ask until an answer can be believed; it reaches at least one bar further."""
-        answer = self._asked(since)
-        for tries in range(1, _MOST_ASKINGS):
-            doubt = answer.doubt
-            if doubt is None:
+        for tries in range(1, _MOST_ASKINGS + 1):
+            answer = self._asked(since)
+            if answer.doubt is None:
                 return answer
             self.source.pause(tries)
-            other = self._asked(doubt)
-            shown = answer.as_shown_by(other)
-            if shown is not None:
-                return shown
-            if doubt > since:
-                return answer.before(doubt)
-            if answer.first is None and other.first is None and self._still_empty(other):
-                return other
-            answer = other
+            if answer.first is None:
+                settled = answer if self._stays_empty(answer) else None
+            elif answer.doubt > since:
+                settled = self._confirmed(answer, answer.doubt) or answer.before(answer.doubt)
+            elif tries % 2 and self.known is not None:
+                settled = self._confirmed(answer, self.known)
+            else:
+                settled = self._repeated(answer)
+            if settled is not None:
+                return settled
         raise self._distrust(since)
 
-    def _still_empty(self, answer: Answer) -> bool:
-        """Return whether an asking from the last bar before shows that bar, and none after it."""
-        if self.known is None:
+    def _confirmed(self, answer: Answer, question: int) -> Answer | None:
+        """Return how far another question shows the same; None if it does not."""
+        return answer.as_shown_by(self._asked(question))
+
+    def _repeated(self, answer: Answer) -> Answer | None:
+        """Return how far the same question shows the same, to where the next doubt is at most."""
+        shown = self._confirmed(answer, answer.since)
+        if shown is None or shown.rows.empty:
+            return shown
+        timeframe = self.listing.timeframe
+        after = (int(_times(shown.rows)[0]) // timeframe.ms + 1) * timeframe.ms
+        rows = _between(shown.rows, after, shown.reach)
+        doubt = _doubt(rows, Span(after, shown.reach), timeframe)
+        return shown if doubt is None else shown.before(doubt)
+
+    def _stays_empty(self, answer: Answer) -> bool:
+        """Return whether it is empty thrice, and one from the last bar before shows only that."""
+        since = answer.since
+        if self.known is None or self._insisted(since).first is not None:
             return False
         control = self._asked(self.known)
-        after = _between(control.rows, answer.since, answer.reach)
+        after = _between(control.rows, since, answer.reach)
         return control.first == self.known and after.empty
 
     def _beginning(self) -> int:
         """Return when the first bar of the span opens; its end, if that is later."""
         start, end = self.span
-        answer = self._asked(start)
+        answer = self._insisted(start)
         if answer.first is not None:
             return start  # the usual case; a hole in front is doubted like any other
         log.info("%s: no bars at %s; looking for the first", self.listing, moment_text(start))
-        while answer.first is None:
-            if answer.reach >= end:
-                raise ExchangeError(
-                    f"{self.listing}: the exchange shows no bars from {self.span}; choose other "
-                    "dates"
-                )
-            answer = self._asked(answer.reach)
-        return min(self._first(answer.first), end)
+        while answer.first is None and answer.reach < end:
+            answer = self._insisted(answer.reach)
+        for tries in range(1, _MOST_ASKINGS + 1):
+            if answer.first is not None:
+                return min(self._first(answer.first), end)
+            self.source.pause(tries)
+            answer = self._asked(answer.since)
+        raise ExchangeError(
+            f"{self.listing}: the exchange shows no bars from {self.span}; choose other dates"
+        )
 
     def _first(self, shown: int) -> int:
-        """Return the first bar: none is shown before it from a page before. `shown` is any bar."""
+        """Return the first bar: neither a page before it nor the first page shows one before it.
+
+        `shown` is any bar.
+        """
+        start = self.span.start
         page_ms = (self.source.page_rows - 1) * self.listing.timeframe.ms
-        tries = 0
-        while tries < _MOST_ASKINGS:
-            first = self._asked(max(self.span.start, shown - page_ms)).first
-            if first == shown:
-                return first
-            if first is not None and first < shown:
-                shown = first
-            else:
-                tries += 1
-                self.source.pause(tries)
-        raise self._distrust(self.span.start)
+        for tries in range(1, _MOST_ASKINGS + 1):
+            first = self._insisted(max(start, shown - page_ms)).first
+            while first is not None and first < shown:
+                shown, first = first, self._insisted(max(start, first - page_ms)).first
+            earlier = self._insisted(start).first
+            if first == shown and (earlier is None or earlier >= shown):
+                return shown
+            shown = shown if earlier is None else min(shown, earlier)
+            self.source.pause(tries)
+        raise self._distrust(start)
+
+    def _insisted(self, since: int) -> Answer:
+        """Return an answer that shows bars; an empty one only if it is empty thrice."""
+        answer = self._asked(since)
+        for _ in range(2):
+            if answer.first is None:
+                answer = self._asked(since)
+        return answer
 
     def _distrust(self, since: int) -> UnreachableError:
         return UnreachableError(
