@@ -29,6 +29,7 @@ _LIBRARIES = (
     "imbalanced-learn",
     "numba",
     "numpy",
+    "optuna",
     "pandas",
     "safetensors",
     "scikit-learn",

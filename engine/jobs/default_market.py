@@ -50,6 +50,6 @@ def default_run(settings: Settings, out: Path, *, train: bool) -> DefaultRun:
 
 def _small(settings: Settings, out: Path) -> Settings:
     """Return the settings with the small preset and a bundle of their own."""
-    training = settings.training.model_copy(update={"preset": "small"})
+    training = settings.training.model_copy(update={"preset": "small", "optimize": False})
     strategy = settings.strategy.model_copy(update={"ml_model_path": out / "default_ensemble"})
     return settings.model_copy(update={"training": training, "strategy": strategy})

@@ -21,6 +21,7 @@ from ml.ensemble import Member
 from ml.member_files import member_bytes, member_record, read_member
 from ml.models.catalog import MEMBER_NAMES, Preset, default_models, model_class
 from ml.models.lstm_model import LSTMModel
+from ml.models.search_space import Span, search_space
 from ml.models.svm_model import SVMModel
 from ml.models.xgboost_model import XGBoostModel
 from tests.ml.trained import quick_models
@@ -273,6 +274,42 @@ def test_the_default_ensemble_has_the_five_models_and_their_weights(preset: Pres
     five = {"random_forest": 0.20, "xgboost": 0.25, "lstm": 0.20, "logistic": 0.15, "svm": 0.20}
     assert weights.items() >= five.items()
     assert all(getattr(model, "seed", None) == 7 for _, model in models.values())
+
+
+@pytest.mark.parametrize("preset", ["full", "small"])
+def test_the_defaults_lie_where_a_tuning_looks(preset: Preset) -> None:
+    tuned = {
+        name: (model, search_space(model))
+        for name, (_, model) in default_models(preset, seed=0, jobs=1).items()
+        if search_space(model)
+    }
+    assert tuned.keys() >= {"random_forest", "xgboost", "lstm", "logistic", "svm"}
+    for model, space in tuned.values():
+        for name, span in space.items():
+            default = getattr(model, name)
+            assert span.low < default < span.high
+            assert isinstance(default, int) == span.whole
+
+
+@each_of_ours
+@pytest.mark.parametrize("end", ["low", "high"])
+def test_a_model_learns_at_the_ends_of_its_spans(model: Any, end: str) -> None:
+    ends = {name: getattr(span, end) for name, span in search_space(model).items()}
+    X, y = rows_for(model)
+    answer = clone(model).set_params(**ends).fit(X, y).predict_proba(X)
+    assert np.isfinite(answer).all()
+
+
+def test_a_model_that_declares_no_spans_is_not_tuned() -> None:
+    assert search_space(LogisticRegression()) == {}
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "log"), [(2, 2, False), (3, 2, False), (0, 1, True), (float("nan"), 1, False)]
+)
+def test_a_span_that_holds_nothing_is_refused(low: float, high: float, log: bool) -> None:
+    with pytest.raises(ValueError, match="span"):
+        Span(low, high, log=log)
 
 
 def test_a_missing_library_loses_one_model_and_is_told(

@@ -176,7 +176,7 @@ def test_folds_hold_stretches_of_as_many_rows_on_ever_longer_pasts() -> None:
 def test_folds_of_several_symbols_are_cut_at_the_same_moment() -> None:
     decided = np.concatenate([minutes(*range(300)), minutes(*range(300))])
     for fold in expanding_folds(decided, decided, 2, stop=0.2):
-        for _, part in fold.items():
+        for part in (fold.train, fold.stop, fold.judge):
             one, other = (decided[part[side]] for side in (part < 300, part >= 300))
             np.testing.assert_array_equal(one, other)
 
