@@ -1,6 +1,7 @@
 """Importance: what is planted comes first, noise stays noise, and what is moved moves whole."""
 
 import json
+import statistics
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.metrics import roc_auc_score
 
 from feeds.bars import FloatArray
 from feeds.progress import Advance, shown_by
@@ -207,6 +209,17 @@ def test_the_scores_as_they_are_are_those_of_the_evaluation() -> None:
     found = feature_importance(adding(0, 1), rows, features(*["price"] * 3), SHUFFLING)  # type: ignore[arg-type]  # literals
     scores = evaluate(adding(0, 1), rows).ensemble
     assert (found.roc_auc, found.log_loss) == (scores.roc_auc, scores.log_loss)
+
+
+def test_mean_and_deviation_are_those_of_the_draws() -> None:
+    rows = foretold_by(0, of=1, rows=50)
+    (found,) = feature_importance(adding(0), rows, features("price"), SHUFFLING).features
+    rng = np.random.default_rng(SHUFFLING.seed)
+    signal = rows.samples.latest()[:, 0]
+    after = [roc_auc_score(rows.y, signal[rng.permutation(50)]) for _ in range(5)]
+    losses = roc_auc_score(rows.y, signal) - np.array(after)
+    assert found.roc_auc.mean == pytest.approx(losses.mean())
+    assert found.roc_auc.deviation == pytest.approx(statistics.stdev(losses))
 
 
 def test_more_rows_than_the_cap_are_taken_evenly_in_time() -> None:
