@@ -11,12 +11,17 @@ from engine.jobs.bar_flags import add_bar_flags, asked_bars, bar_overrides
 from engine.jobs.flags import add_common_flags, answer, command_parser, whole_number
 from engine.jobs.settings import Settings
 from engine.jobs.train import TrainReport, train_on
+from engine.jobs.update import update_bundle
+from engine.jobs.update_report import UpdateReport
 from ml.training.config import TrainingConfig
 
 EXAMPLES = """\
   train_ml_ensemble.py --symbols BTC/USDT,ETH/USDT --start-date 2022-01-01 --end-date 2024-01-01
   train_ml_ensemble.py --data-file BTC-USDT_5m.parquet ETH-USDT_5m.parquet --end-date 2024-01-01
   train_ml_ensemble.py --data-file BTC-USDT_5m.parquet --optimize --trials 20
+  train_ml_ensemble.py --update --data-file BTC-USDT_5m_new.parquet
+  train_ml_ensemble.py --update
+      what the exchange has since, for the symbols of the bundle
   train_ml_ensemble.py --data-file BTC-USDT_5m.csv --label barrier --preset small --json
 """
 
@@ -29,6 +34,12 @@ def _parser() -> argparse.ArgumentParser:
     training.add_argument("--output", type=Path, metavar="PATH", help="folder of the bundle")
     training.add_argument("--preset", choices=("full", "small"), help="size of the models")
     training.add_argument("--jobs", type=whole_number, metavar="N", help="threads; default 2")
+    training.add_argument(
+        "--update",
+        action="store_true",
+        help="extend the bundle at --output by newer bars, by default those of the exchange since, "
+        "and train it again; what is learned stays the bundle's",
+    )
     training.add_argument(
         "--optimize",
         action="store_true",
@@ -85,13 +96,24 @@ def _overrides(args: argparse.Namespace) -> Mapping[str, Any]:
     }
 
 
-def _trained(args: argparse.Namespace, settings: Settings) -> TrainReport:
+def _trained(args: argparse.Namespace, settings: Settings) -> TrainReport | UpdateReport:
+    if args.update:
+        return _updated(args, settings)
     asked = asked_bars(args, settings)
     if asked is None:
-        raise UsageError(
-            "a training needs bars: give --data-file FILE, or --symbols of an exchange"
-        )
+        raise UsageError("a training needs bars: name --data-file FILE, or --symbols")
     return train_on(asked.dated(settings.strategy.warmup_bars), settings)
+
+
+def _updated(args: argparse.Namespace, settings: Settings) -> UpdateReport:
+    for name in ("label", "lookahead", "profit_threshold", "population", "preset"):
+        if getattr(args, name) is not None:
+            flag = name.replace("_", "-")
+            raise UsageError(f"--{flag} is the bundle's own in an --update: leave it away")
+    asked = asked_bars(args, settings, place_suffices=False)
+    if asked is None:
+        return update_bundle(None, settings)
+    return update_bundle(asked.source, settings, until=asked.end)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

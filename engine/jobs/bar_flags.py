@@ -14,18 +14,18 @@ import numpy as np
 
 from engine.errors import UsageError
 from engine.jobs.flags import date, symbol, timeframe, whole_number
-from engine.jobs.markets import AskedBars, BarFiles, ExchangeBars
+from engine.jobs.markets import AskedBars, BarFiles, ExchangeBars, last_close
 from engine.jobs.settings import Settings
-from feeds.clock import Clock, SystemClock
+from feeds.clock import SystemClock
 from feeds.timeframe import Timeframe
 
 DEFAULT_SYMBOLS = ("BTC/USDT",)
 DEFAULT_TIMEFRAME = Timeframe.parse("5m")
 DEFAULT_DAYS = 180
 
-# What asks for bars of an exchange where no file is named.
-_ASKS_EXCHANGE = ("symbols", "exchange", "days", "timeframe", "start_date", "end_date", "store",
-                  "base_url")  # fmt: skip
+# What asks for bars of an exchange where no file is named: which of them, and where they are.
+_WHICH = ("symbols", "timeframe", "start_date", "end_date", "days")
+_WHERE = ("exchange", "store", "base_url")
 
 
 def add_bar_flags(parser: argparse.ArgumentParser, files: str) -> None:
@@ -117,8 +117,14 @@ def place_overrides(args: argparse.Namespace) -> Mapping[str, Any]:
     return {"exchange": args.exchange, "store": args.store, "base_url": args.base_url}
 
 
-def asked_bars(args: argparse.Namespace, settings: Settings) -> AskedBars | None:
+def asked_bars(
+    args: argparse.Namespace, settings: Settings, *, place_suffices: bool = True
+) -> AskedBars | None:
     """Return the bars that the flags of `add_bar_flags` ask for; None if they ask for none.
+
+    Parameters
+    ----------
+    place_suffices : whether flags that only say where bars are ask for the usual ones
 
     Raises
     ------
@@ -131,7 +137,7 @@ def asked_bars(args: argparse.Namespace, settings: Settings) -> AskedBars | None
         return AskedBars(source, args.start_date, args.end_date)
     if args.symbol is not None:
         raise UsageError("--symbol goes with files; bars of an exchange are named by --symbols")
-    if all(getattr(args, name) is None for name in _ASKS_EXCHANGE):
+    if not _given(args, (*_WHICH, *_WHERE) if place_suffices else _WHICH):
         return None
     symbols = DEFAULT_SYMBOLS if args.symbols is None else tuple(chain(*args.symbols))
     return exchange_bars(args, symbols, before=settings.strategy.warmup_bars)
@@ -148,22 +154,19 @@ def exchange_bars(args: argparse.Namespace, symbols: Sequence[str], *, before: i
     if args.days is not None and args.start_date is not None:
         raise UsageError("--days and --start-date both say where the bars begin: give one of them")
     frame = args.timeframe or DEFAULT_TIMEFRAME
-    end = _last_close(frame, SystemClock()) if args.end_date is None else args.end_date
+    end = last_close(frame, SystemClock()) if args.end_date is None else args.end_date
     days = DEFAULT_DAYS if args.days is None else args.days
     start = end - np.timedelta64(days, "D") if args.start_date is None else args.start_date
     source = ExchangeBars(symbols, frame, start, end, before)
     return AskedBars(source, start, end)
 
 
-def _last_close(frame: Timeframe, clock: Clock) -> np.datetime64:
-    """Return the moment at which the last bar closed."""
-    now = int(clock.now().timestamp() * 1000)
-    return np.datetime64(now - now % frame.ms, "ms")
-
-
 def _refuse_with_files(args: argparse.Namespace) -> None:
-    wrong = [name for name in ("symbols", "exchange", "days", "store", "base_url")
-             if getattr(args, name) is not None]  # fmt: skip
+    wrong = _given(args, ("symbols", "days", *_WHERE))
     if wrong:
         flag = wrong[0].replace("_", "-")
         raise UsageError(f"--{flag} goes with bars of an exchange, and files were named: drop one")
+
+
+def _given(args: argparse.Namespace, names: Sequence[str]) -> list[str]:
+    return [name for name in names if getattr(args, name) is not None]

@@ -11,6 +11,7 @@ import numpy as np
 from engine.config import DataConfig
 from engine.errors import RunError
 from feeds.bars import Bars
+from feeds.clock import Clock
 from feeds.files import read_bars
 from feeds.moments import readable
 from feeds.timeframe import Timeframe
@@ -94,6 +95,12 @@ class AskedBars:
     def dated(self, warmup_bars: int) -> "DatedBars":
         """Return the dates cut out, with `warmup_bars` before them."""
         return DatedBars(self.source, self.start, self.end, warmup_bars)
+
+
+def last_close(timeframe: Timeframe, clock: Clock) -> np.datetime64:
+    """Return the moment at which the last bar closed."""
+    now = int(clock.now().timestamp() * 1000)
+    return np.datetime64(now - now % timeframe.ms, "ms")
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ import numpy as np
 
 from engine.errors import UsageError
 from engine.jobs.as_trained import as_trained
-from engine.jobs.markets import BarSource
+from engine.jobs.markets import BarSource, ExchangeBars, last_close
 from engine.jobs.settings import Settings
 from engine.jobs.train import metrics_of, origin_of
 from engine.jobs.training_rows import training_rows
@@ -53,7 +53,7 @@ class _Grown:
 
 
 def update_bundle(
-    source: BarSource,
+    source: BarSource | None,
     settings: Settings,
     *,
     until: np.datetime64 | None = None,
@@ -66,7 +66,8 @@ def update_bundle(
 
     Parameters
     ----------
-    source : of bars behind those of the bundle; what it has of the same time must be equal
+    source : of bars behind those of the bundle; what it has of the same time must be equal. None
+        for what the exchange has of the bundle's symbols since
     until : bars that close later are not read
 
     Raises
@@ -81,8 +82,9 @@ def update_bundle(
     old = load_bundle(settings.strategy.ml_model_path)
     settings = _settings_of(old, settings)
     kept = old.kept.read(fill_limit=old.manifest.fill_limit)
-    grown = _grow(old.manifest, kept, _new(old.manifest, source, settings, until))
-    return _train(old, kept, grown, settings, clock or SystemClock())
+    clock = clock or SystemClock()
+    new = _new(old.manifest, source or _since(kept, clock), settings, until)
+    return _train(old, kept, _grow(old.manifest, kept, new), settings, clock)
 
 
 def _settings_of(old: Bundle, settings: Settings) -> Settings:
@@ -109,6 +111,18 @@ def _settings_of(old: Bundle, settings: Settings) -> Settings:
 
 
 # The window
+
+
+def _since(kept: Sequence[Bars], clock: Clock) -> ExchangeBars:
+    """Return the exchange's bars from where the first of the symbols ends."""
+    if any(bars.synthetic for bars in kept):
+        raise UsageError(
+            "no exchange goes on with simulated bars: name a file of later ones with --data-file"
+        )
+    timeframe = kept[0].timeframe
+    start = min(bars.time[-1] for bars in kept)
+    symbols = [bars.symbol for bars in kept]
+    return ExchangeBars(symbols, timeframe, start, last_close(timeframe, clock))
 
 
 def _new(

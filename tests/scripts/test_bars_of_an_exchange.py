@@ -93,3 +93,15 @@ def test_every_command_reads_the_store(
     rehearsed = answer(capsys, run_paper, *place, *DATES, "--ml", "off", "--out", tmp_path / "runs")
     facts = rehearsed["data"]["symbols"]["BTC/USDT"]
     assert (facts["bars"], facts["warmup_bars"]) == (2880, 400)
+
+
+def test_an_update_asks_the_exchange_for_what_came_since(
+    exchange: StandIn, store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = ["--store", store, "--base-url", exchange.url, "--output", tmp_path / "bundle"]
+    early = ["--symbols", "BTC/USDT", "--start-date", "2022-01-02", "--end-date", "2022-02-15"]
+    early += ["--profit-threshold", "0.3", "--lookahead", "8"]
+    answer(capsys, train_ml_ensemble, *place, *early, "--preset", "small")
+    said = answer(capsys, train_ml_ensemble, *place, "--update")
+    assert said["window"]["before"]["until"].startswith("2022-02-15T00:00")
+    assert said["window"]["now"]["until"] == "2022-03-02T00:00:00Z"  # where the exchange ends
