@@ -23,7 +23,7 @@ from feeds.bars import FloatArray, IntArray
 from feeds.errors import ExchangeError, UnreachableError
 from feeds.quality import inspect_rows
 from feeds.rows import VALUES
-from feeds.spans import Span, moment_text
+from feeds.spans import EARLIEST, Span, moment_text
 from feeds.store import Listing
 from feeds.timeframe import Timeframe
 
@@ -130,7 +130,7 @@ class Pages:
                 return answer
             self.source.pause(tries)
             if answer.first is None:
-                settled = answer if self._stays_empty(answer) else None
+                settled = self._settled_empty(answer)
             elif answer.doubt > since:
                 settled = self._confirmed(answer, answer.doubt) or answer.before(answer.doubt)
             elif tries % 2 and self.known is not None:
@@ -156,14 +156,26 @@ class Pages:
         doubt = _doubt(rows, Span(after, shown.reach), timeframe)
         return shown if doubt is None else shown.before(doubt)
 
-    def _stays_empty(self, answer: Answer) -> bool:
-        """Return whether it is empty thrice, and one from the last bar before shows only that."""
+    def _settled_empty(self, answer: Answer) -> Answer | None:
+        """Return the answer if it is empty thrice, and the last bar before is still shown alone."""
         since = answer.since
         if self.known is None or self._insisted(since).first is not None:
-            return False
+            return None
         control = self._asked(self.known)
         after = _between(control.rows, since, answer.reach)
-        return control.first == self.known and after.empty
+        if control.first != self.known or not after.empty:
+            return None
+        return replace(answer, reach=self.span.end) if self._shows_next_bars() else answer
+
+    def _shows_next_bars(self) -> bool:
+        """Return whether the source shows the next bars, however far: then empty says no more come.
+
+        Others show the bars of as much time as a page of them takes.
+        """
+        page_ms = self.source.page_rows * self.listing.timeframe.ms
+        start = -(-EARLIEST // self.listing.timeframe.ms) * self.listing.timeframe.ms
+        first = self._asked(start).first
+        return first is not None and first >= start + page_ms
 
     def _beginning(self) -> int:
         """Return when the first bar of the span opens; its end, if that is later."""

@@ -8,7 +8,7 @@ import numpy as np
 from feeds.moments import readable
 from feeds.timeframe import Timeframe
 
-_EARLIEST = 1_262_304_000_000  # 2010 in ms: no coin had a price before
+EARLIEST = 1_262_304_000_000  # 2010 in ms: no coin had a price before
 
 
 class Span(NamedTuple):
@@ -44,7 +44,7 @@ def span_of(start: np.datetime64, end: np.datetime64, timeframe: Timeframe) -> S
     >>> span_of(np.datetime64("2024-01-01T00:03"), np.datetime64("2024-01-02"), Timeframe(300_000))
     Span(start=1704067500000, end=1704153600000)
     """
-    moments = max(_ms(start), _EARLIEST), _ms(end)
+    moments = max(_ms(start), EARLIEST), _ms(end)
     return Span(*(-(-moment // timeframe.ms) * timeframe.ms for moment in moments))
 
 

@@ -68,20 +68,23 @@ class Recorded:
     page_rows: int = 20
     windowed: bool = False
     trouble: Trouble = field(default=lambda page: page)
-    asked: list[int] = field(default_factory=list)
     until: int | None = None
+    asked: list[int] = field(default_factory=list)
+    rows: FloatArray = field(init=False)
+
+    def __post_init__(self) -> None:
+        frame = real_rows(self.bars)
+        time = frame["timestamp"].astype("int64").to_numpy(np.float64)
+        self.rows = np.column_stack([time, frame.drop(columns="timestamp")])
 
     def closed_until(self, timeframe: Timeframe) -> int:
         return span_of_bars(self.bars).end if self.until is None else self.until
 
     def page(self, symbol: str, timeframe: Timeframe, since: int) -> FloatArray:
         self.asked.append(since)
-        frame = real_rows(self.bars)
-        time = frame["timestamp"].astype("int64").to_numpy()
-        end = since + self.page_rows * timeframe.ms if self.windowed else time[-1] + 1
-        found = np.flatnonzero((time >= since) & (time < end))[: self.page_rows]
-        values = frame.drop(columns="timestamp").to_numpy(np.float64)
-        return self.trouble(np.column_stack([time, values])[found])
+        time = self.rows[:, 0]
+        end = since + self.page_rows * timeframe.ms if self.windowed else np.inf
+        return self.trouble(self.rows[(time >= since) & (time < end)][: self.page_rows])
 
     def pause(self, tries: int) -> None:
         """There is nobody to wait for."""

@@ -125,7 +125,7 @@ def test_a_fault_of_pages_that_stays_is_seen_through(kind: FaultKind, tmp_path: 
     kinds=st.lists(st.sampled_from(HARMLESS), min_size=1, max_size=6, unique=True),
     most_rows=st.sampled_from([5, 20]),
 )
-@settings(max_examples=30)
+@settings(max_examples=20)
 def test_faults_at_random_change_nothing_or_are_an_error(
     seed: int,
     gaps: list[int],
@@ -166,7 +166,7 @@ def troubled(rng: np.random.Generator, probability: float) -> Trouble:
     before=st.integers(0, 60),
     after=st.integers(0, 60),
 )
-@settings(max_examples=30)
+@settings(max_examples=20)
 def test_sources_that_answer_with_windows_or_with_the_next_bars_give_the_same(
     windowed: bool,
     seed: int,
@@ -221,6 +221,18 @@ def test_bars_that_begin_later_are_found(tmp_path: Path) -> None:
     download(source, store, LISTING, Span(start - 2000 * STEP, end))
     assert_complete(store, bars)
     assert len(source.asked) == 3 * 100 + 1 + 1 + 3 + 1  # …, found, a page before, start, the page
+
+
+def test_years_without_bars_are_not_asked_for_page_by_page(tmp_path: Path) -> None:
+    """Where an exchange shows the next bars, however far, an empty page says that none come."""
+    bars, store = market(20), Store(tmp_path)
+    start, end = span_of_bars(bars)
+    span = Span(start - 10**6 * STEP, end + 10**6 * STEP)
+    source = Recorded(bars, until=span.end)
+    download(source, store, LISTING, span)
+    assert_complete(store, bars)
+    assert store.covered(LISTING) == (span,)
+    assert len(source.asked) < 10
 
 
 def test_only_what_is_missing_is_asked_for(tmp_path: Path) -> None:
