@@ -32,6 +32,7 @@ HOMES = {
     "imblearn": ("ml/training/balance.py",),
     "optuna": ("ml/training/tuning.py",),
     "skops": ("ml/skops_file.py",),
+    "sqlalchemy": ("ml/training/tuning.py",),
     "talib": ("feeds/indicators.py",),
     "torch": ("ml/models/lstm_model.py",),
     "xgboost": ("ml/models/xgboost_model.py",),

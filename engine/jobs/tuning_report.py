@@ -31,19 +31,19 @@ def _trials(tuning: Facts) -> str:
         f"({tuning['rows']:,} rows); ROC AUC, mean over the folds\n"
         "(the best of many trials on the same folds flatters itself; the test part has seen none)"
     )
-    shown = table("Member", "Trials", "Cut short", "Failed", "Defaults", "Best", "By fold")
+    shown = table("Member", "Trials", "Cut short", "Failed", "Defaults", "Best", "Best by fold")
     for name, found in tuning["members"].items():
         counts = (f"{found[key]:,}" for key in ("trials", "pruned", "failed"))
         scores = (f"{found[key]:.4f}" for key in ("default_score", "best_score"))
-        shown.add_row(name, *counts, *scores, _by_fold(found["best_folds"]))
+        shown.add_row(name, *counts, *scores, _range(found["best_folds"]))
     chosen = table("Member", "Parameters", "instead of")
     for name, found in tuning["members"].items():
         chosen.add_row(name, *_changed(found["best_params"], found["default_params"]))
     return f"{head}\n\n{rendered(shown)}\n{rendered(chosen)}"
 
 
-def _by_fold(scores: Sequence[float]) -> str:
-    return " ".join(f"{score:.3f}" for score in scores)
+def _range(scores: Sequence[float]) -> str:
+    return f"{min(scores):.3f} to {max(scores):.3f}"
 
 
 def _changed(best: Facts, default: Facts) -> tuple[str, str]:

@@ -147,7 +147,7 @@ def file(rows: TrainingSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_damaged_file_is_left_alone_and_the_member_learns_anew(
     file: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, data: st.DataObject

@@ -194,7 +194,7 @@ def kept(rows: TrainingSet, tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return storage.read_bytes()
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_damaged_file_is_refused_in_one_line_or_was_not_damaged_where_it_matters(
     rows: TrainingSet, kept: bytes, tmp_path: Path, data: st.DataObject
