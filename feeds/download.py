@@ -49,8 +49,9 @@ def download(
     """
     span = _closed(source, listing, span)
     missing = store.missing(listing, span)
-    if missing:
-        store.refuse_unwritable(listing)
+    if not missing:
+        return Downloaded(listing, span, 0)
+    store.refuse_unwritable(listing)
     total = sum(part.bars(listing.timeframe) for part in missing)
     new = 0
     with progress(f"downloading {listing}", total=total, unit="bars") as advance:

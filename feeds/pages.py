@@ -3,9 +3,9 @@
 An answer in which every bar follows the one before is taken at its word. Anything else may be the
 truth or trouble on the way:
 
-- a hole, or rows with a defect, are believed when another question shows them too: one that begins
-  at the place, or at the last bar before. What was damaged on the way, or kept by a proxy, will not
-  look the same from there. Where there is no other question, the same is asked again;
+- a hole, or rows with a defect, are believed as far as another question shows the same: one that
+  begins at the place, or at the last bar before. What was damaged on the way, or kept by a proxy,
+  will not look the same from there. Where there is no other question, the same is asked again;
 - an empty answer is believed after three in a row, when one more, which begins at the last bar
   before, shows that bar and none after it. So whoever answers nothing at all is not believed;
 - where no bar is known yet, the first one is searched, and looked for once more from a page before.
@@ -78,11 +78,20 @@ class Answer:
         return replace(self, rows=_between(self.rows, self.since, reach), reach=reach)
 
     def as_shown_by(self, other: "Answer") -> "Answer | None":
-        """Return how far the answer to another question shows the same; None if it differs."""
+        """Return how far another answer shows the same, from the later start of the two on.
+
+        None if it does not show the first row there: who shows the last bars of a stretch only
+        would make a hole of the others.
+        """
         since, reach = max(self.since, other.since), min(self.reach, other.reach)
+        if other.first is None or since >= reach:
+            return None
         mine, theirs = (_between(each.rows, since, reach) for each in (self, other))
-        same = other.first is not None and since < reach and mine.equals(theirs)
-        return self.before(reach) if same else None
+        alike = _alike(mine, theirs)
+        differing = [int(_times(rows)[alike]) for rows in (mine, theirs) if alike < len(rows)]
+        if differing and not alike:
+            return None
+        return self.before(min([reach, *differing]))
 
 
 @dataclass(slots=True)
@@ -129,31 +138,35 @@ class Pages:
             if answer.doubt is None:
                 return answer
             self.source.pause(tries)
-            if answer.first is None:
-                settled = self._settled_empty(answer)
-            elif answer.doubt > since:
-                settled = self._confirmed(answer, answer.doubt) or answer.before(answer.doubt)
-            elif tries % 2 and self.known is not None:
-                settled = self._confirmed(answer, self.known)
-            else:
-                settled = self._repeated(answer)
+            settled = self._settled(answer, answer.doubt)
             if settled is not None:
                 return settled
         raise self._distrust(since)
 
-    def _confirmed(self, answer: Answer, question: int) -> Answer | None:
-        """Return how far another question shows the same; None if it does not."""
-        return answer.as_shown_by(self._asked(question))
+    def _settled(self, answer: Answer, doubt: int) -> Answer | None:
+        """Return how far a doubtful answer can be believed; None if it cannot at all."""
+        if answer.first is None:
+            return self._settled_empty(answer)
+        if doubt > answer.since:
+            return answer.as_shown_by(self._asked(doubt)) or answer.before(doubt)
+        if self.known is None:
+            return self._repeated(answer)
+        other = self._asked(self.known)
+        if other.reach > answer.since:
+            return answer.as_shown_by(other)
+        return self._repeated(answer)  # the last bar before is too far away to be shown with it
 
     def _repeated(self, answer: Answer) -> Answer | None:
-        """Return how far the same question shows the same, to where the next doubt is at most."""
-        shown = self._confirmed(answer, answer.since)
-        if shown is None or shown.rows.empty:
-            return shown
+        """Return how far nearly the same question shows the same, but no further than one doubt."""
         timeframe = self.listing.timeframe
-        after = (int(_times(shown.rows)[0]) // timeframe.ms + 1) * timeframe.ms
-        rows = _between(shown.rows, after, shown.reach)
-        doubt = _doubt(rows, Span(after, shown.reach), timeframe)
+        rows, since = answer.rows, answer.since
+        opened = int(_times(rows)[0]) if len(rows) else since
+        shown = answer.as_shown_by(self._asked(since + timeframe.ms if opened > since else since))
+        if shown is None or rows.empty:
+            return shown
+        after = (opened // timeframe.ms + 1) * timeframe.ms
+        rest = _between(shown.rows, after, shown.reach)
+        doubt = _doubt(rest, Span(after, shown.reach), timeframe)
         return shown if doubt is None else shown.before(doubt)
 
     def _settled_empty(self, answer: Answer) -> Answer | None:
@@ -267,6 +280,14 @@ def _doubt(rows: pd.DataFrame, span: Span, timeframe: Timeframe) -> int | None:
     elif both < len(expected):
         doubts.append(int(expected[both]))
     return min(doubts, default=None)
+
+
+def _alike(mine: pd.DataFrame, theirs: pd.DataFrame) -> int:
+    """Return how many rows at the start are the same; NaN is like NaN."""
+    both = min(len(mine), len(theirs))
+    same = mine[:both].eq(theirs[:both]) | (mine[:both].isna() & theirs[:both].isna())
+    differ = np.flatnonzero(~same.all(axis=1).to_numpy())
+    return int(differ[0]) if len(differ) else both
 
 
 def _between(rows: pd.DataFrame, start: int, end: int) -> pd.DataFrame:

@@ -15,10 +15,11 @@ from tests.feeds.raw import FIVE_MINUTES, raw_frame, without_bars
 
 LISTING = Listing("binance", "BTC/USDT", FIVE_MINUTES)
 STEP = FIVE_MINUTES.ms
+HOLES = (0, 0, 3, 0, 0, 0, 12, 0, 60, *[0] * 30, 1, 0, 1, 7)  # as `gaps` of a market
 
 
 def market(n: int, gaps: Sequence[int] = (), seed: int = 0, symbol: str = "BTC/USDT") -> Bars:
-    """Return `n` bars, those before which `gaps` are missing first."""
+    """Return `n` bars, after the first ones as many missing as `gaps` says."""
     gaps = [*gaps, *[0] * (n - 1 - len(gaps))][: n - 1]
     return to_bars(without_bars(raw_frame(n + sum(gaps), seed), gaps), symbol, FIVE_MINUTES)
 
