@@ -104,18 +104,19 @@ def _merged(low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in high.items():
         if isinstance(value, Mapping):
             below = merged.get(key, {})
-            merged[key] = _merged(below if isinstance(below, Mapping) else {}, value)
+            if isinstance(below, Mapping):  # else it is refused as it stands
+                merged[key] = _merged(below, value)
         elif value is not None:
             merged[key] = value
     return merged
 
 
 def _holds(overrides: Mapping[str, Any], loc: tuple[int | str, ...]) -> bool:
-    """Return whether the value at `loc` was given in `overrides`."""
+    """Return whether the value at `loc` was given in `overrides`; a whole section never is."""
     value: Any = overrides
     for key in loc:
         value = value.get(key) if isinstance(value, Mapping) else None
-    return value is not None and loc != ()
+    return value is not None and not isinstance(value, Mapping)
 
 
 def _explain(kind: type[BaseModel], error: ValidationError, where: str) -> str:

@@ -28,6 +28,7 @@ from pydantic import ValidationError
 from feeds.atomic import atomic_text
 from feeds.bars import Bars
 from feeds.errors import BadFileError
+from feeds.messages import first_line, printable, shown
 from ml.bundle_bars import KeptBars, write_kept
 from ml.bundle_files import damaged, read_file, read_recorded, sha256, sync_folder, write_file
 from ml.ensemble import Ensemble
@@ -254,15 +255,16 @@ def _contents(file: Path, data: bytes) -> Contents:
         found = json.loads(data).get("format")
         if found != FORMAT:
             raise BundleMismatchError(
-                f"{file}: the bundle has format {found}, this version reads {FORMAT}; train again"
+                f"{file}: the bundle has format {shown(found)}, this version reads {FORMAT}; train "
+                f"again"
             )
         return Contents.model_validate_json(data)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
+        where = printable(".".join(map(str, first["loc"])))
         raise BundleDamagedError(f"{file}: {where}: {first['msg']}") from error
-    except (ValueError, AttributeError) as error:
-        raise BundleDamagedError(f"{file}: not a manifest: {error}") from error
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise BundleDamagedError(f"{file}: not a manifest: {first_line(error)}") from error
 
 
 def _ensemble(version: Path, contents: Contents) -> Ensemble:
@@ -275,4 +277,7 @@ def _ensemble(version: Path, contents: Contents) -> Ensemble:
             left_out[record.name] = str(error)
         except BundleDamagedError as error:
             raise BundleDamagedError(f"{version}: {error}") from error
-    return Ensemble(tuple(members), contents.base_rate, left_out)
+    try:
+        return Ensemble(tuple(members), contents.base_rate, left_out)
+    except ValueError as error:
+        raise BundleDamagedError(f"{version / _MANIFEST}: {error}") from error

@@ -12,6 +12,7 @@ from functools import partial
 from importlib import import_module
 from typing import Any
 
+from feeds.messages import first_line
 from ml.base import Model
 from ml.calibration import PlattCalibrator
 from ml.ensemble import Member
@@ -78,7 +79,7 @@ def read_member(record: MemberRecord, data: bytes) -> Member:
         calibrator = PlattCalibrator(**record.calibrator.model_dump())
         return Member(record.name, record.weight, model, calibrator)
     except _UNREADABLE as error:
-        reason = str(error).partition("\n")[0]
+        reason = first_line(error)
         raise BundleDamagedError(
             f"{record.file} cannot be read as {record.form}: {reason}"
         ) from error

@@ -3,6 +3,7 @@
 from pydantic import ValidationError
 
 from engine.jobs.settings import Settings
+from feeds.messages import shown
 from ml.errors import BundleMismatchError
 from ml.manifest import Manifest
 
@@ -17,10 +18,10 @@ def as_trained(settings: Settings, manifest: Manifest) -> Settings:
     """
     label = {key: value for key, value in manifest.label.items() if key != "kind"}
     known = settings.model_dump()
-    known["training"] |= {"label": manifest.label["kind"], "population": manifest.population}
+    known["training"] |= {"label": manifest.label.get("kind"), "population": manifest.population}
     known["training"] |= label
     known["strategy"] |= {"exits": manifest.exits}
-    known["strategy"] |= {"rsi_oversold": manifest.mandatory["rsi_below"]}
+    known["strategy"] |= {"rsi_oversold": manifest.mandatory.get("rsi_below")}
     known["broker"] |= manifest.costs
     known["data"] |= {"fill_limit": manifest.fill_limit}
     try:
@@ -29,6 +30,6 @@ def as_trained(settings: Settings, manifest: Manifest) -> Settings:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
         raise BundleMismatchError(
-            f"the bundle was trained with {key} = {first['input']!r}, which this version does not "
-            f"know ({first['msg']}): train again"
+            f"the bundle was trained with {key} = {shown(first['input'])}, which this version does "
+            f"not know ({first['msg']}): train again"
         ) from error

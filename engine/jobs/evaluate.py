@@ -1,5 +1,6 @@
 """The evaluate command: a bundle's stored figures, or fresh ones on bars that it has not seen."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +20,11 @@ from engine.jobs.serving import MLMode
 from engine.jobs.settings import Settings
 from engine.jobs.training_rows import training_rows
 from feeds.bars import Bars
+from feeds.messages import first_line
 from feeds.moments import readable
 from ml.analyzer import Analyzer
 from ml.bundle import Bundle, load_bundle
-from ml.errors import InSampleError
+from ml.errors import BundleMismatchError, InSampleError
 from ml.features.catalog import FEATURE_NAMES, FEATURES
 from ml.manifest import Manifest, check_serves
 from ml.training.contribution import Contributions, member_contributions
@@ -114,6 +116,8 @@ def evaluate_bundle(request: EvaluateRequest) -> EvaluateReport:
         if a backtest or an importance is asked for without bars
     RunError
         if there are no stored figures
+    BundleMismatchError
+        if there are some of another form
     TrainingError
         if the rows cannot tell an importance
     InSampleError
@@ -136,7 +140,16 @@ def _stored(manifest: Manifest) -> EvaluateReport:
     if "test" not in manifest.metrics:
         raise RunError("the bundle holds no figures of its own: give --test-data FILE")
     scores = cast("dict[str, Any]", manifest.metrics["test"])
-    return EvaluateReport(manifest=manifest, scores=scores, synthetic=manifest.synthetic)
+    report = EvaluateReport(manifest=manifest, scores=scores, synthetic=manifest.synthetic)
+    try:
+        json.dumps(report.to_json(), allow_nan=False)
+        report.text()
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise BundleMismatchError(
+            "the figures of the bundle are not in the form that this version shows "
+            f"({first_line(error)}): give --test-data FILE, or train again"
+        ) from error
+    return report
 
 
 def _fresh(bundle: Bundle, request: EvaluateRequest, source: BarSource) -> EvaluateReport:

@@ -1,0 +1,1 @@
+"""Wrong input: one line, exit 1 (2 for wrong usage), nothing lost."""
