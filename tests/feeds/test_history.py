@@ -1,6 +1,8 @@
 """History: the store is asked first, the exchange only for the rest."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -83,12 +85,19 @@ def test_what_the_store_lacks_is_downloaded_and_then_nobody_is_asked(tmp_path: P
     assert (again[0].time == BTC.time[BTC.time < ETH.closed_at[-1]]).all()
 
 
-def test_a_range_within_the_store_needs_no_network_and_no_ccxt(tmp_path: Path) -> None:
+def test_a_range_within_the_store_needs_no_network(tmp_path: Path) -> None:
     download_all(BTC, tmp_path)
     middle = BTC.time[20], BTC.time[30]
     ((bars, report),) = stored_bars(["BTC/USDT"], FIVE_MINUTES, *middle, Asked(tmp_path))
     assert (bars.time[0], bars.closed_at[-1]) == middle
     assert report.source == "binance BTC/USDT 5m"
+
+
+def test_ccxt_is_loaded_only_to_ask_an_exchange() -> None:
+    """It takes seconds, which a run on stored bars should not pay."""
+    command = "import sys, feeds.history; sys.exit('ccxt' in sys.modules)"
+    folder = Path(__file__).parents[2]
+    subprocess.run([sys.executable, "-c", command], check=True, cwd=folder)  # noqa: S603  our own
 
 
 def download_all(bars: Bars, root: Path, listing: Listing = LISTING) -> None:
