@@ -1,6 +1,7 @@
 """Sizes are what was asked for, rounded down, and never more than the cash can pay."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -97,7 +98,7 @@ def test_a_size_says_what_is_missing_and_why(  # noqa: PLR0913  all inputs
 ) -> None:
     wallet = wallet_of(equity, share, kept)
     found = size(wallet, plan, price, costs, rules)
-    rich = size(Wallet(equity=equity, cash=1e9 * equity), plan, price, costs, rules)
+    rich = size(replace(wallet, cash=1e9 * equity), plan, price, costs, rules)
     whole = planned(wallet, plan, price, costs)
     match found.reason:
         case None:
