@@ -66,8 +66,8 @@ def raw_rows(table: pd.DataFrame, source: str) -> pd.DataFrame:
 
 def _numbers(column: pd.Series, source: str) -> pd.Series:
     numbers = pd.to_numeric(column, errors="coerce").astype(np.float64)
-    truth = np.full(len(column), pd.api.types.is_bool_dtype(column))  # True is 1 to pandas
-    _refuse(column, truth | (numbers.isna() & column.notna()), source, "a number")
+    is_truth = bool(pd.api.types.is_bool_dtype(column))  # True is 1 to pandas
+    _refuse(column, (numbers.isna() | is_truth) & column.notna(), source, "a number")
     return numbers
 
 

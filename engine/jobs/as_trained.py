@@ -18,8 +18,10 @@ def as_trained(settings: Settings, manifest: Manifest) -> Settings:
     """
     label = {key: value for key, value in manifest.label.items() if key != "kind"}
     known = settings.model_dump()
-    known["training"] |= {"label": manifest.label.get("kind"), "population": manifest.population}
-    known["training"] |= label
+    kind = manifest.label.get("kind")
+    needed = ("lookahead", "profit_threshold") if kind == "horizon" else ()
+    known["training"] |= {"label": kind, "population": manifest.population}
+    known["training"] |= dict.fromkeys(needed) | label
     known["strategy"] |= {"exits": manifest.exits}
     known["strategy"] |= {"rsi_oversold": manifest.mandatory.get("rsi_below")}
     known["broker"] |= manifest.costs

@@ -49,12 +49,12 @@ def rows(change: Callable[[Frame], Frame], *about: str) -> Case:
 
 def value(column: str, found: object, *about: str) -> Case:
     """Return a file in which one value is wrong, that of row 12."""
-    return rows(lambda frame: frame.astype({column: object}).pipe(_put, column, found), *about)
 
+    def change(frame: Frame) -> Frame:
+        values = frame[column].tolist()
+        return frame.assign(**{column: [*values[:11], found, *values[12:]]})
 
-def _put(frame: Frame, column: str, found: object) -> Frame:
-    frame.loc[11, column] = found
-    return frame
+    return rows(change, *about)
 
 
 def parquet(content: Callable[[bytes], bytes], *about: str) -> Case:
