@@ -87,6 +87,21 @@ def test_an_outage_of_empty_answers_leaves_no_hole(
     assert_complete(store, bars)
 
 
+def test_a_page_that_is_empty_twice_is_asked_for_once_more(tmp_path: Path) -> None:
+    """Behind a hole so long that the last bar before cannot be shown with what follows it."""
+    bars, store = market(60, [*[0] * 19, 25]), Store(tmp_path)
+    behind = span_of_bars(bars).start + 40 * STEP
+    source = Recorded(bars, windowed=True)
+
+    def empty_twice(page: FloatArray) -> FloatArray:
+        asked = source.asked
+        return page[:0] if asked[-1] == behind and asked.count(behind) <= 2 else page
+
+    source.trouble = empty_twice
+    download(source, store, LISTING, span_of_bars(bars))
+    assert_complete(store, bars)
+
+
 def test_a_source_without_any_bars_is_not_believed(tmp_path: Path) -> None:
     bars, store = market(70), Store(tmp_path)
     source = Recorded(bars, trouble=lambda page: page[:0])
