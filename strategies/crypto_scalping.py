@@ -130,7 +130,7 @@ class CryptoScalpingStrategy(bt.Strategy):
             return
         vetoed_by = self.veto(data, size.units)
         if vetoed_by is not None:
-            self._note(decision, Outcome.VETOED, veto=vetoed_by)
+            self._note(decision, Outcome.VETOED, veto=str(vetoed_by))
             log.info("%s", veto_line(decision, vetoed_by))
             return
         self._note(decision, Outcome.ORDERED, **_shortfall(size))
