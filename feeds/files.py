@@ -36,6 +36,13 @@ METADATA_KEY = b"tandem"  # in a Parquet file's metadata: JSON that says whose b
 _WORDS = ("symbol", "timeframe", "source")
 _READ = (*TIME_COLUMNS, *VALUES, *_WORDS)
 
+_TEXT_KINDS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_null)
+_ODD_KINDS = (
+    pa.types.is_nested,
+    pa.types.is_binary,
+    pa.types.is_large_binary,
+    pa.types.is_fixed_size_binary,
+)
 _LONGEST_HEADER = 10_000  # pandas takes minutes over a noise of commas
 
 # What the readers raise on bytes that are not what they claim to be: a time zone that nobody knows
@@ -179,10 +186,10 @@ def _read_parquet(path: Path) -> _Contents:
 
 
 def _refuse_kind(name: str, kind: pa.DataType, source: str) -> None:
-    """Refuse a column that holds lists or other nested values, or no text where words belong."""
+    """Refuse a column of bytes or nested values, and one without text where words belong."""
     plain = kind.value_type if pa.types.is_dictionary(kind) else kind
-    text = pa.types.is_string(plain) or pa.types.is_large_string(plain) or pa.types.is_null(plain)
-    if pa.types.is_nested(plain) or (name in _WORDS and not text):
+    text = any(is_one(plain) for is_one in _TEXT_KINDS)
+    if any(is_one(plain) for is_one in _ODD_KINDS) or (name in _WORDS and not text):
         wanted = "text" if name in _WORDS else "a number or a time in each row"
         raise BadFileError(f"{source}: column {name} must hold {wanted}, found {kind}")
 

@@ -6,6 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from feeds.bars import Bars, IntArray
+from feeds.messages import shown
 from ml.base import Samples
 from ml.bundle import Bundle
 from ml.errors import BundleMismatchError
@@ -41,7 +42,7 @@ class Analyzer:
         if missing:
             raise BundleMismatchError(
                 f"the bundle was trained with features that this version lacks, first "
-                f"{missing[0]!r}: train again"
+                f"{shown(missing[0])}: train again"
             )
         return tuple(known[name] for name in self.bundle.manifest.feature_names)
 

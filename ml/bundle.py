@@ -172,13 +172,23 @@ def refuse_target(path: Path) -> None:
 
 @contextmanager
 def _only_writer(path: Path) -> Iterator[None]:
-    """Hold the folder's lock, which ends with the process whatever happens; clear drafts away."""
+    """Hold the folder's lock, which ends with the process whatever happens.
+
+    Drafts are cleared away: those of a writer that was killed, and one's own if it fails.
+    """
     path.mkdir(parents=True, exist_ok=True)
     with (path / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        for draft in path.glob(f"*{_DRAFT}"):
-            shutil.rmtree(draft) if draft.is_dir() else draft.unlink()
-        yield
+        _clear_drafts(path)
+        try:
+            yield
+        finally:
+            _clear_drafts(path)
+
+
+def _clear_drafts(path: Path) -> None:
+    for draft in path.glob(f"*{_DRAFT}"):
+        shutil.rmtree(draft) if draft.is_dir() else draft.unlink()
 
 
 def _name_in_force(path: Path) -> str:
@@ -262,7 +272,7 @@ def _contents(file: Path, data: bytes) -> Contents:
     except ValidationError as error:
         first = error.errors()[0]
         where = printable(".".join(map(str, first["loc"])))
-        raise BundleDamagedError(f"{file}: {where}: {first['msg']}") from error
+        raise BundleDamagedError(f"{file}: {where}: {printable(first['msg'])}") from error
     except (ValueError, AttributeError, RecursionError) as error:
         raise BundleDamagedError(f"{file}: not a manifest: {first_line(error)}") from error
 

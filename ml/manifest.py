@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from feeds.gaps import FILL_LIMIT
+from feeds.messages import shown
 from ml.errors import BundleMismatchError
 from ml.models.catalog import form_of
 
@@ -194,8 +195,9 @@ def check_serves(
     for name, trained, wanted in pairs:
         if trained != wanted:
             raise BundleMismatchError(
-                f"the bundle was trained for {name} {trained!r}, this run has {wanted!r}: "
-                f"train a bundle for this run, or run with what the bundle was trained for"
+                f"the bundle was trained for {name} {shown(trained)}, this run has "
+                f"{shown(wanted)}: train a bundle for this run, or run with what the bundle was "
+                f"trained for"
             )
 
 

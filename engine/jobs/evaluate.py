@@ -124,6 +124,8 @@ def evaluate_bundle(request: EvaluateRequest) -> EvaluateReport:
         if the bundle has seen all rows of the files
     """
     _refuse_without_bars(request)
+    if request.backtest:
+        RunRequest(settings=request.settings, out=request.out).check_out()
     bundle = load_bundle(request.settings.strategy.ml_model_path)
     if request.bars is not None:
         return _fresh(bundle, request, request.bars)

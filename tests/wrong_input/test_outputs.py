@@ -1,0 +1,185 @@
+"""Places that cannot be written, and full disks: old work stays whole, no draft is left."""
+
+import resource
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+
+from ml.bundle import load_bundle, save_bundle
+from ml.errors import BundleError
+from tests.wrong_input.rooms import (
+    BACKTEST,
+    CLEAN,
+    EVALUATE,
+    GENERATE,
+    PAPER,
+    TRAIN,
+    Command,
+    Desk,
+    Room,
+)
+
+Place: TypeAlias = Callable[[Room], Path]
+
+PLACES: Mapping[str, Place] = {
+    "below a file": lambda room: room.output / "deep",
+    "below a folder that takes no files": lambda _: Path("/proc/tandem"),
+}
+each_place = pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
+
+RUNS: Mapping[str, tuple[Command, list[str]]] = {
+    "run_backtest": (BACKTEST, []),
+    "run_paper": (PAPER, []),
+    "evaluate_ml_ensemble": (EVALUATE, ["--backtest"]),
+}
+each_run = pytest.mark.parametrize(("command", "flags"), RUNS.values(), ids=RUNS)
+
+
+@each_place
+@each_run
+def test_a_run_that_cannot_be_kept_is_refused_before_the_work(
+    command: Command, flags: list[str], place: Place, desk: Desk
+) -> None:
+    words = [*command.on(desk.room, desk.room.path / "never-read.csv"), *flags]
+    out = place(desk.room)
+    desk.refuses(command, [*words, "--out", out], ["--out must be a folder that can be written"])
+
+
+@each_run
+def test_a_run_is_not_kept_in_a_file(command: Command, flags: list[str], desk: Desk) -> None:
+    words = [*command.on(desk.room, desk.room.path / "never-read.csv"), *flags]
+    desk.refuses(command, [*words, "--out", desk.room.output], ["--out must be a folder"])
+
+
+@each_place
+def test_a_bundle_that_cannot_be_kept_is_refused_before_the_work(place: Place, desk: Desk) -> None:
+    words = TRAIN.on(desk.room, desk.room.path / "never-read.csv")
+    path = place(desk.room)
+    desk.refuses(TRAIN, [*words, "--output", path], [path.name, "the folder cannot be made"])
+
+
+TAKEN: Mapping[str, tuple[Place, str]] = {
+    "a file": (lambda room: room.output, "a bundle is a folder, this is a file"),
+    "a folder of other things": (lambda room: room.runs, "holds other things than a bundle"),
+    "a pickle": (lambda room: room.path / "model.pkl", "neither read nor written"),
+}
+
+
+@pytest.mark.parametrize(("place", "about"), TAKEN.values(), ids=TAKEN)
+def test_a_bundle_does_not_take_the_place_of_other_things(
+    place: Place, about: str, desk: Desk
+) -> None:
+    words = TRAIN.on(desk.room, desk.room.path / "never-read.csv")
+    desk.refuses(TRAIN, [*words, "--output", place(desk.room)], [about, place(desk.room).name])
+
+
+@each_place
+def test_a_file_of_bars_that_cannot_be_kept_is_refused(place: Place, desk: Desk) -> None:
+    path = place(desk.room) / "bars.csv"
+    words = [*GENERATE.on(desk.room), "--output", path]
+    desk.refuses(GENERATE, words, ["bars.csv", "cannot be written"])
+
+
+@pytest.mark.parametrize(
+    ("name", "about"), [("bars.txt", ".parquet or .csv files, found .txt"), ("runs", "a folder")]
+)
+def test_a_file_of_bars_has_a_name_that_says_how(name: str, about: str, desk: Desk) -> None:
+    words = [*GENERATE.on(desk.room), "--output", desk.room.path / name]
+    desk.refuses(GENERATE, words, [name, about])
+
+
+@pytest.mark.parametrize(
+    ("command", "flag"), [(BACKTEST, "--out"), (TRAIN, "--output"), (GENERATE, "--output")]
+)
+def test_a_name_that_is_too_long_is_said_to_be(command: Command, flag: str, desk: Desk) -> None:
+    words = [*command.on(desk.room, desk.room.bars), flag, desk.room.path / ("x" * 300)]
+    desk.refuses(command, words, ["File name too long", "x" * 300])
+
+
+# Full disks: no file gets larger than so many bytes, as the system sees to it.
+
+
+@contextmanager
+def room_for(size: int) -> Iterator[None]:
+    """Let no file of this process grow beyond `size` bytes within the block."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+SIZES = (0, 1, 200, 2_000, 5_000, 10_000, 20_000, 40_000, 80_000)
+
+WRITING: Mapping[str, tuple[Command, list[str], str]] = {
+    "run_backtest": (BACKTEST, [], "must be written below"),
+    "run_backtest --ml compare": (
+        BACKTEST, ["--ml", "compare", "--start-date", CLEAN], "must be written below"
+    ),
+    "run_paper": (PAPER, ["--start-date", CLEAN], "must be written below"),
+    "evaluate_ml_ensemble": (EVALUATE, ["--backtest"], "must be written below"),
+    "generate_training_data": (GENERATE, [], "made.csv: cannot be written"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("command", "flags", "about"), WRITING.values(), ids=WRITING)
+def test_a_full_disk_is_a_line_and_leaves_what_was_there(
+    command: Command, flags: list[str], about: str, desk: Desk
+) -> None:
+    words = [*command.on(desk.room, desk.room.bars), "--model", desk.room.bundle, *flags]
+    words = words if command is not GENERATE else command.on(desk.room)
+    refused = 0
+    for size in SIZES:
+        before = desk.room.contents()
+        with room_for(size):
+            code = command.main([*map(str, words)])
+        if code == 0:
+            break
+        out, err = desk.said.readouterr()
+        assert (code, out, err.count("\n")) == (1, "", 1)
+        assert about in err
+        assert desk.room.contents() == before
+        refused += 1
+    else:
+        pytest.fail("no size was enough")
+    assert refused >= 4
+
+
+def test_a_full_disk_keeps_the_bundle_in_force_and_no_draft(room: Room) -> None:
+    old = load_bundle(room.bundle)
+    bars = old.kept.read(fill_limit=old.manifest.fill_limit)
+    newer = old.manifest.model_copy(update={"seed": 7})
+    before, refused = room.contents(), 0
+    for size in SIZES:
+        try:
+            with room_for(size):
+                save_bundle(old.ensemble, newer, room.bundle, bars=bars)
+            break
+        except BundleError as error:
+            assert "cannot be written" in str(error)  # noqa: PT017  the loop is the point
+            assert room.contents() == before
+            refused += 1
+    assert refused >= 4
+    assert load_bundle(room.bundle).manifest.seed == 7
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [1_000, 30_000, 100_000])
+def test_a_training_on_a_full_disk_keeps_the_bundle_in_force(
+    size: int, desk: Desk, world: Any
+) -> None:
+    words = [*TRAIN.on(desk.room, *world.files), "--end-date", "2022-02-15"]
+    before = desk.room.contents()
+    with room_for(size):
+        code = TRAIN.main([*map(str, words)])
+    out, err = desk.said.readouterr()
+    assert (code, out) == (1, "")
+    assert "the bundle cannot be written" in err.splitlines()[-1]
+    after = desk.room.contents()
+    learned = [name for name in after if name.startswith("ensemble.partial")]
+    assert {name: after[name] for name in after if name not in learned} == before
+    assert not any(".part" in name.removeprefix("ensemble.partial") for name in learned)
