@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -61,6 +62,24 @@ def test_an_interrupted_search_goes_on_as_if_it_had_not_been(
             search(rows, storage)
     Blurred.stop_at = None
     assert (search(rows, storage), recorded(storage)) == whole
+
+
+def test_a_search_that_ended_before_it_asked_tries_the_defaults_once(
+    rows: TrainingSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    storage, member = tmp_path / "trials.sqlite", only(Blurred())
+    with monkeypatch.context() as patch:
+        patch.setattr(optuna.Study, "ask", interrupted)
+        for _ in range(2):
+            with pytest.raises(KeyboardInterrupt):
+                search(rows, storage, member, trials=2)
+    search(rows, storage, member, trials=2)
+    assert Blurred.fits.count((5.0, 1)) == CONFIG.tuning_folds
+    ((first, second),) = recorded(storage).values()
+    assert first[1] == {"blur": 5.0, "shift": 1} != second[1]
 
 
 _KILLED = """
