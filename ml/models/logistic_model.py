@@ -21,7 +21,7 @@ class LogisticModel(BinaryModel):
     seed : handed on; this solver leaves nothing to chance
     """
 
-    search_space: ClassVar[SearchSpace] = {"C": Span(1e-4, 10.0, log=True)}
+    search_space: ClassVar[SearchSpace] = {"C": Span(1e-5, 10.0, log=True)}
 
     scaler_: StandardScaler
     classifier_: LogisticRegression

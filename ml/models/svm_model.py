@@ -30,7 +30,7 @@ class SVMModel(BinaryModel):
     seed : of that draw
     """
 
-    search_space: ClassVar[SearchSpace] = {"C": Span(0.01, 10.0, log=True)}
+    search_space: ClassVar[SearchSpace] = {"C": Span(1e-3, 10.0, log=True)}
 
     scaler_: StandardScaler
     classifier_: SVC
