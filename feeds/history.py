@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
@@ -26,6 +26,15 @@ log = logging.getLogger("tandem.feeds")
 DEFAULT_EXCHANGE = "binance"
 # They list pairs in dollars and give years of bars; kraken gives the last 720 only.
 USD_EXCHANGES = ("coinbase", "bitstamp", "bitfinex")
+
+
+class StoredBars(NamedTuple):
+    """Bars of the store: what they are like, whose they are, and the file that holds them."""
+
+    bars: Bars
+    quality: QualityReport
+    listing: Listing
+    file: Path
 
 
 class Settings(Protocol):
@@ -64,7 +73,7 @@ def stored_bars(
     settings: Settings,
     *,
     opened_by: Open = open_exchange,
-) -> list[tuple[Bars, QualityReport]]:
+) -> list[StoredBars]:
     """Return the bars of each symbol that open from `start` on and before `end` and have closed.
 
     What the store lacks is downloaded first. Nobody is asked where it lacks nothing.
@@ -130,7 +139,7 @@ class _History:
     stack: ExitStack
     exchanges: "dict[str, Exchange]" = field(default_factory=dict)
 
-    def bars(self, symbol: str, timeframe: Timeframe, span: Span) -> tuple[Bars, QualityReport]:
+    def bars(self, symbol: str, timeframe: Timeframe, span: Span) -> StoredBars:
         asked = self._asked(symbol, timeframe)
         listing = Listing(asked or DEFAULT_EXCHANGE, symbol, timeframe)
         if asked is None or self.store.missing(listing, span):
@@ -143,11 +152,11 @@ class _History:
                 DEFAULT_EXCHANGE,
                 _in_tether(symbol),
             )
-        bars, report = self.store.read(
+        bars, quality = self.store.read(
             listing, span, repair=self.settings.repair, fill_limit=self.settings.fill_limit
         )
         _warn_if_late(bars, listing, span)
-        return bars, report
+        return StoredBars(bars, quality, listing, self.store.path(listing))
 
     def _asked(self, symbol: str, timeframe: Timeframe) -> str | None:
         """Return the exchange to ask; None if one in dollars is still to be found.

@@ -140,10 +140,11 @@ def asked_bars(
     if not _given(args, (*_WHICH, *_WHERE) if place_suffices else _WHICH):
         return None
     symbols = DEFAULT_SYMBOLS if args.symbols is None else tuple(chain(*args.symbols))
-    return exchange_bars(args, symbols, before=settings.strategy.warmup_bars)
+    bars = exchange_bars(args, symbols, before=settings.strategy.warmup_bars)
+    return AskedBars(bars, bars.start, bars.end)
 
 
-def exchange_bars(args: argparse.Namespace, symbols: Sequence[str], *, before: int) -> AskedBars:
+def exchange_bars(args: argparse.Namespace, symbols: Sequence[str], *, before: int) -> ExchangeBars:
     """Return the bars of an exchange in the dates that the flags give, and so many before them.
 
     Raises
@@ -157,8 +158,7 @@ def exchange_bars(args: argparse.Namespace, symbols: Sequence[str], *, before: i
     end = last_close(frame, SystemClock()) if args.end_date is None else args.end_date
     days = DEFAULT_DAYS if args.days is None else args.days
     start = end - np.timedelta64(days, "D") if args.start_date is None else args.start_date
-    source = ExchangeBars(symbols, frame, start, end, before)
-    return AskedBars(source, start, end)
+    return ExchangeBars(symbols, frame, start, end, before)
 
 
 def _refuse_with_files(args: argparse.Namespace) -> None:

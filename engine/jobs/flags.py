@@ -13,7 +13,7 @@ import numpy as np
 from engine.config import to_toml
 from engine.errors import EngineError, UsageError
 from engine.jobs.display import error_console, show_progress
-from engine.jobs.log import begin_log
+from engine.jobs.log import logged
 from engine.jobs.settings import Settings, load_settings
 from feeds.errors import FeedError
 from feeds.moments import parse_utc
@@ -119,10 +119,9 @@ def answer(
     make : does the work
     """
     console = error_console()
-    begin_log(console, verbose=args.verbose)
     try:
-        settings = load_settings(args.config, overrides)
-        with show_progress(console, quiet=args.quiet):
+        with logged(console, verbose=args.verbose), show_progress(console, quiet=args.quiet):
+            settings = load_settings(args.config, overrides)
             report = ShownSettings(settings) if args.show_config else make(settings)
         print(_said(report, as_json=args.json), flush=True)
     except NAMED_ERRORS as error:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from engine.config import DataConfig
-from engine.jobs.markets import AskedBars
+from engine.jobs.markets import ExchangeBars
 from feeds.bars import Bars
 from feeds.files import refuse_output, write_bars
 from feeds.identity import SYNTHETIC
@@ -95,7 +95,7 @@ def simulate(asked: Simulation, output: Path) -> Generated:
     return Generated(bars, SYNTHETIC, (output,), asked.seed)
 
 
-def download(asked: AskedBars, config: DataConfig, output: Path | None) -> Generated:
+def download(asked: ExchangeBars, config: DataConfig, output: Path | None) -> Generated:
     """Bring the store up to the asked dates, and write them to `output` as well if there is one.
 
     Raises
@@ -105,9 +105,8 @@ def download(asked: AskedBars, config: DataConfig, output: Path | None) -> Gener
     """
     if output is not None:
         refuse_output(output)
-    (bars,) = asked.source.read(config)
-    kept = (config.store,)
+    (stored,) = asked.stored(config)
     if output is not None:
-        write_bars(bars, output)
-        kept = (config.store, output)
-    return Generated(bars, config.exchange or "binance", kept)
+        write_bars(stored.bars, output)
+    kept = (stored.file,) if output is None else (stored.file, output)
+    return Generated(stored.bars, stored.listing.exchange, kept)

@@ -2,6 +2,8 @@
 
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from rich.console import Console
 
@@ -37,13 +39,20 @@ class _Kept(logging.Handler):
         self.lines.append(self.format(record))
 
 
-def begin_log(console: Console, *, verbose: bool) -> None:
-    """Begin the log of a command: warnings are shown, with `verbose` everything; all is kept."""
+@contextmanager
+def logged(console: Console, *, verbose: bool) -> Iterator[None]:
+    """Log while the block runs: warnings are shown, with `verbose` everything; all is kept."""
     log = logging.getLogger(_ROOT)
-    shown = _Shown(console)
+    shown, kept = _Shown(console), _Kept()
     shown.setLevel(logging.INFO if verbose else logging.WARNING)
-    log.handlers[:] = [shown, _Kept()]
+    before = log.handlers[:], log.level
+    log.handlers[:] = [shown, kept]
     log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        log.handlers[:] = before[0]
+        log.setLevel(before[1])
 
 
 def log_so_far() -> str:

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -14,7 +14,11 @@ from feeds.bars import Bars
 from feeds.clock import Clock
 from feeds.files import read_bars
 from feeds.moments import readable
+from feeds.quality import QualityReport
 from feeds.timeframe import Timeframe
+
+if TYPE_CHECKING:
+    from feeds.history import StoredBars
 
 log = logging.getLogger("tandem.data")
 
@@ -45,7 +49,7 @@ class BarFiles:
                 repair=config.repair,
                 fill_limit=config.fill_limit,
             )
-            log.log(logging.WARNING if quality.repairs else logging.INFO, "%s", quality)
+            _log_quality(quality)
             markets.append(bars)
         _refuse_mixture(markets)
         return markets
@@ -66,22 +70,20 @@ class ExchangeBars:
 
     def read(self, config: DataConfig) -> list[Bars]:
         """Return the bars of each symbol."""
+        markets = [stored.bars for stored in self.stored(config)]
+        _refuse_mixture(markets)
+        return markets
+
+    def stored(self, config: DataConfig) -> "list[StoredBars]":
+        """Return the same, with the files of the store that hold them."""
         from feeds.history import stored_bars  # a run on files starts without ccxt
 
         _refuse_reversed(self.start, self.end)
-        read = stored_bars(
-            self.symbols,
-            self.timeframe,
-            self.start - self.before * self.timeframe.delta,
-            self.end,
-            config,
-        )
-        markets = []
-        for bars, quality in read:
-            log.log(logging.WARNING if quality.repairs else logging.INFO, "%s", quality)
-            markets.append(bars)
-        _refuse_mixture(markets)
-        return markets
+        start = self.start - self.before * self.timeframe.delta
+        read = stored_bars(self.symbols, self.timeframe, start, self.end, config)
+        for stored in read:
+            _log_quality(stored.quality)
+        return read
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +158,10 @@ def cut(
             f"none in the range ({stop - begin} bars with warm-up); give a longer range or file"
         )
     return market
+
+
+def _log_quality(quality: QualityReport) -> None:
+    log.log(logging.WARNING if quality.repairs else logging.INFO, "%s", quality)
 
 
 def _refuse_reversed(start: np.datetime64, end: np.datetime64) -> None:

@@ -71,7 +71,7 @@ def read(
     symbols = [bars.symbol for bars in markets]
     start = markets[0].time[0]
     answer = stored_bars(symbols, FIVE_MINUTES, start, until, asked, opened_by=opener)
-    return [bars for bars, _ in answer]
+    return [stored.bars for stored in answer]
 
 
 def test_what_the_store_lacks_is_downloaded_and_then_nobody_is_asked(tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_what_the_store_lacks_is_downloaded_and_then_nobody_is_asked(tmp_path: P
 def test_a_range_within_the_store_needs_no_network(tmp_path: Path) -> None:
     download_all(BTC, tmp_path)
     middle = BTC.time[20], BTC.time[30]
-    ((bars, report),) = stored_bars(["BTC/USDT"], FIVE_MINUTES, *middle, Asked(tmp_path))
+    ((bars, report, *_),) = stored_bars(["BTC/USDT"], FIVE_MINUTES, *middle, Asked(tmp_path))
     assert (bars.time[0], bars.closed_at[-1]) == middle
     assert report.source == "binance BTC/USDT 5m"
 
@@ -268,7 +268,7 @@ def test_the_usual_opener_asks_the_address_that_it_is_given(tmp_path: Path) -> N
     with StandIn([BTC]) as server:
         settings = Asked(tmp_path, base_url=server.url)
         span = BTC.time[0], BTC.closed_at[-1]
-        ((bars, _),) = stored_bars(["BTC/USDT"], FIVE_MINUTES, *span, settings)
+        ((bars, *_),) = stored_bars(["BTC/USDT"], FIVE_MINUTES, *span, settings)
     assert bars.digest() == BTC.digest()
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+/api/v3", server.url)
 

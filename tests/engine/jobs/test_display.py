@@ -9,7 +9,7 @@ from rich.console import Console
 
 from engine.jobs import display
 from engine.jobs.display import show_progress
-from engine.jobs.log import begin_log, log_so_far
+from engine.jobs.log import log_so_far, logged
 from feeds.progress import progress
 
 
@@ -86,17 +86,18 @@ def test_an_error_inside_a_task_passes_and_ends_it() -> None:
 
 def test_the_log_shows_warnings_and_keeps_everything_with_its_time() -> None:
     console = Console(file=io.StringIO(), force_terminal=False, width=20)
-    begin_log(console, verbose=False)
     log = logging.getLogger("tandem.test")
-    log.info("a note [of no importance]")
-    log.warning("a warning that is longer than the console is wide")
     written = console.file
     assert isinstance(written, io.StringIO)
+    with logged(console, verbose=False):
+        log.info("a note [of no importance]")
+        log.warning("a warning that is longer than the console is wide")
+        note, warning = log_so_far().splitlines()
     assert written.getvalue() == "a warning that is longer than the console is wide\n"
-    note, warning = log_so_far().splitlines()
     assert note.endswith("Z INFO tandem.test: a note [of no importance]")
     assert "WARNING" in warning
-    begin_log(console, verbose=True)
     assert log_so_far() == ""
-    log.info("a note")
-    assert written.getvalue().endswith("a note\n")
+    with logged(console, verbose=True):
+        log.info("a second note")
+    log.warning("nobody's")
+    assert written.getvalue().endswith("a second note\n")
