@@ -108,11 +108,16 @@ def test_a_fault_that_stays_is_an_error_and_what_came_before_is_kept(
 @pytest.mark.parametrize(
     "kind", [kind for kind in HARMLESS if kind not in FATAL and kind is not FaultKind.SLOW]
 )
-def test_a_fault_of_pages_that_stays_is_seen_through(kind: FaultKind, tmp_path: Path) -> None:
+@pytest.mark.parametrize("listed_later", [False, True])
+def test_a_fault_of_pages_that_stays_is_seen_through(
+    listed_later: bool, kind: FaultKind, tmp_path: Path
+) -> None:
     """Short, overlapping, repeated, reversed, with rows missing: each page tells enough."""
     bars, store = market(70, HOLES), Store(tmp_path)
-    with StandIn([bars], most_rows=20, faults=[Fault(kind)]) as server:
-        downloaded(server, store, bars)
+    start, end = span_of_bars(bars)
+    span = Span(start - 10 * STEP * listed_later, end)
+    with StandIn([bars], most_rows=20, faults=[Fault(kind)]) as server, connect(server) as exchange:
+        download(exchange, store, LISTING, span)
     assert_complete(store, bars)
 
 
