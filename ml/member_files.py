@@ -6,6 +6,7 @@ The library of a form is imported when a member needs it, so that a run without 
 """
 
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
@@ -30,6 +31,8 @@ _UNREADABLE = (
     RuntimeError,
     EOFError,
     zipfile.BadZipFile,
+    zlib.error,
+    MemoryError,
 )
 
 

@@ -115,6 +115,27 @@ def plant(path: Path, text: Any) -> None:
     (path / "current").write_text(name)
 
 
+@often(20)
+@pytest.mark.parametrize("name", ["random_forest.skops", "svm.skops", "lstm.safetensors"])
+def test_a_member_with_the_digest_of_its_damage_is_read_or_refused(
+    examples: int, name: str, child: Child, bundle: Path
+) -> None:
+    version = version_of(bundle)
+    whole = (version / name).read_bytes()
+    text = json.loads((version / "manifest.json").read_text())
+    (at,) = (i for i, each in enumerate(text["members"]) if name.startswith(each["name"]))
+
+    @settings(max_examples=examples)
+    @given(damaged(whole, anywhere))
+    def holds(data: bytes) -> None:
+        (version_of(bundle) / name).write_bytes(data)
+        digest = hashlib.sha256(data).hexdigest()
+        plant(bundle, edited(text, ("members", at, "sha256"), digest))
+        child.ask("bundle", bundle)
+
+    holds()
+
+
 def test_a_sound_bundle_is_asked(child: Child, bundle: Path, room: Room) -> None:
     for words in asking(bundle, room):
         assert child.ask("command", *words) == "sound", words
