@@ -69,6 +69,15 @@ def test_a_wait_that_is_asked_for_is_said_and_kept(
     )
 
 
+def test_a_wait_that_was_asked_for_once_is_not_kept_twice(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    faults = [Fault(FaultKind.BANNED, times=1, seconds=0.3), Fault(FaultKind.RESET, times=1)]
+    with StandIn([market(20)], faults=faults) as server, connect(server) as exchange:
+        exchange.page("BTC/USDT", FIVE_MINUTES, 0)
+    assert [re.findall(r"in (\d\.\d) s", said) for said in caplog.messages] == [["0.3"], ["0.0"]]
+
+
 def test_a_wait_of_hours_ends_the_work_instead() -> None:
     said, asked = error_of(Fault(FaultKind.BANNED, seconds=7200))
     assert said == "binance wants 7200 s of peace (HTTP 418 I'm a Teapot); try again after that"
@@ -223,6 +232,14 @@ def test_every_exchange_of_ccxt_can_be_asked_or_says_why_not(name: str) -> None:
 
 def test_ctrl_c_ends_a_wait_at_once() -> None:
     """The wait would be longer than any test may take."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # shells ignore it behind &
+    try:
+        _interrupt_a_wait()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _interrupt_a_wait() -> None:
     patience = Patience(attempts=2, first=500.0, most=500.0)
     stop = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
     down = Fault(FaultKind.SERVER_ERROR)
