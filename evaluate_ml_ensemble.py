@@ -48,11 +48,10 @@ def _overrides(args: argparse.Namespace) -> Mapping[str, Any]:
 
 
 def _evaluated(args: argparse.Namespace, settings: Settings) -> EvaluateReport:
-    asked = asked_bars(args, settings)
     return evaluate_bundle(
         EvaluateRequest(
             settings=settings,
-            bars=None if asked is None else asked.dated(settings.strategy.warmup_bars),
+            bars=asked_bars(args, settings),
             importance=args.feature_importance,
             backtest=args.backtest,
             out=args.out,

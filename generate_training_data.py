@@ -16,10 +16,19 @@ from engine.jobs.bar_flags import (
     DEFAULT_TIMEFRAME,
     add_date_flags,
     add_place_flags,
+    add_repair_flag,
+    bar_overrides,
     exchange_bars,
-    place_overrides,
 )
-from engine.jobs.flags import add_common_flags, answer, command_parser, date, symbol, timeframe
+from engine.jobs.flags import (
+    add_common_flags,
+    answer,
+    command_parser,
+    date,
+    refuse_flags,
+    symbol,
+    timeframe,
+)
 from engine.jobs.generate import Generated, Simulation, download, simulate
 from engine.jobs.settings import Settings
 
@@ -41,7 +50,9 @@ def _parser() -> argparse.ArgumentParser:
     market.add_argument("--symbol", type=symbol, default="BTC/USDT", help="default: BTC/USDT")
     market.add_argument("--timeframe", type=timeframe, help=f"default: {DEFAULT_TIMEFRAME}")
     market.add_argument("--output", type=Path, metavar="FILE", help="FILE.csv or FILE.parquet")
-    add_place_flags(parser.add_argument_group("bars from an exchange"))
+    exchange = parser.add_argument_group("bars from an exchange")
+    add_place_flags(exchange)
+    add_repair_flag(exchange)
     add_date_flags(parser)
     simulated = parser.add_argument_group("a simulated market")
     simulated.add_argument(
@@ -54,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _overrides(args: argparse.Namespace) -> Mapping[str, Any]:
-    return {"seed": args.seed, "data": place_overrides(args)}
+    return {"seed": args.seed, "data": bar_overrides(args)}
 
 
 def _generated(args: argparse.Namespace, settings: Settings) -> Generated:
@@ -62,10 +73,8 @@ def _generated(args: argparse.Namespace, settings: Settings) -> Generated:
 
 
 def _simulated(args: argparse.Namespace, settings: Settings) -> Generated:
-    for name in ("exchange", "store", "base_url", "end_date"):
-        if getattr(args, name) is not None:
-            flag = name.replace("_", "-")
-            raise UsageError(f"--{flag} goes with bars of an exchange, not with --synthetic")
+    of_exchanges = ("exchange", "store", "base_url", "end_date", "repair")
+    refuse_flags(args, of_exchanges, "goes with bars of an exchange, not with --synthetic")
     if args.output is None:
         raise UsageError("a simulated market is kept in a file: add --output FILE.parquet")
     simulation = Simulation(

@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.errors import UsageError
 from engine.jobs.bar_flags import add_bar_flags, asked_bars, bar_overrides
-from engine.jobs.flags import add_common_flags, answer, command_parser, whole_number
+from engine.jobs.flags import add_common_flags, answer, command_parser, refuse_flags, whole_number
 from engine.jobs.settings import Settings
 from engine.jobs.train import TrainReport, train_on
 from engine.jobs.update import update_bundle
@@ -102,18 +102,21 @@ def _trained(args: argparse.Namespace, settings: Settings) -> TrainReport | Upda
     asked = asked_bars(args, settings)
     if asked is None:
         raise UsageError("a training needs bars: name --data-file FILE, or --symbols")
-    return train_on(asked.dated(settings.strategy.warmup_bars), settings)
+    return train_on(asked, settings)
 
 
 def _updated(args: argparse.Namespace, settings: Settings) -> UpdateReport:
-    for name in ("label", "lookahead", "profit_threshold", "population", "preset"):
-        if getattr(args, name) is not None:
-            flag = name.replace("_", "-")
-            raise UsageError(f"--{flag} is the bundle's own in an --update: leave it away")
-    asked = asked_bars(args, settings, place_suffices=False)
-    if asked is None:
-        return update_bundle(None, settings)
-    return update_bundle(asked.source, settings, until=asked.end)
+    learned = ("label", "lookahead", "profit_threshold", "population", "preset")
+    refuse_flags(args, learned, "is the bundle's own in an --update: leave it away")
+    begins = "has no say in an --update, which begins where the bundle ends: leave it away"
+    if args.data:
+        refuse_flags(args, ("start_date",), begins)
+    elif args.symbols is None:
+        refuse_flags(args, ("timeframe", "start_date", "days"), begins)
+        return update_bundle(None, settings, until=args.end_date)
+    asked = asked_bars(args, settings)
+    source = None if asked is None else asked.source
+    return update_bundle(source, settings, until=args.end_date)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -48,7 +48,7 @@ class DataConfig(Section):
     """Where bars come from and how they are read.
 
     `fill_limit` bars of a gap are filled, the repairs named are allowed. `store` keeps what was
-    downloaded from `exchange` (None: the usual one that lists the symbol), or from a mirror or
+    downloaded from `exchange` (None: the usual one), or from a mirror or
     stand-in of it at `base_url`.
     """
 

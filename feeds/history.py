@@ -144,9 +144,10 @@ class _History:
         listing = Listing(asked or DEFAULT_EXCHANGE, symbol, timeframe)
         if asked is None or self.store.missing(listing, span):
             listing, span = self._downloaded(listing, asked, span)
-        if self.settings.exchange is None and _in_dollars(symbol):
+        if self.settings.exchange is None and listing.exchange != DEFAULT_EXCHANGE:
             log.warning(
-                "%s: taken from %s, as %s lists only %s",
+                "%s: taken from %s, which lists pairs in dollars; %s, the default, lists them in "
+                "other coins, such as %s",
                 symbol,
                 listing.exchange,
                 DEFAULT_EXCHANGE,

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from engine.errors import UsageError
-from engine.jobs.flags import date, symbol, timeframe, whole_number
+from engine.jobs.flags import date, day_count, given, refuse_flags, symbol, timeframe
 from engine.jobs.markets import AskedBars, BarFiles, ExchangeBars, last_close
 from engine.jobs.settings import Settings
 from feeds.clock import SystemClock
@@ -64,6 +64,11 @@ def add_file_flags(parser: argparse.ArgumentParser, name: str) -> None:
         help=f"for files that do not say theirs: 1m, 5m, 1h, …; of an exchange, default "
         f"{DEFAULT_TIMEFRAME}",
     )
+    add_repair_flag(group)
+
+
+def add_repair_flag(group: Any) -> None:
+    """Add the flag that allows repairs."""
     group.add_argument(
         "--repair",
         type=lambda text: text.split(","),
@@ -92,14 +97,15 @@ def add_place_flags(group: Any) -> None:
     """Add the flags that say where bars come from and how many."""
     group.add_argument(
         "--days",
-        type=whole_number,
+        type=day_count,
         metavar="N",
         help=f"until --end-date, or until now; default {DEFAULT_DAYS}",
     )
     group.add_argument(
-        "--exchange", metavar="ID", help="as ccxt names it; default: binance, or for pairs that "
-        "it does not list one that does"
-    )  # fmt: skip
+        "--exchange",
+        metavar="ID",
+        help="as ccxt names it; default: binance, for pairs in USD another that lists them",
+    )
     group.add_argument("--store", type=Path, metavar="DIR", help="default: data")
     group.add_argument(
         "--base-url", metavar="URL", help="ask this address: a mirror or stand-in of the exchange"
@@ -108,23 +114,16 @@ def add_place_flags(group: Any) -> None:
 
 def bar_overrides(args: argparse.Namespace) -> Mapping[str, Any]:
     """Return what the flags change in the settings of the data."""
-    named = None if args.repair is None else tuple(chain.from_iterable(args.repair))
-    return {"repair": named, **place_overrides(args)}
+    return {
+        "repair": None if args.repair is None else tuple(chain.from_iterable(args.repair)),
+        "exchange": args.exchange,
+        "store": args.store,
+        "base_url": args.base_url,
+    }
 
 
-def place_overrides(args: argparse.Namespace) -> Mapping[str, Any]:
-    """Return what the flags of `add_place_flags` change in the settings of the data."""
-    return {"exchange": args.exchange, "store": args.store, "base_url": args.base_url}
-
-
-def asked_bars(
-    args: argparse.Namespace, settings: Settings, *, place_suffices: bool = True
-) -> AskedBars | None:
+def asked_bars(args: argparse.Namespace, settings: Settings) -> AskedBars | None:
     """Return the bars that the flags of `add_bar_flags` ask for; None if they ask for none.
-
-    Parameters
-    ----------
-    place_suffices : whether flags that only say where bars are ask for the usual ones
 
     Raises
     ------
@@ -132,12 +131,16 @@ def asked_bars(
         if flags do not go together
     """
     if args.data:
-        _refuse_with_files(args)
+        refuse_flags(
+            args,
+            ("symbols", "days", *_WHERE),
+            "goes with bars of an exchange, and files were named: drop one of them",
+        )  # fmt: skip  one sentence
         source = BarFiles(tuple(args.data), args.symbol, args.timeframe)
         return AskedBars(source, args.start_date, args.end_date)
     if args.symbol is not None:
         raise UsageError("--symbol goes with files; bars of an exchange are named by --symbols")
-    if not _given(args, (*_WHICH, *_WHERE) if place_suffices else _WHICH):
+    if not given(args, (*_WHICH, *_WHERE)):
         return None
     symbols = DEFAULT_SYMBOLS if args.symbols is None else tuple(chain(*args.symbols))
     bars = exchange_bars(args, symbols, before=settings.strategy.warmup_bars)
@@ -159,14 +162,3 @@ def exchange_bars(args: argparse.Namespace, symbols: Sequence[str], *, before: i
     days = DEFAULT_DAYS if args.days is None else args.days
     start = end - np.timedelta64(days, "D") if args.start_date is None else args.start_date
     return ExchangeBars(symbols, frame, start, end, before)
-
-
-def _refuse_with_files(args: argparse.Namespace) -> None:
-    wrong = _given(args, ("symbols", "days", *_WHERE))
-    if wrong:
-        flag = wrong[0].replace("_", "-")
-        raise UsageError(f"--{flag} goes with bars of an exchange, and files were named: drop one")
-
-
-def _given(args: argparse.Namespace, names: Sequence[str]) -> list[str]:
-    return [name for name in names if getattr(args, name) is not None]

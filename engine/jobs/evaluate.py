@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,7 +13,7 @@ from engine.jobs.as_trained import as_trained
 from engine.jobs.backtest import backtest
 from engine.jobs.importance_report import contributions_text, importance_text
 from engine.jobs.learning_report import evaluation_text, label_text, synthetic_line
-from engine.jobs.markets import AskedBars, BarSource
+from engine.jobs.markets import AskedBars
 from engine.jobs.run_report import RunReport
 from engine.jobs.run_request import RunRequest
 from engine.jobs.serving import MLMode
@@ -45,7 +45,7 @@ class EvaluateRequest:
     """
 
     settings: Settings
-    bars: BarSource | None = None
+    bars: AskedBars | None = None
     importance: bool = False
     backtest: bool = False
     out: Path = Path("runs")
@@ -135,12 +135,14 @@ def evaluate_bundle(request: EvaluateRequest) -> EvaluateReport:
 def _refuse_without_bars(request: EvaluateRequest) -> None:
     asked = {"--backtest": request.backtest, "--feature-importance": request.importance}
     for flag in (flag for flag, wanted in asked.items() if wanted and request.bars is None):
-        raise UsageError(f"{flag} needs bars that the bundle has not seen: add --test-data FILE")
+        raise UsageError(
+            f"{flag} needs bars that the bundle has not seen: add --test-data FILE or --symbols"
+        )
 
 
 def _stored(manifest: Manifest) -> EvaluateReport:
     if "test" not in manifest.metrics:
-        raise RunError("the bundle holds no figures of its own: give --test-data FILE")
+        raise RunError("the bundle holds no figures of its own: give --test-data FILE or --symbols")
     scores = cast("dict[str, Any]", manifest.metrics["test"])
     report = EvaluateReport(manifest=manifest, scores=scores, synthetic=manifest.synthetic)
     try:
@@ -154,10 +156,10 @@ def _stored(manifest: Manifest) -> EvaluateReport:
     return report
 
 
-def _fresh(bundle: Bundle, request: EvaluateRequest, source: BarSource) -> EvaluateReport:
+def _fresh(bundle: Bundle, request: EvaluateRequest, asked: AskedBars) -> EvaluateReport:
     manifest = bundle.manifest
     settings = as_trained(request.settings, manifest)
-    markets = source.read(settings.data)
+    markets = asked.read(settings.data, settings.strategy.warmup_bars)
     check_serves(manifest, timeframe=str(markets[0].timeframe), feature_names=FEATURE_NAMES)
     rows = training_rows(markets, settings)
     seen_until = Analyzer(bundle).seen_until
@@ -172,7 +174,7 @@ def _fresh(bundle: Bundle, request: EvaluateRequest, source: BarSource) -> Evalu
         left_out=int((~clean).sum()),
         synthetic=manifest.synthetic or any(bars.synthetic for bars in markets),
         leaned_on=_leaned_on(bundle, unseen, settings) if request.importance else None,
-        run=_trade(request, settings, source, seen_until) if request.backtest else None,
+        run=_trade(request, settings, asked, seen_until) if request.backtest else None,
     )
 
 
@@ -185,13 +187,14 @@ def _leaned_on(
 
 
 def _trade(
-    request: EvaluateRequest, settings: Settings, source: BarSource, start: np.datetime64
+    request: EvaluateRequest, settings: Settings, asked: AskedBars, clean: np.datetime64
 ) -> RunReport:
-    """Compare ML-off and ML-on from the first clean moment on."""
+    """Compare ML-off and ML-on on what was asked for, from the first clean moment on."""
+    start = clean if asked.start is None else max(clean, asked.start)
     return backtest(
         RunRequest(
             settings=settings,
-            bars=AskedBars(source, start),
+            bars=replace(asked, start=start),
             ml=MLMode.COMPARE,
             out=request.out,
         )

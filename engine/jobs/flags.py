@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -22,6 +22,8 @@ from feeds.timeframe import Timeframe
 from ml.errors import MLError
 
 T = TypeVar("T")
+
+_MOST_DAYS = 10_950
 
 NAMED_ERRORS = (FeedError, MLError, EngineError, OSError)
 
@@ -92,6 +94,26 @@ def whole_number(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"must be a whole number from 0 up, found {text!r}")
     return int(text)
+
+
+def day_count(text: str) -> int:
+    """Read a number of days; more than thirty years of them is a slip of the finger."""
+    days = whole_number(text)
+    if days > _MOST_DAYS:
+        raise argparse.ArgumentTypeError(f"must be {_MOST_DAYS} days or fewer, found {text}")
+    return days
+
+
+def given(args: argparse.Namespace, names: Iterable[str]) -> list[str]:
+    """Return those of the flags that were given, as they are written."""
+    return [f"--{name.replace('_', '-')}" for name in names if getattr(args, name) is not None]
+
+
+def refuse_flags(args: argparse.Namespace, names: Iterable[str], why: str) -> None:
+    """Raise `UsageError` if one of the flags was given."""
+    wrong = given(args, names)
+    if wrong:
+        raise UsageError(f"{wrong[0]} {why}")
 
 
 def _read(parse: Callable[[str], T], error: type[Exception], text: str) -> T:

@@ -86,6 +86,12 @@ class ExchangeBars:
         return read
 
 
+def last_close(timeframe: Timeframe, clock: Clock) -> np.datetime64:
+    """Return the moment at which the last bar closed."""
+    now = int(clock.now().timestamp() * 1000)
+    return np.datetime64(now - now % timeframe.ms, "ms")
+
+
 @dataclass(frozen=True, slots=True)
 class AskedBars:
     """Where the bars of a command come from, and the dates that count; None for all."""
@@ -94,34 +100,20 @@ class AskedBars:
     start: np.datetime64 | None = None
     end: np.datetime64 | None = None
 
-    def dated(self, warmup_bars: int) -> "DatedBars":
-        """Return the dates cut out, with `warmup_bars` before them."""
-        return DatedBars(self.source, self.start, self.end, warmup_bars)
+    def markets(self, config: DataConfig, warmup_bars: int) -> "list[Market]":
+        """Return the bars of each symbol in the dates, with warm-up before them.
 
+        Raises
+        ------
+        FeedError, RunError
+            if the bars cannot be had, or the dates hold none that can be decided on
+        """
+        read = self.source.read(config)
+        return [cut(b, start=self.start, end=self.end, warmup_bars=warmup_bars) for b in read]
 
-def last_close(timeframe: Timeframe, clock: Clock) -> np.datetime64:
-    """Return the moment at which the last bar closed."""
-    now = int(clock.now().timestamp() * 1000)
-    return np.datetime64(now - now % timeframe.ms, "ms")
-
-
-@dataclass(frozen=True, slots=True)
-class DatedBars:
-    """The bars of a source between two dates (None: open), and warm-up before them."""
-
-    source: BarSource
-    start: np.datetime64 | None
-    end: np.datetime64 | None
-    warmup_bars: int
-
-    def read(self, config: DataConfig) -> list[Bars]:
-        """Return the bars of each symbol."""
-        return [market.bars for market in self.markets(config)]
-
-    def markets(self, config: DataConfig) -> "list[Market]":
-        """Return the same, with the place of the first bar that counts."""
-        read, warmup = self.source.read(config), self.warmup_bars
-        return [cut(bars, start=self.start, end=self.end, warmup_bars=warmup) for bars in read]
+    def read(self, config: DataConfig, warmup_bars: int) -> list[Bars]:
+        """Return the same without telling warm-up apart: as rows of a training need it."""
+        return [market.bars for market in self.markets(config, warmup_bars)]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -188,7 +180,8 @@ def _refuse_mixture(markets: Sequence[Bars]) -> None:
     twice = sorted({symbol for symbol in symbols if symbols.count(symbol) > 1})
     if twice:
         raise RunError(
-            f"one file per symbol, found several for {', '.join(twice)}; join them first"
+            f"each symbol must come once, found {', '.join(twice)} again; name it once, and join "
+            "files of one symbol"
         )
 
 

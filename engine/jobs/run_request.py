@@ -41,7 +41,7 @@ class RunRequest:
         """
         if self.bars is None:
             raise UsageError("a run needs bars: name a file of them, or --symbols")
-        return self.bars.dated(self.settings.strategy.warmup_bars).markets(self.settings.data)
+        return self.bars.markets(self.settings.data, self.settings.strategy.warmup_bars)
 
 
 def add_run_flags(parser: argparse.ArgumentParser, modes: Iterable[MLMode], default: str) -> None:

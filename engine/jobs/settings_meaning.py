@@ -42,7 +42,7 @@ MEANINGS: Mapping[str, Meaning] = {
     "data.store": Meaning("", "folder that keeps what was downloaded", "a path"),
     "data.exchange": Meaning(
         "",
-        "where bars come from; none: binance, or for a pair that it does not list one that does",
+        "where bars come from; none: binance, for pairs in USD another that lists them",
         "an exchange as ccxt names it",
     ),
     "data.base_url": Meaning(
@@ -154,7 +154,7 @@ FLAGS = (
     Flag("--seed", "seed", _ALL),
     Flag("--cash", "broker.cash", _RUN),
     Flag("--fee", "broker.fee", _RUN, "a fraction, as in the file"),
-    Flag("--repair", "data.repair", (*_ASK, *_TRAIN)),
+    Flag("--repair", "data.repair", _ALL),
     Flag("--store", "data.store", _ALL),
     Flag("--exchange", "data.exchange", _ALL),
     Flag("--base-url", "data.base_url", _ALL),
@@ -205,7 +205,7 @@ NOTES = {
         "ones count. Where several veto, the first of this table is named."
     ),
     "training": (
-        "Read by `train_ml_ensemble.py`, and by `run_backtest.py` without `--data`, which always\n"
+        "Read by `train_ml_ensemble.py`, and by `run_backtest.py` without bars, which always\n"
         "takes the small preset and keeps its bundle in `default_ensemble` below `--out`. The\n"
         "scores of an evaluation rest on the bundle's own label, population, exits, costs and\n"
         "mandatory filter."

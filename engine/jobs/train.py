@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from engine.jobs.learning_report import training_text
-from engine.jobs.markets import BarSource
+from engine.jobs.markets import AskedBars
 from engine.jobs.settings import Settings
 from engine.jobs.training_rows import training_rows
 from engine.jobs.tuning_report import tuning_text
@@ -50,10 +50,10 @@ class TrainReport:
         return f"{training_text(self.manifest)}{tuning_text(self.manifest)}\nkept in {self.path}"
 
 
-def train_on(source: BarSource, settings: Settings) -> TrainReport:
+def train_on(asked: AskedBars, settings: Settings) -> TrainReport:
     """Read the bars, train on them and keep the bundle."""
     refuse_target(settings.strategy.ml_model_path)  # before the work, not after it
-    return train_bundle(source.read(settings.data), settings)
+    return train_bundle(asked.read(settings.data, settings.strategy.warmup_bars), settings)
 
 
 def train_bundle(

@@ -207,7 +207,10 @@ def test_a_pair_in_dollars_is_taken_from_an_exchange_that_lists_it_and_said_so(
     assert opener.opened == ["kraken", "binanceus"]
     assert bars.digest() == DOLLARS.digest()
     assert (tmp_path / "binanceus" / "BTC-USD" / "5m.parquet").exists()
-    said = "BTC/USD: taken from binanceus, as binance lists only BTC/USDT"
+    said = (
+        "BTC/USD: taken from binanceus, which lists pairs in dollars; binance, the default, lists "
+        "them in other coins, such as BTC/USDT"
+    )
     assert caplog.messages == ["BTC/USD: kraken is down", said]
     caplog.clear()
     monkeypatch.setattr(history, "USD_EXCHANGES", ("coinbase", "kraken", "binanceus"))

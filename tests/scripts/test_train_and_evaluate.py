@@ -216,3 +216,31 @@ def test_a_folder_of_other_things_is_refused_before_any_work(
     (tmp_path / "letter.txt").write_text("x")
     assert train(["--data-file", "missing.csv", "--output", str(tmp_path)]) == 1
     assert "holds other things than a bundle" in one_line(capsys)
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["--label", "barrier"], "--label is the bundle's own"),
+        (["--preset", "small"], "--preset is the bundle's own"),
+        (["--data-file", "x.csv", "--start-date", "2022-01-01"], "begins where the bundle ends"),
+        (["--start-date", "2022-01-01"], "begins where the bundle ends"),
+        (["--days", "5"], "begins where the bundle ends"),
+        (["--timeframe", "5m"], "begins where the bundle ends"),
+    ],
+)
+def test_an_update_refuses_flags_that_it_would_not_obey(
+    words: list[str], named: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(["--update", *words]) == 2
+    assert named in one_line(capsys)
+
+
+def test_a_backtest_of_an_evaluation_is_made_on_the_dates_that_were_asked_for(
+    bundle: Path, files: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["--model", str(bundle), "--test-data", str(files[0]), "--start-date", "2022-02-20"]
+    assert evaluate([*asked, "--backtest", "--out", str(tmp_path), "--json"]) == 0
+    (facts,) = answer(capsys)["backtest"]["data"]["symbols"].values()
+    assert facts["start"].startswith("2022-02-20T00:00")
+    assert facts["warmup_bars"] == 400

@@ -10,7 +10,7 @@ import pytest
 from engine.errors import UsageError
 from engine.jobs.evaluate import EvaluateReport, EvaluateRequest, evaluate_bundle
 from engine.jobs.importance_report import SHOWN, contributions_text, importance_text
-from engine.jobs.markets import BarFiles
+from engine.jobs.markets import AskedBars, BarFiles
 from engine.jobs.settings import Settings, load_settings
 from engine.tables import WIDTH
 from ml.bundle import load_bundle, save_bundle
@@ -37,7 +37,7 @@ def settings(world: World, tmp_path_factory: pytest.TempPathFactory) -> Settings
 def report(settings: Settings, world: World) -> EvaluateReport:
     """An evaluation with importance on bars of which the bundle has seen the greater part."""
     return evaluate_bundle(
-        EvaluateRequest(settings=settings, bars=BarFiles(world.files), importance=True)
+        EvaluateRequest(settings=settings, bars=AskedBars(BarFiles(world.files)), importance=True)
     )
 
 
@@ -86,7 +86,9 @@ def test_the_families_the_first_features_and_the_members_are_printed(
 
 
 def test_what_was_not_asked_for_is_null(settings: Settings, world: World) -> None:
-    said = evaluate_bundle(EvaluateRequest(settings=settings, bars=BarFiles(world.files)))
+    said = evaluate_bundle(
+        EvaluateRequest(settings=settings, bars=AskedBars(BarFiles(world.files)))
+    )
     assert said.to_json()["feature_importance"] is said.to_json()["member_contribution"] is None
     assert "importance" not in said.text()
 
