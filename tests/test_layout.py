@@ -26,7 +26,7 @@ MAX_MEDIAN_BODY_LINES = 8
 
 # Who may import what is heavy, foreign or hard to replace; a folder ends in a slash.
 HOMES = {
-    "aiohttp": ("feeds/standin.py", "feeds/standin_faults.py"),
+    "aiohttp": ("feeds/standin/",),
     "backtrader": ("engine/", "strategies/"),
     "ccxt": ("feeds/exchange.py", "feeds/live.py"),
     "imblearn": ("ml/training/balance.py",),

@@ -3,7 +3,7 @@
 import numpy as np
 
 from feeds.exchange import Exchange, Patience, open_exchange
-from feeds.standin import StandIn
+from feeds.standin.server import StandIn
 
 QUICK = Patience(attempts=5, first=0.001, most=0.004, longest_asked=5.0)
 

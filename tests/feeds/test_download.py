@@ -17,8 +17,8 @@ from feeds.errors import BlockedError, ExchangeError, StoreError, UnreachableErr
 from feeds.exchange import SETTLED_MS
 from feeds.progress import shown_by
 from feeds.spans import Span
-from feeds.standin import StandIn
-from feeds.standin_faults import Fault, FaultKind
+from feeds.standin.faults import Fault, FaultKind
+from feeds.standin.server import StandIn
 from feeds.store import Listing, Store
 from tests.feeds.client import connect
 from tests.feeds.sources import (

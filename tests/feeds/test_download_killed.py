@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from feeds.spans import Span
-from feeds.standin import StandIn
-from feeds.standin_faults import Fault, FaultKind
+from feeds.standin.faults import Fault, FaultKind
+from feeds.standin.server import StandIn
 from feeds.store import Store
 from tests.feeds.sources import (
     LISTING,

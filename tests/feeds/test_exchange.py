@@ -15,8 +15,8 @@ from feeds.bars import Bars
 from feeds.clock import FixedClock
 from feeds.errors import BlockedError, ExchangeError, UnknownMarketError, UnreachableError
 from feeds.exchange import Patience, _retry_after, open_exchange
-from feeds.standin import StandIn
-from feeds.standin_faults import Fault, FaultKind
+from feeds.standin.faults import Fault, FaultKind
+from feeds.standin.server import StandIn
 from feeds.timeframe import Timeframe
 from tests.feeds.client import QUICK, connect
 from tests.feeds.sources import STEP, market, span_of_bars

@@ -27,8 +27,8 @@ from feeds.exchange import Exchange
 from feeds.gaps import FILL_LIMIT
 from feeds.history import exchange_listing, stored_bars
 from feeds.spans import Span
-from feeds.standin import StandIn
-from feeds.standin_faults import Fault, FaultKind
+from feeds.standin.faults import Fault, FaultKind
+from feeds.standin.server import StandIn
 from feeds.store import Listing, Store
 from tests.feeds.client import connect
 from tests.feeds.sources import LISTING, Recorded, market, span_of_bars

@@ -14,7 +14,7 @@ import run_backtest
 import run_paper
 import train_ml_ensemble
 from feeds.files import read_bars
-from feeds.standin import StandIn
+from feeds.standin.server import StandIn
 from tests.world import World
 
 DATES = ["--start-date", "2022-02-15", "--end-date", "2022-02-25"]

@@ -18,8 +18,8 @@ import pytest
 
 from feeds.bars import PRICES, Bars
 from feeds.clock import FixedClock
-from feeds.standin import StandIn
-from feeds.standin_faults import Fault, FaultKind
+from feeds.standin.faults import Fault, FaultKind
+from feeds.standin.server import StandIn
 from tests.makers import make_bars, with_hole
 
 NEW_YEAR = datetime(2024, 1, 1, tzinfo=UTC)

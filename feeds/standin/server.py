@@ -19,8 +19,8 @@ from aiohttp import web
 
 from feeds.bars import Bars
 from feeds.clock import Clock, SystemClock
-from feeds.standin_faults import Fault, FaultKind, FaultPlan, spoil_rows, spoiled
-from feeds.standin_market import Json, Query, Recording, RefusalError
+from feeds.standin.faults import Fault, FaultKind, FaultPlan, spoil_rows, spoiled
+from feeds.standin.market import Json, Query, Recording, RefusalError
 
 HOST = "127.0.0.1"
 BASE = "/api/v3"

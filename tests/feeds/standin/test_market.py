@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from feeds.bars import PRICES, Bars
 from feeds.errors import BadBarsError, BadSymbolError, BadTimeframeError, UnknownMarketError
-from feeds.standin_market import Recording, RefusalError, decimals_of, plain, step_of
+from feeds.standin.market import Recording, RefusalError, decimals_of, plain, step_of
 from tests.makers import START, candles, make_bars, scaled, with_hole
 
 FIVE_MINUTES = 300_000

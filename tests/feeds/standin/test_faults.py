@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feeds.standin_faults import Fault, FaultKind, FaultPlan, spoil_rows
+from feeds.standin.faults import Fault, FaultKind, FaultPlan, spoil_rows
 
 RESET, EMPTY, SLOW = FaultKind.RESET, FaultKind.EMPTY, FaultKind.SLOW
 

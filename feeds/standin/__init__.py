@@ -1,0 +1,1 @@
+"""An exchange on this machine that replays recordings, faults included."""
