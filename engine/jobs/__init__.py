@@ -1,7 +1,10 @@
 """The commands and what they share; the only part of `engine` that knows `strategies` and `ml`."""
 
 import sys
+from _thread import interrupt_main
+from threading import Timer
 from types import TracebackType
+from typing import Any
 
 
 def _say_stopped(
@@ -14,6 +17,21 @@ def _say_stopped(
         sys.__excepthook__(kind, error, trace)
 
 
+_swallowed = sys.unraisablehook
+
+
+def _once_more(unraisable: Any) -> None:
+    """Repeat an interruption that came where Python drops it; leave everything else as it was."""
+    if unraisable.exc_type is KeyboardInterrupt:
+        again = Timer(0.05, interrupt_main)
+        again.daemon = True
+        again.start()
+    else:
+        _swallowed(unraisable)
+
+
 # A command catches its interruption by itself; this is for the seconds in which its libraries are
 # still being loaded, and so it must come before them.
 sys.excepthook = _say_stopped
+# While they are loaded and used, Python runs callbacks out of which nothing can be raised.
+sys.unraisablehook = _once_more
