@@ -28,7 +28,9 @@ log = logging.getLogger("tandem.feeds")
 T = TypeVar("T")
 
 USUAL_PAGE_ROWS = 100  # where ccxt does not know how many rows a page has; more might skip some
-SETTLED_MS = 2_000  # a bar that closed a moment ago may still be shown without its last trades
+# A bar that closed a moment ago may not be shown yet, or without its last trades: some exchanges
+# have been minutes behind. History can wait, and what the store has taken is not asked for again.
+SETTLED_MS = 600_000
 _LATEST = 4_102_444_800_000  # 2100 in ms
 
 # What ccxt raises when an answer is bad, and what its parsers raise on answers that they do not
@@ -145,15 +147,29 @@ class Exchange:
     def closed_until(self, timeframe: Timeframe) -> int:
         """Return when the last bar closed that is settled, in ms, by the exchange's clock.
 
-        Where it does not tell the time, by the local clock less one bar: one that is ahead would
-        take a bar that is forming for a closed one.
+        Where it does not tell the time, by the local clock or its last answer's date, whichever is
+        earlier, less one bar: a clock that is ahead would take a forming bar for a closed one.
         """
         if self._client.has.get("fetchTime") is True:
             now = self._ask(lambda: _moment(self._client.fetch_time()))
         else:
-            now = int(self._clock.now().timestamp() * 1000) - timeframe.ms
+            now = int(min(self._clock.now(), *self._answered_at()).timestamp() * 1000)
+            now -= timeframe.ms
         now -= SETTLED_MS
         return now - now % timeframe.ms
+
+    def _answered_at(self) -> list[datetime]:
+        """Return the date of the last answer, by the clock of whoever gave it; none without one.
+
+        It may be that of loading the markets: too early a moment does no harm.
+        """
+        headers = self._client.last_response_headers or {}
+        said = next((value for name, value in headers.items() if name.lower() == "date"), "")
+        try:
+            moment = parsedate_to_datetime(said)
+        except (ValueError, TypeError):
+            return []
+        return [moment] if moment.tzinfo is not None else []
 
     def page(self, symbol: str, timeframe: Timeframe, since: int) -> FloatArray:
         """Return a page of bars from `since` (ms) on: (n, 6), open time in ms, OHLC and volume.

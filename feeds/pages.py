@@ -7,7 +7,9 @@ truth or trouble on the way:
   begins at the place, or at the last bar before. What was damaged on the way, or kept by a proxy,
   will not look the same from there. Where there is no other question, the same is asked again;
 - an empty answer is believed after three in a row, when one more, which begins at the last bar
-  before, shows that bar and none after it. So whoever answers nothing at all is not believed;
+  before, shows that bar and none after it, and yet another one, which begins a bar earlier, is
+  empty too. So whoever answers nothing at all is not believed, nor who does so now and then;
+- who shows the last bar before no more shows only its newest ones, and has lost what lay between;
 - where no bar is known yet, the first one is searched, and looked for once more from a page before.
 """
 
@@ -152,6 +154,8 @@ class Pages:
         if self.known is None:
             return self._repeated(answer)
         other = self._asked(self.known)
+        if other.first != self.known:
+            return None
         if other.reach > answer.since:
             return answer.as_shown_by(other)
         return self._repeated(answer)  # the last bar before is too far away to be shown with it
@@ -170,13 +174,19 @@ class Pages:
         return shown if doubt is None else shown.before(doubt)
 
     def _settled_empty(self, answer: Answer) -> Answer | None:
-        """Return the answer if it is empty thrice, and the last bar before is still shown alone."""
+        """Return the answer if it is empty thrice, and the last bar before is still shown alone.
+
+        The bar may be so far back that its page does not reach the place; then who is heard to
+        answer well must show nothing at the place once more.
+        """
         since = answer.since
         if self.known is None or self._insisted(since).first is not None:
             return None
-        control = self._asked(self.known)
-        after = _between(control.rows, since, answer.reach)
-        if control.first != self.known or not after.empty:
+        near = since - self.listing.timeframe.ms
+        controls = [self._asked(moment) for moment in sorted({self.known, near})]
+        if controls[0].first != self.known:
+            return None
+        if any(len(_between(each.rows, since, answer.reach)) for each in controls):
             return None
         return replace(answer, reach=self.span.end) if self._shows_next_bars() else answer
 
@@ -229,16 +239,31 @@ class Pages:
     def _insisted(self, since: int) -> Answer:
         """Return an answer that shows bars; an empty one only if it is empty thrice."""
         answer = self._asked(since)
-        for _ in range(2):
+        for tries in (1, 2):
             if answer.first is None:
+                self.source.pause(tries)
                 answer = self._asked(since)
         return answer
 
-    def _distrust(self, since: int) -> UnreachableError:
+    def _distrust(self, since: int) -> ExchangeError:
+        shown = self._only_newest(since)
+        if self.known is not None and shown is not None:
+            return ExchangeError(
+                f"{self.listing}: the exchange shows no bars before {moment_text(shown)} any more, "
+                f"and the store ends at {moment_text(self.known)}: begin at "
+                f"{moment_text(shown)}, or choose another --exchange"
+            )
         return UnreachableError(
             f"{self.listing}: the answers about the bars from {moment_text(since)} on cannot be "
             f"believed: they differ each time, or all are empty; try again later"
         )
+
+    def _only_newest(self, since: int) -> int | None:
+        """Return the first bar that the source shows whatever it is asked; None if it varies."""
+        if self.known is None:
+            return None
+        first, again = self._asked(self.known).first, self._asked(since).first
+        return first if first is not None and self.known < first == again else None
 
     def _asked(self, since: int) -> Answer:
         page = self.source.page(self.listing.symbol, self.listing.timeframe, since)

@@ -207,12 +207,12 @@ def test_the_forming_bar_waits_until_it_has_closed(tmp_path: Path) -> None:
         with StandIn([bars], clock=clock) as server, connect(server) as exchange:
             return download(exchange, store, LISTING, Span(start, end)).span
 
-    assert downloaded_at(start + 20 * STEP + 1000) == (start, start + 19 * STEP)  # not settled
+    assert downloaded_at(start + 20 * STEP + SETTLED_MS - 1) == (start, start + 19 * STEP)
     assert downloaded_at(start + 20 * STEP + SETTLED_MS) == (start, start + 20 * STEP)
-    assert downloaded_at(start + 21 * STEP - 1) == (start, start + 20 * STEP)
+    assert downloaded_at(start + 21 * STEP + SETTLED_MS - 1) == (start, start + 20 * STEP)
     assert store.covered(LISTING) == (Span(start, start + 20 * STEP),)
     assert_all_held_is_true(store, bars)
-    assert downloaded_at(end + STEP) == (start, end)
+    assert downloaded_at(end + STEP + SETTLED_MS) == (start, end)
     assert_complete(store, bars)
 
 

@@ -5,7 +5,7 @@ import os
 import re
 import signal
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import ccxt
 import numpy as np
@@ -166,13 +166,22 @@ def test_an_exchange_that_is_not_there_is_unreachable() -> None:
 def test_bars_count_as_closed_by_the_clock_of_the_exchange() -> None:
     clock = FixedClock(datetime(2024, 1, 1, 10, 7, tzinfo=UTC))
     with StandIn([market(20)], clock=clock) as server, connect(server) as exchange:
-        assert exchange.closed_until(FIVE_MINUTES) == milliseconds(10, 5)
-        assert exchange.closed_until(Timeframe.parse("1h")) == milliseconds(10, 0)
+        assert exchange.closed_until(FIVE_MINUTES) == milliseconds(9, 55)  # settled ten minutes
+        assert exchange.closed_until(Timeframe.parse("1h")) == milliseconds(9, 0)
+
+
+def test_a_local_clock_that_is_ahead_is_not_believed() -> None:
+    with StandIn([market(20)]) as server:
+        ahead = FixedClock(datetime.now(UTC) + timedelta(days=2))  # noqa: TID251  as the server's
+        exchange = open_exchange("binance", base_url=server.url, clock=ahead)
+        exchange._client.has["fetchTime"] = None
+        closed = datetime.fromtimestamp(exchange.closed_until(FIVE_MINUTES) / 1000, UTC)
+        assert closed < ahead.moment - timedelta(days=1, hours=23)
 
 
 def test_a_local_clock_is_trusted_one_bar_less() -> None:
     """Where the exchange does not tell the time: a clock that is ahead closes bars early."""
-    clock = FixedClock(datetime(2024, 1, 1, 10, 7, tzinfo=UTC))
+    clock = FixedClock(datetime(2024, 1, 1, 10, 17, tzinfo=UTC))
     with StandIn([market(20)]) as server:
         exchange = open_exchange("binance", base_url=server.url, clock=clock)
         exchange._client.has["fetchTime"] = None

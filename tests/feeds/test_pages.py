@@ -199,3 +199,30 @@ def test_answers_that_differ_each_time_are_an_error(tmp_path: Path) -> None:
     source = Recorded(bars, trouble=lambda page: page + np.eye(6)[5] * next(noise))
     with pytest.raises(UnreachableError, match="from 2024-01-01 00:15Z on cannot be believed"):
         download(source, store, LISTING, span_of_bars(bars))
+
+
+def test_a_few_empty_answers_empty_nothing_where_the_last_bar_is_far_back(tmp_path: Path) -> None:
+    """The page of the last bar held does not reach the place, so it proves nothing of it."""
+    bars, store = market(300), Store(tmp_path)
+    start, end = span_of_bars(bars)
+    download(Recorded(bars), store, LISTING, Span(start, start + 40 * STEP))
+    trouble = count()
+
+    def silent_at_first(page: FloatArray) -> FloatArray:
+        return page[:0] if next(trouble) < 4 else page
+
+    download(Recorded(bars, trouble=silent_at_first), store, LISTING, Span(start + 100 * STEP, end))
+    assert len(held_rows(store)) == 240
+    assert_all_held_is_true(store, bars)
+
+
+def test_who_has_lost_what_lies_between_is_not_taken_for_a_hole(tmp_path: Path) -> None:
+    """As an exchange that only shows its newest bars, days after the last download."""
+    bars, store = market(300), Store(tmp_path)
+    start, end = span_of_bars(bars)
+    download(Recorded(bars), store, LISTING, Span(start, start + 40 * STEP))
+    newest = Recorded(bars[240:], page_rows=60)
+    newest.until = end
+    with pytest.raises(ExchangeError, match="shows no bars before 2024-01-01 20:00Z any more"):
+        download(newest, store, LISTING, Span(start, end))
+    assert store.covered(LISTING) == (Span(start, start + 40 * STEP),)
