@@ -1,0 +1,219 @@
+"""Ctrl-C: exit 130 and one line, whenever it comes; what was finished is kept, the rest is gone."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TypeAlias
+
+import numpy as np
+import pytest
+
+from feeds.progress import Advance, shown_by
+from run_backtest import main as run_backtest
+from tests.world import UNTIL, World
+from tests.wrong_input.rooms import Room
+
+ROOT = Path(__file__).resolve().parents[2]
+CLEAN = str(UNTIL.astype("datetime64[D]"))
+
+# The script runs as it does by itself; before it, the child says that Python has started.
+SCRIPT = """
+import runpy, sys
+sys.path.insert(0, sys.argv[1])
+import engine.jobs
+print("up", flush=True)
+sys.argv = sys.argv[2:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+Moment: TypeAlias = Callable[[IO[str]], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: list[str]
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it was interrupted before its answer."""
+        return not self.out
+
+
+def started(script: str, words: list[object]) -> "subprocess.Popen[str]":
+    """Return the running command, once Python is up."""
+    process = subprocess.Popen(  # noqa: S603  our own script
+        [sys.executable, "-c", SCRIPT, str(ROOT), str(ROOT / script), *map(str, words)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "up\n"
+    return process
+
+
+def interrupted(script: str, words: list[object], moment: Moment) -> Ended:
+    """Run the command, send SIGINT when `moment` has returned, and wait for its end."""
+    process = started(script, words)
+    assert process.stderr is not None
+    said = moment(process.stderr)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=120)
+    return Ended(
+        process.returncode, out, [*([said] if isinstance(said, str) else []), *err.splitlines()]
+    )
+
+
+def after(seconds: float) -> Moment:
+    return lambda _: time.sleep(seconds)
+
+
+def at_line(word: str, *, number: int) -> Moment:
+    """Return the moment at which the command has said so many lines with the word in them."""
+
+    def wait(err: IO[str]) -> str:
+        return [next(line for line in err if word in line) for _ in range(number)][-1]
+
+    return wait
+
+
+def check(ended: Ended, *, log: bool = False) -> None:
+    """Check how the command said that it was interrupted; with `log`, it may have said more."""
+    if ended.stopped:
+        assert ended.code in (130, -signal.SIGINT)  # a shell calls both 130
+        assert re.fullmatch(r"(\w+: )?stopped", ended.err[-1])
+        assert log or ended.err[:-1] == []
+    assert not any("Traceback" in line for line in ended.err)
+
+
+def training(room: Room, world: World) -> list[object]:
+    files = ["--data-file", *world.files, "--end-date", CLEAN]
+    return [*files, "--preset", "small", "--output", room.bundle]
+
+
+def comparing(room: Room, world: World) -> list[object]:
+    files = ["--data", *world.files, "--start-date", CLEAN, "--ml", "compare"]
+    return [*files, "--model", world.bundle, "--out", room.runs]
+
+
+def check_training(room: Room, before: Mapping[str, str]) -> None:
+    """Check that the bundle in force is what it was, and that only whole members are kept."""
+    now = room.contents()
+    assert {name: now.get(name) for name in before} == before
+    kept = {name.removeprefix("ensemble.partial") for name in now.keys() - before.keys()}
+    assert all(re.fullmatch(r"|/[a-z_]+-[0-9a-f]{16}\.member|/\.lock", name) for name in kept), kept
+
+
+def check_comparison(room: Room, before: Mapping[str, str]) -> None:
+    """Check that earlier runs are what they were, and that a new one is whole."""
+    now = room.contents()
+    assert {name: now.get(name) for name in before} == before
+    for folder in (path for path in room.runs.iterdir() if f"runs/{path.name}" not in before):
+        files = json.loads((folder / "manifest.json").read_text())["files"]
+        assert all((folder / name).is_file() for name in files)
+        assert not folder.name.startswith(".")
+
+
+def test_a_training_stops_while_it_learns(room: Room, world: World) -> None:
+    before = room.contents()
+    words = [*training(room, world), "--verbose"]
+    ended = interrupted("train_ml_ensemble.py", words, at_line("learned from", number=2))
+    assert ended.stopped
+    check(ended, log=True)
+    assert ended.err[-1] == "train_ml_ensemble: stopped"
+    check_training(room, before)
+    assert list(room.path.glob("ensemble.partial/*.member"))  # the first one
+
+
+def test_a_comparison_stops_while_it_is_loading(room: Room, world: World) -> None:
+    before = room.contents()
+    ended = interrupted("run_backtest.py", [*comparing(room, world), "--quiet"], after(0.3))
+    assert ended.stopped
+    check(ended)
+    check_comparison(room, before)
+
+
+class Interrupting:
+    """A display that interrupts the second task."""
+
+    def __init__(self) -> None:
+        self.tasks = 0
+
+    @contextmanager
+    def task(self, what: str, total: float | None, unit: str) -> Iterator[Advance]:
+        self.tasks += 1
+        if self.tasks == 2:
+            raise KeyboardInterrupt
+        yield lambda count=1, /: None
+
+
+def test_a_comparison_keeps_its_first_run_if_the_second_is_interrupted(
+    room: Room, world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = room.contents()
+    with shown_by(Interrupting()):
+        code = run_backtest([*map(str, comparing(room, world)), "--quiet"])
+    out, err = capsys.readouterr()
+    assert (code, out) == (130, "")
+    said, line = err.splitlines()
+    assert line == "run_backtest: stopped"
+    (new,) = (path for path in room.runs.iterdir() if f"runs/{path.name}" not in before)
+    assert said == f"interrupted in ML-on; ML-off was finished and is kept in {new}"
+    check_comparison(room, before)
+    (run,) = json.loads((new / "metrics.json").read_text())["runs"]
+    assert run["ml"] == "off"
+
+
+def moments(length: float) -> Iterator[float]:
+    """Yield moments within a run of so many seconds, and a little beyond."""
+    rng = np.random.default_rng()
+    yield from rng.uniform(0.0, 1.1 * length, 20)
+
+
+def length_of(script: str, words: list[object]) -> float:
+    """Return how many seconds the command takes."""
+    process = started(script, words)
+    began = time.monotonic()
+    process.communicate()
+    assert process.returncode == 0
+    return time.monotonic() - began
+
+
+@pytest.mark.slow
+def test_a_training_can_be_interrupted_at_any_moment(
+    room: Room, world: World, tmp_path: Path
+) -> None:
+    length = length_of("train_ml_ensemble.py", training(Room(tmp_path / "other"), world))
+    before = room.contents()
+    for moment in moments(length):
+        words = [*training(room, world), "--quiet"]
+        ended = interrupted("train_ml_ensemble.py", words, after(moment))
+        check(ended)
+        if not ended.stopped:
+            before = room.contents()
+        check_training(room, before)
+
+
+@pytest.mark.slow
+def test_a_comparison_can_be_interrupted_at_any_moment(
+    room: Room, world: World, tmp_path: Path
+) -> None:
+    length = length_of("run_backtest.py", comparing(Room(tmp_path / "other"), world))
+    for moment in moments(length):
+        before = room.contents()
+        ended = interrupted("run_backtest.py", [*comparing(room, world), "--quiet"], after(moment))
+        check(ended, log=any("ML-off was finished" in line for line in ended.err))
+        check_comparison(room, before)
