@@ -1,6 +1,7 @@
 """History: bars of an exchange by way of the store, which is asked first."""
 
 import logging
+import re
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -89,7 +90,7 @@ def stored_bars(
     """
     span = span_of(start, end, timeframe)
     with ExitStack() as stack:
-        history = _History(Store(settings.store), settings, opened_by, stack)
+        history = _History(Store(_folder(settings)), settings, opened_by, stack)
         return [history.bars(symbol, timeframe, span) for symbol in symbols]
 
 
@@ -188,6 +189,15 @@ class _History:
             exchange = self.opened_by(name, base_url=self.settings.base_url)
             self.exchanges[name] = self.stack.enter_context(exchange)
         return self.exchanges[name]
+
+
+def _folder(settings: Settings) -> Path:
+    """Return the root of the store; what another address says is kept apart from the exchange's."""
+    if settings.base_url is None:
+        return settings.store
+    return (
+        settings.store / "at" / re.sub(r"[^a-z0-9.]+", "-", settings.base_url.lower()).strip("-.")
+    )
 
 
 def _in_dollars(symbol: str) -> bool:

@@ -2,6 +2,8 @@
 
     data/<exchange>/<BASE-QUOTE>/<timeframe>.parquet
 
+and below `data/at/<address>/` what another address than the exchange's own has said.
+
 A file reads like any file of bars. Its metadata says beside symbol and timeframe which stretches
 of time were asked for (`covered`), since rows alone cannot tell a minute without trade from one
 that was never downloaded. Rows and coverage change together, in one step.

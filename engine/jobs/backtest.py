@@ -63,6 +63,7 @@ def _run(
     tables: Mapping[str, EvidenceTable],
     ensemble: Analyzer | NoEnsemble | None,
 ) -> RunResult:
+    log.info("the run %s begins", "ML-off" if ensemble is None else "ML-on")
     views = BatchViews(tables, context.settings.strategy, ensemble)
     run = run_batch(context.markets, views, context.settings)
     return run_result(run, context, ml_on=isinstance(ensemble, Analyzer))

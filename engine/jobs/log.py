@@ -4,8 +4,11 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console
+
+from feeds.atomic import atomic_text
 
 _ROOT = "tandem"
 
@@ -59,3 +62,10 @@ def log_so_far() -> str:
     """Return the lines since the command began; nothing where no command did."""
     kept = [h for h in logging.getLogger(_ROOT).handlers if isinstance(h, _Kept)]
     return "".join(f"{line}\n" for handler in kept for line in handler.lines)
+
+
+def keep_log(version: Path) -> None:
+    """Write the lines so far beside the bundle that they tell of; none where there are none."""
+    lines = log_so_far()
+    if lines:
+        atomic_text(version / "training.log", lines)

@@ -70,15 +70,14 @@ class ExchangeBars:
 
     def read(self, config: DataConfig) -> list[Bars]:
         """Return the bars of each symbol."""
-        markets = [stored.bars for stored in self.stored(config)]
-        _refuse_mixture(markets)
-        return markets
+        return [stored.bars for stored in self.stored(config)]
 
     def stored(self, config: DataConfig) -> "list[StoredBars]":
         """Return the same, with the files of the store that hold them."""
         from feeds.history import stored_bars  # a run on files starts without ccxt
 
         _refuse_reversed(self.start, self.end)
+        _refuse_mixed_symbols(self.symbols)
         start = self.start - self.before * self.timeframe.delta
         read = stored_bars(self.symbols, self.timeframe, start, self.end, config)
         for stored in read:
@@ -173,10 +172,13 @@ def _refuse_mixture(markets: Sequence[Bars]) -> None:
         raise RunError(
             f"one run needs one timeframe, found {', '.join(timeframes)}; run them apart"
         )
-    quotes = sorted({bars.symbol.split("/")[1] for bars in markets})
+    _refuse_mixed_symbols([bars.symbol for bars in markets])
+
+
+def _refuse_mixed_symbols(symbols: Sequence[str]) -> None:
+    quotes = sorted({symbol.split("/")[1] for symbol in symbols})
     if len(quotes) > 1:
         raise RunError(f"one wallet holds one quote currency, found {', '.join(quotes)}; run apart")
-    symbols = [bars.symbol for bars in markets]
     twice = sorted({symbol for symbol in symbols if symbols.count(symbol) > 1})
     if twice:
         raise RunError(

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from engine.jobs.learning_report import training_text
+from engine.jobs.log import keep_log
 from engine.jobs.markets import AskedBars
 from engine.jobs.settings import Settings
 from engine.jobs.training_rows import training_rows
@@ -89,7 +90,7 @@ def train_bundle(
             tuning=tuning,
             **origin_of(seen, settings),
         )
-        save_bundle(trained.ensemble, manifest, path, bars=seen)
+        keep_log(save_bundle(trained.ensemble, manifest, path, bars=seen))
     return TrainReport(manifest, path)
 
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from engine.errors import UsageError
 from engine.jobs.as_trained import as_trained
+from engine.jobs.log import keep_log
 from engine.jobs.markets import BarSource, ExchangeBars, last_close
 from engine.jobs.settings import Settings
 from engine.jobs.train import metrics_of, origin_of
@@ -139,8 +140,9 @@ def _grow(manifest: Manifest, kept: Sequence[Bars], new: Sequence[Bars]) -> list
     """Return the bars of every symbol, those of the bundle first."""
     offered = {bars.symbol: bars for bars in new}
     grown = [_extended(old, offered.pop(old.symbol, None), manifest.fill_limit) for old in kept]
-    for bars in offered.values():
-        _refuse_stranger(bars, kept)
+    for stranger in offered.values():
+        _refuse_stranger(stranger, kept)
+        bars = _from(min(old.time[0] for old in kept), stranger)
         if len(bars):
             grown.append(_Grown(bars, Growth(symbol=bars.symbol, before=0, added=_real(bars))))
     if not any(each.growth.added for each in grown):
@@ -149,6 +151,22 @@ def _grow(manifest: Manifest, kept: Sequence[Bars], new: Sequence[Bars]) -> list
         for note in each.growth.notes():
             log.warning("%s", note)
     return grown
+
+
+def _from(start: np.datetime64, stranger: Bars) -> Bars:
+    """Return the bars of a new symbol from where the bundle's window begins.
+
+    The parts are shares of the time: older bars would move rows that were learned from, or that
+    parameters were searched on, into a later part.
+    """
+    bars = stranger[stranger.index_from(start) :]
+    if len(bars) < len(stranger):
+        log.warning(
+            "%s: its bars before %s are left out, where the bundle's window begins",
+            stranger.symbol,
+            readable(start),
+        )
+    return bars
 
 
 def _extended(old: Bars, new: Bars | None, fill_limit: int) -> _Grown:
@@ -220,6 +238,7 @@ def _train(
         metrics = {**metrics_of(trained, rows), "newest": newest}
         manifest = _manifest(old.manifest, metrics, origin_of(markets, settings), clock)
         version = save_bundle(trained.ensemble, manifest, path, bars=markets, extends=old)
+        keep_log(version)
     return UpdateReport(
         manifest=manifest,
         version=version,

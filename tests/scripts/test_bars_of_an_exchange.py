@@ -18,7 +18,6 @@ from feeds.standin.server import StandIn
 from tests.world import World
 
 DATES = ["--start-date", "2022-02-15", "--end-date", "2022-02-25"]
-CLOSED_PORT = "http://127.0.0.1:9/api/v3"
 
 
 @pytest.fixture
@@ -66,7 +65,7 @@ def test_a_backtest_downloads_what_the_store_lacks_and_then_asks_nobody(
     ]  # fmt: skip
     online = answer(capsys, run_backtest, *words, "--base-url", exchange.url)
     asked = len(exchange.requests)
-    offline = answer(capsys, run_backtest, *words, "--base-url", CLOSED_PORT)
+    offline = answer(capsys, run_backtest, *words, "--base-url", exchange.url)
     from_files = answer(
         capsys, run_backtest, "--data", *world.files, *DATES, "--ml", "compare", "--model",
         world.bundle, "--out", tmp_path / "runs",
@@ -76,6 +75,8 @@ def test_a_backtest_downloads_what_the_store_lacks_and_then_asks_nobody(
     trades = [[run["trades"] for run in found["runs"]] for found in (online, from_files)]
     assert trades[0] == trades[1] > [0, 0]
     assert not online["data"]["synthetic"]
+    (folder,) = store.iterdir()
+    assert folder.name == "at"  # what an address said is not taken for the exchange's own
 
 
 def test_every_command_reads_the_store(

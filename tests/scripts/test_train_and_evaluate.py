@@ -118,6 +118,8 @@ def test_training_answers_with_one_json_object(
     assert found["label"] == {"kind": "barrier"}
     assert found["metrics"]["training"]["members"].keys() == MEMBERS
     assert "logistic learned from" in said.err
+    (log,) = (tmp_path / "b").rglob("training.log")
+    assert "INFO tandem.ml: logistic learned from" in log.read_text()
 
 
 def test_rows_that_the_bundle_has_seen_are_left_out_of_a_fresh_evaluation(

@@ -79,7 +79,9 @@ def test_too_few_bars_for_a_decision_are_refused_with_the_number_that_it_takes(
 @pytest.mark.parametrize("command", READERS.values(), ids=READERS)
 def test_markets_that_do_not_go_together_are_refused(command: Command, desk: Desk) -> None:
     bars, other = desk.room.bars, desk.room.path / "other.csv"
-    desk.refuses(command, command.on(desk.room, bars, bars), ["one file per symbol", "BTC/USDT"])
+    desk.refuses(
+        command, command.on(desk.room, bars, bars), ["each symbol must come once", "BTC/USDT"]
+    )
     write_bars(make_bars(30, symbol="ETH/EUR"), other)
     desk.refuses(command, command.on(desk.room, bars, other), ["one quote currency", "EUR, USDT"])
     write_bars(make_bars(30, symbol="ETH/USDT", timeframe="1h"), other)
