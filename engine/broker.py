@@ -26,8 +26,6 @@ from engine.fills import FillBroker
 from engine.rules import SymbolRules
 from feeds.exits import tick_down, tick_up
 
-__all__ = ["BarBroker", "SymbolRules"]
-
 Order = bt.Order
 
 _TURN = {Order.Market: 0, Order.Stop: 1, Order.StopTrail: 1}

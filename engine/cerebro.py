@@ -7,12 +7,13 @@ from typing import Any
 import backtrader as bt
 import numpy as np
 
-from engine.broker import BarBroker, SymbolRules
+from engine.broker import BarBroker
 from engine.data import BarsFeed, StreamFeed, SymbolFeed
 from engine.equity import EquityCurve, equity_curve
 from engine.errors import RunError
 from engine.protections import Proposal, ProtectionsConfig, checks_of, first_veto
 from engine.records import Fill, Rejection, Trade
+from engine.rules import SymbolRules
 from feeds.bars import Bars
 from feeds.costs import Costs
 from feeds.progress import Advance, progress

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from engine.errors import RunError, UsageError
@@ -28,6 +29,8 @@ class RunRequest:
         """Raise `RunError` if no results can be kept at `out`: before the work, not after it."""
         try:
             self.out.mkdir(parents=True, exist_ok=True)
+            with TemporaryFile(dir=self.out):
+                pass
         except OSError as error:
             raise RunError(f"--out must be a folder that can be written: {error}") from error
 

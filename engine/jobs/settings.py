@@ -6,9 +6,9 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
-from engine.broker import SymbolRules
 from engine.config import BrokerConfig, DataConfig, load_config
 from engine.protections import ProtectionsConfig
+from engine.rules import SymbolRules
 from feeds.costs import Costs
 from feeds.errors import FeedError
 from feeds.section import Section

@@ -5,7 +5,7 @@ from typing import Any
 import backtrader as bt
 import pytest
 
-from engine.broker import SymbolRules
+from engine.rules import SymbolRules
 from tests.engine.markets import CALM, FLAT, PAID, bracket, brief, order, run_script
 from tests.makers import Candle, candles
 

@@ -6,9 +6,9 @@ import backtrader as bt
 import pytest
 from pydantic import ValidationError
 
-from engine.broker import SymbolRules
 from engine.cerebro import Execution
 from engine.errors import RunError
+from engine.rules import SymbolRules
 from tests.engine.markets import CALM, FLAT, PAID, Act, bracket, brief, order, run_script
 from tests.makers import Candle, candles
 
