@@ -1,7 +1,7 @@
 """Random markets, random settings: the account adds up, sizes fit, protections hold.
 
 Each property is checked against the run's records told anew (`retold`), not against the code that
-decided.
+decided; of a size only the wallet is told anew, its arithmetic has tests of its own.
 """
 
 from collections.abc import Callable, Sequence
