@@ -30,6 +30,7 @@ from feeds.errors import StoreError, UnknownMarketError
 from feeds.files import METADATA_KEY, write_table
 from feeds.gaps import FILL_LIMIT
 from feeds.mending import RawBars
+from feeds.messages import first_line
 from feeds.quality import QualityReport
 from feeds.rows import VALUES
 from feeds.spans import Span, joined, uncovered
@@ -37,7 +38,15 @@ from feeds.symbol import normalise_symbol
 from feeds.timeframe import Timeframe
 
 _EXCHANGE = re.compile(r"[a-z0-9]{1,40}", re.ASCII)  # as ccxt names them; never a path
-_UNREADABLE = (ValueError, KeyError, TypeError, pa.ArrowException)  # what a damaged file raises
+_UNREADABLE = (  # what a damaged file raises
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    RecursionError,
+    MemoryError,
+    pa.ArrowException,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,14 +183,20 @@ class Store:
     def _load(self, listing: Listing) -> _Held:
         path = self.path(listing)
         try:
-            table = pq.ParquetFile(pa.BufferReader(path.read_bytes())).read()
-            said = json.loads(table.schema.metadata[METADATA_KEY])
-            return _verified(table.to_pandas(ignore_metadata=True), said, listing)
+            data = path.read_bytes()
         except FileNotFoundError:
             return _Held(_raw(pd.DataFrame(columns=["timestamp", *VALUES])), ())
+        except OSError as error:
+            raise StoreError(
+                f"{path}: cannot be read: {_reason(error)}; choose another folder with --store"
+            ) from error
+        try:
+            table = pq.ParquetFile(pa.BufferReader(data)).read()
+            said = json.loads(table.schema.metadata[METADATA_KEY])
+            return _verified(table.to_pandas(ignore_metadata=True), said, listing)
         except (*_UNREADABLE, OSError) as error:
             raise StoreError(
-                f"{path}: the file is damaged or cannot be read ({_reason(error)}); move it "
+                f"{path}: the file is damaged or none of the store ({_reason(error)}); move it "
                 "away, and its bars are downloaded again"
             ) from error
 
@@ -199,6 +214,8 @@ class Store:
 
 
 def _verified(table: pd.DataFrame, said: Any, listing: Listing) -> _Held:
+    if not isinstance(table["timestamp"].dtype, pd.DatetimeTZDtype):
+        raise TypeError("its times are none")
     held = _Held(_raw(table), tuple(Span(int(start), int(end)) for start, end in said["covered"]))
     if said["digest"] != _digest(held, listing):
         raise ValueError("its digest does not fit what it holds")
@@ -227,5 +244,4 @@ def _times(rows: pd.DataFrame) -> IntArray:
 
 def _reason(error: Exception) -> str:
     """Return in one line what went wrong."""
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return str(text).splitlines()[0]
+    return getattr(error, "strerror", None) or first_line(error)

@@ -193,7 +193,7 @@ def test_a_file_of_something_else_is_no_store(tmp_path: Path) -> None:
     path = store.path(LISTING)
     path.parent.mkdir(parents=True)
     raw_frame(9).to_parquet(path)
-    with pytest.raises(StoreError, match=r"5m\.parquet: the file is damaged or cannot be read"):
+    with pytest.raises(StoreError, match=r"5m\.parquet: the file is damaged or none of the store"):
         store.covered(LISTING)
 
 

@@ -49,6 +49,10 @@ class Room:
         return self.path / "runs"
 
     @property
+    def store(self) -> Path:
+        return self.path / "data"
+
+    @property
     def output(self) -> Path:
         """A file that somebody made."""
         return self.path / "made.csv"

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import shutil
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -175,6 +176,11 @@ metadata = st.one_of(
         lambda said: json.dumps(said).encode()
     ),
     st.just(b"[" * 100_000),
+    st.builds(
+        lambda covered, digest: json.dumps({"covered": covered, "digest": digest}).encode(),
+        st.lists(st.lists(json_values | st.integers(), max_size=3), max_size=3) | json_values,
+        json_values,
+    ),
 )
 
 
@@ -183,6 +189,8 @@ def test_a_parquet_file_of_any_columns_is_read_or_refused(
     examples: int, child: Child, folder: Path
 ) -> None:
     path = folder / "BTC-USDT_5m.parquet"
+    store = Store(folder / f"odd {examples}")
+    stored = store.path(Listing("binance", "BTC/USDT", Timeframe.parse("5m")))
     arrays: dict[str, Any] = {**VALUE_KINDS, **TIME_KINDS, **ODD_KINDS}
     arrays["text"] = TIME_KINDS["text"]
 
@@ -192,13 +200,16 @@ def test_a_parquet_file_of_any_columns_is_read_or_refused(
         table = pa.table({name: arrays[kind] for name, kind in columns.items()})
         pq.write_table(table.replace_schema_metadata({METADATA_KEY: said}), path)
         child.ask("bars", path)
+        shutil.copyfile(path, stored)
+        child.ask("stored", store.root)
 
+    stored.parent.mkdir(parents=True)
     holds()
 
 
 @often(60)
 def test_a_damaged_file_of_the_store_is_refused(examples: int, child: Child, folder: Path) -> None:
-    store = Store(folder / "data")
+    store = Store(folder / f"damaged {examples}")
     listing = Listing("binance", "BTC/USDT", Timeframe.parse("5m"))
     start = int(TIMES[0].astype(np.int64))
     store.add(listing, raw_frame(ROWS), Span(start, start + ROWS * 300_000))
