@@ -21,8 +21,20 @@ def printable(text: str) -> str:
     >>> printable("open\x1b[31m\nclose")
     'open\\x1b[31m\\nclose'
     """
-    safe = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text[:_MOST])
-    return safe if len(text) <= _MOST else f"{safe}…"
+    return _escaped(text) if len(text) <= _MOST else f"{_escaped(text[:_MOST])}…"
+
+
+def one_line(text: str) -> str:
+    r"""Return a whole message on one line, with control characters escaped.
+
+    >>> one_line("the file\n   \x1b[31m.csv is empty")
+    'the file \\x1b[31m.csv is empty'
+    """
+    return _escaped(" ".join(text.split()))
+
+
+def _escaped(text: str) -> str:
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def first_line(error: BaseException) -> str:

@@ -1,5 +1,6 @@
 """The commands and what they share; the only part of `engine` that knows `strategies` and `ml`."""
 
+import io
 import sys
 from _thread import interrupt_main
 from threading import Timer
@@ -16,6 +17,10 @@ def _say_stopped(
     else:
         sys.__excepthook__(kind, error, trace)
 
+
+# What a terminal cannot show is escaped: the name of a file may hold what no encoding has.
+if isinstance(sys.stdout, io.TextIOWrapper):
+    sys.stdout.reconfigure(errors="backslashreplace")
 
 _swallowed = sys.unraisablehook
 

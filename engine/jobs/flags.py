@@ -16,6 +16,7 @@ from engine.jobs.display import error_console, show_progress
 from engine.jobs.log import logged
 from engine.jobs.settings import Settings, load_settings
 from feeds.errors import FeedError
+from feeds.messages import one_line
 from feeds.moments import parse_utc
 from feeds.symbol import normalise_symbol
 from feeds.timeframe import Timeframe
@@ -147,7 +148,7 @@ def answer(
             report = ShownSettings(settings) if args.show_config else make(settings)
         print(_said(report, as_json=args.json), flush=True)
     except NAMED_ERRORS as error:
-        print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"{name}: {one_line(str(error))}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
     except KeyboardInterrupt:
         print(f"{name}: stopped", file=sys.stderr)

@@ -1,5 +1,6 @@
 """Files of bars that are no such files, or hold no such bars: for every command that reads any."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -147,3 +148,17 @@ def test_a_sound_file_after_which_a_defective_one_is_named_saves_nothing(
     other.write_text(HEADER)
     words = command.on(desk.room, desk.room.bars, other)
     desk.refuses(command, words, ["ETH-USDT_5m.csv", "the file has no rows"])
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("\x1b[31mred.csv", r"\x1b[31mred.csv"), (os.fsdecode(b"\xff.csv"), r"\udcff.csv")],
+    ids=["control characters", "no text at all"],
+)
+@pytest.mark.parametrize("command", READERS.values(), ids=READERS)
+def test_a_name_that_no_terminal_can_show_is_escaped(
+    name: str, shown: str, command: Command, desk: Desk
+) -> None:
+    (desk.room.path / name).write_text(HEADER)
+    words = command.on(desk.room, desk.room.path / name)
+    desk.refuses(command, words, [shown, "the file has no rows"])

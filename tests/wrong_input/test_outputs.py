@@ -1,6 +1,9 @@
 """Places that cannot be written, and full disks: old work stays whole, no draft is left."""
 
+import os
 import resource
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +24,9 @@ from tests.wrong_input.rooms import (
     Desk,
     Room,
 )
+
+ROOT = Path(__file__).resolve().parents[2]
+SYNTHETIC = ["--synthetic", "--days", "1", "--output"]
 
 Place: TypeAlias = Callable[[Room], Path]
 
@@ -183,3 +189,29 @@ def test_a_training_on_a_full_disk_keeps_the_bundle_in_force(
     learned = [name for name in after if name.startswith("ensemble.partial")]
     assert {name: after[name] for name in after if name not in learned} == before
     assert not any(".part" in name.removeprefix("ensemble.partial") for name in learned)
+
+
+def test_an_answer_that_the_terminal_cannot_show_is_escaped(tmp_path: Path) -> None:
+    file = tmp_path / os.fsdecode(b"\xff.csv")
+    said = subprocess.run(  # noqa: S603  our own script
+        [sys.executable, ROOT / "generate_training_data.py", *SYNTHETIC, file],
+        env={**os.environ, "PYTHONIOENCODING": "ascii:strict"},
+        capture_output=True,
+        check=True,
+    )
+    assert said.stderr == b""
+    assert said.stdout.endswith(b"\\udcff.csv\n")
+    assert file.stat().st_size
+
+
+def test_an_answer_that_nobody_can_take_is_a_line() -> None:
+    with Path("/dev/full").open("w") as full:
+        said = subprocess.run(  # noqa: S603  our own script
+            [sys.executable, ROOT / "run_backtest.py", "--show-config"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert said.returncode == 1
+    assert said.stderr == "run_backtest: [Errno 28] No space left on device\n"
