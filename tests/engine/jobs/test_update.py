@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from engine.jobs.as_trained import as_trained
 from engine.jobs.training_rows import training_rows
-from engine.jobs.update import MIN_COMPARED, compare, newest_from, update_bundle
+from engine.jobs.update import MIN_COMPARED, _grow, compare, newest_from, update_bundle
 from engine.jobs.update_report import UpdateReport
 from feeds.bars import PRICES, Bars
 from feeds.clock import FixedClock
@@ -118,6 +118,17 @@ def test_old_bars_never_change_and_none_is_lost(patched: Updated) -> None:
         for name in ("time", *PRICES, "volume", "filled", "segment"):
             old = getattr(bars, name)
             np.testing.assert_array_equal(getattr(now[symbol], name)[: len(bars)], old)
+
+
+def test_a_new_symbol_brings_nothing_from_before_the_window(
+    patched: Updated, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Older bars would move rows that were learned from into a later part."""
+    window = since(market("BTC/USDT", days=30), "2022-01-11")
+    btc, sol = _grow(patched.old.manifest, [window], [market("SOL/USDT", days=40)])
+    assert sol.bars.time[0] == btc.bars.time[0] == np.datetime64("2022-01-11")
+    assert sol.growth.added == len(sol.bars) == 30 * 288
+    assert "SOL/USDT: its bars before 2022-01-11 00:00Z are left out" in caplog.text
 
 
 def test_a_hole_an_absent_symbol_and_a_new_one_are_said(patched: Updated) -> None:
