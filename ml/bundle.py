@@ -22,6 +22,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from pydantic import ValidationError
 
@@ -163,8 +164,10 @@ def refuse_target(path: Path) -> None:
         )
     try:
         path.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=path):
+            pass
     except OSError as error:
-        raise BundleError(f"{path}: the folder cannot be made: {error}") from error
+        raise BundleError(f"{path}: the folder cannot be written: {error}") from error
 
 
 # Writing

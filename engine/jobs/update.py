@@ -29,7 +29,7 @@ from feeds.errors import BadBarsError
 from feeds.joining import join_bars
 from feeds.moments import readable
 from ml.base import Model
-from ml.bundle import Bundle, load_bundle, save_bundle
+from ml.bundle import Bundle, load_bundle, refuse_target, save_bundle
 from ml.ensemble import Member
 from ml.errors import BundleError, TrainingError
 from ml.features.catalog import FEATURE_NAMES
@@ -81,6 +81,7 @@ def update_bundle(
         if parameters are to be searched for
     """
     old = load_bundle(settings.strategy.ml_model_path)
+    refuse_target(settings.strategy.ml_model_path)  # before the work, not after it
     settings = _settings_of(old, settings)
     kept = old.kept.read(fill_limit=old.manifest.fill_limit)
     clock = clock or SystemClock()

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
 
 import pytest
@@ -20,9 +21,11 @@ from tests.wrong_input.rooms import (
     GENERATE,
     PAPER,
     TRAIN,
+    UPDATE,
     Command,
     Desk,
     Room,
+    copy_of,
 )
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,7 +67,7 @@ def test_a_run_is_not_kept_in_a_file(command: Command, flags: list[str], desk: D
 def test_a_bundle_that_cannot_be_kept_is_refused_before_the_work(place: Place, desk: Desk) -> None:
     words = TRAIN.on(desk.room, desk.room.path / "never-read.csv")
     path = place(desk.room)
-    desk.refuses(TRAIN, [*words, "--output", path], [path.name, "the folder cannot be made"])
+    desk.refuses(TRAIN, [*words, "--output", path], [path.name, "the folder cannot be written"])
 
 
 TAKEN: Mapping[str, tuple[Place, str]] = {
@@ -215,3 +218,66 @@ def test_an_answer_that_nobody_can_take_is_a_line() -> None:
         )
     assert said.returncode == 1
     assert said.stderr == "run_backtest: [Errno 28] No space left on device\n"
+
+
+# A folder without permission: root may write everywhere, so it steps down for a moment.
+
+
+@contextmanager
+def nobody() -> Iterator[None]:
+    """Be a user without privileges within the block; whoever is one already stays it."""
+    was = os.geteuid()
+    if was == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(was)
+
+
+@pytest.fixture
+def closed(furnished: Room) -> Iterator[Room]:
+    """A room that everybody may enter, and nobody may write to."""
+    with TemporaryDirectory() as name:
+        room = copy_of(furnished, Path(name))
+        folders = [room.path, *(path for path in room.path.rglob("*") if path.is_dir())]
+        for folder in folders:
+            folder.chmod(0o555)
+        yield room
+        for folder in folders:
+            folder.chmod(0o755)
+
+
+CLOSED: Mapping[str, tuple[Command, Callable[[Room], list[object]], str]] = {
+    "run_backtest": (
+        BACKTEST, lambda room: BACKTEST.on(room, "never-read.csv"), "--out must be a folder that"
+    ),
+    "run_paper": (
+        PAPER, lambda room: PAPER.on(room, "never-read.csv"), "--out must be a folder that"
+    ),
+    "evaluate_ml_ensemble": (
+        EVALUATE,
+        lambda room: [*EVALUATE.on(room, "never-read.csv"), "--backtest"],
+        "--out must be a folder that",
+    ),
+    "train_ml_ensemble": (
+        TRAIN, lambda room: TRAIN.on(room, "never-read.csv"), "the folder cannot be written"
+    ),
+    "train_ml_ensemble --update": (
+        UPDATE, lambda room: UPDATE.on(room, "never-read.csv"), "the folder cannot be written"
+    ),
+    "generate_training_data": (GENERATE, lambda room: GENERATE.on(room), "cannot be written"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("command", "words", "about"), CLOSED.values(), ids=CLOSED)
+def test_a_folder_without_permission_is_refused_before_the_work(
+    command: Command,
+    words: Callable[[Room], list[object]],
+    about: str,
+    closed: Room,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    desk = Desk(closed, capsys)
+    with nobody():
+        desk.refuses(command, words(closed), [about])
