@@ -30,7 +30,7 @@ from feeds.timeframe import Timeframe
 from ml.analyzer import Analyzer
 from ml.features.matrix import feature_matrix
 from strategies.evidence import candidate_mask, evidence_table
-from strategies.views import BatchViews, WindowViews
+from strategies.views import BatchViews, WindowViews, ask
 
 TIMEFRAME = Timeframe.parse("5m")
 ROUNDS = 3
@@ -128,7 +128,8 @@ def runs(bars: Bars, settings: Settings, analyzer: Analyzer) -> list[Job]:
     stepped = len(short.bars) - short.first
 
     def batch(ensemble: Analyzer | None) -> None:
-        run_batch([market], BatchViews(tables, strategy, ensemble), settings)
+        asked = {} if ensemble is None else ask(tables, strategy, ensemble)
+        run_batch([market], BatchViews(tables, strategy, asked), settings)
 
     def rehearsal() -> None:
         run_stream([short], WindowViews(strategy, analyzer), settings)

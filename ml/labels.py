@@ -40,12 +40,15 @@ class Labels:
     entry : int64, position of the bar at whose open the decision fills, or -1
     known_at : datetime64[ms], close of the bar that settles the label; NaT where not valid
     valid : bool
+    outcome : float64, net profit of the position over the money put in, costs included; NaN for a
+        label that follows no position
     """
 
     value: IntArray
     entry: IntArray
     known_at: TimeArray
     valid: BoolArray
+    outcome: FloatArray
 
     def __post_init__(self) -> None:
         lengths = {field.name: len(getattr(self, field.name)) for field in fields(self)}
@@ -77,7 +80,7 @@ def horizon_labels(bars: Bars, *, lookahead: int = 5, profit_threshold: float = 
         highest = sliding_window_view(bars.high, lookahead).max(axis=1)[entry[settled]]
         aim = bars.open[entry[settled]] * (1.0 + profit_threshold)
         reached[settled] = highest >= aim * (1.0 - _ROUNDING)
-    return _labels(bars, reached, entry, last, settled)
+    return _labels(bars, reached, entry, last, settled, np.full(len(bars), np.nan))
 
 
 def barrier_labels(
@@ -110,12 +113,13 @@ def barrier_labels(
         tick=tick,
     )
     table = first_exit(bars, entry[asked], exits)
-    won, settled = np.zeros((2, len(bars)), np.bool_)
-    won[asked] = _net(paid, table, costs) > 0.0
+    outcome = np.full(len(bars), np.nan)
+    outcome[asked] = _net(paid, table, costs)
+    settled = np.zeros(len(bars), np.bool_)
     settled[asked] = table.reason != ExitReason.SEGMENT_END
     last = entry.copy()
     last[asked] = table.bar
-    return _labels(bars, won, entry, last, settled)
+    return _labels(bars, outcome > 0.0, entry, last, settled, outcome)
 
 
 def _entries(bars: Bars) -> IntArray:
@@ -128,14 +132,20 @@ def _per_bar(bars: Bars, fraction: Fraction) -> FloatArray:
 
 
 def _net(paid: FloatArray, table: ExitTable, costs: Costs) -> FloatArray:
-    """Return the profit of one unit of each position, spread, slippage and both fees included."""
+    """Return each position's net profit over the money put in, all costs included."""
     received = np.where(table.by_market, costs.sold_at(table.price), table.price)
-    return received * (1.0 - costs.fee) - paid * (1.0 + costs.fee)
+    return received * (1.0 - costs.fee) / (paid * (1.0 + costs.fee)) - 1.0
 
 
 def _labels(
-    bars: Bars, good: BoolArray, entry: IntArray, last: IntArray, settled: BoolArray
+    bars: Bars,
+    good: BoolArray,
+    entry: IntArray,
+    last: IntArray,
+    settled: BoolArray,
+    outcome: FloatArray,
 ) -> Labels:
     known_at = np.full(len(bars), np.datetime64("NaT", "ms"))
     known_at[settled] = bars.closed_at[last[settled]]
-    return Labels((good & settled).astype(np.int64), entry, known_at, settled)
+    value = (good & settled).astype(np.int64)
+    return Labels(value, entry, known_at, settled, np.where(settled, outcome, np.nan))

@@ -6,11 +6,12 @@ a trailing window. Both run the same functions; `tests/parity` proves that they 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
 
-from feeds.bars import Bars
+from feeds.bars import Bars, IntArray
 from ml.prediction import Prediction, Unavailable
 from strategies.config import CryptoScalpingConfig
 from strategies.evidence import Evidence, EvidenceTable, candidates, evidence_table, oversold
@@ -83,6 +84,33 @@ class NoEnsemble:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Asked:
+    """The bars of one symbol on which the ensemble is asked, and what it says of each.
+
+    Attributes
+    ----------
+    bars : positions, ascending
+    opinions : one row for each
+    """
+
+    bars: IntArray
+    opinions: OpinionTable
+
+
+def ask(
+    tables: Mapping[str, EvidenceTable], config: CryptoScalpingConfig, ensemble: OpinionSource
+) -> dict[str, Asked]:
+    """Ask the ensemble about every candidate bar at which its opinion can matter, by symbol."""
+    return {symbol: _ask(table, config, ensemble) for symbol, table in tables.items()}
+
+
+def _ask(table: EvidenceTable, config: CryptoScalpingConfig, ensemble: OpinionSource) -> Asked:
+    technical = technical_scores(table, config.points)
+    bars = np.flatnonzero(candidates(table, config) & opinion_matters(technical, config))
+    return Asked(bars, ensemble.predict(table.bars, bars))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class _Batch:
     """One symbol's views; `candidate` holds a byte a bar: quicker to look up than an array."""
 
@@ -102,28 +130,28 @@ class _Batch:
 
 
 class BatchViews:
-    """Views computed at once, for the bars that can matter."""
+    """Views of bars whose evidence and opinions are at hand; without `asked` nobody is asked."""
 
     def __init__(
         self,
         tables: Mapping[str, EvidenceTable],
         config: CryptoScalpingConfig,
-        ensemble: OpinionSource | None = None,
+        asked: Mapping[str, Asked] = MappingProxyType({}),
     ) -> None:
-        self._config = config
-        self._batches = {symbol: self._batch(table, ensemble) for symbol, table in tables.items()}
-
-    def _batch(self, table: EvidenceTable, ensemble: OpinionSource | None) -> _Batch:
-        candidate = candidates(table, self._config)
-        if ensemble is None:
-            return _Batch(candidate.tobytes(), table, None, {})
-        technical = technical_scores(table, self._config.points)
-        rows = np.flatnonzero(candidate & opinion_matters(technical, self._config))
-        row_of_bar = {bar: row for row, bar in enumerate(rows.tolist())}
-        return _Batch(candidate.tobytes(), table, ensemble.predict(table.bars, rows), row_of_bar)
+        self._batches = {
+            symbol: _batch(table, config, asked.get(symbol)) for symbol, table in tables.items()
+        }
 
     def view(self, source: BarSource) -> View | None:
         return self._batches[source.symbol].view(source.index)
+
+
+def _batch(table: EvidenceTable, config: CryptoScalpingConfig, asked: Asked | None) -> _Batch:
+    candidate = candidates(table, config).tobytes()
+    if asked is None:
+        return _Batch(candidate, table, None, {})
+    row_of_bar = {bar: row for row, bar in enumerate(asked.bars.tolist())}
+    return _Batch(candidate, table, asked.opinions, row_of_bar)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from typing import TypeAlias
 
 from engine.errors import UsageError
 from engine.jobs.compare import comparison
@@ -13,9 +14,12 @@ from engine.jobs.serving import MLMode, analyzer_for, refuse_in_sample, wants_ml
 from engine.result import RunResult
 from ml.analyzer import Analyzer
 from strategies.evidence import EvidenceTable, evidence_table
-from strategies.views import BatchViews, NoEnsemble
+from strategies.views import Asked, BatchViews, NoEnsemble, ask
 
 log = logging.getLogger("tandem.run")
+
+Opinions: TypeAlias = Mapping[str, Asked]
+"""What the ensemble said, by symbol."""
 
 
 def backtest(request: RunRequest) -> RunReport:
@@ -46,11 +50,13 @@ def _on_default_market(request: RunRequest) -> RunReport:
 def _runs(context: RunContext, mode: MLMode) -> RunReport:
     strategy = context.settings.strategy
     tables = {m.bars.symbol: evidence_table(m.bars, strategy) for m in context.markets}
+    ensemble = context.analyzer
+    asked = None if ensemble is None else ask(tables, strategy, ensemble)
     if mode is not MLMode.COMPARE:
-        return kept([_run(context, tables, context.analyzer)], None, context)
+        return kept([_run(context, tables, asked)], None, context)
     off = _run(context, tables, None)
     try:
-        on = _run(context, tables, context.analyzer)
+        on = _run(context, tables, asked)
     except KeyboardInterrupt:
         folder = kept([off], None, context).run_dir
         log.warning("interrupted in ML-on; ML-off was finished and is kept in %s", folder)
@@ -59,11 +65,10 @@ def _runs(context: RunContext, mode: MLMode) -> RunReport:
 
 
 def _run(
-    context: RunContext,
-    tables: Mapping[str, EvidenceTable],
-    ensemble: Analyzer | NoEnsemble | None,
+    context: RunContext, tables: Mapping[str, EvidenceTable], asked: Opinions | None
 ) -> RunResult:
-    log.info("the run %s begins", "ML-off" if ensemble is None else "ML-on")
-    views = BatchViews(tables, context.settings.strategy, ensemble)
+    log.info("the run %s begins", "ML-off" if asked is None else "ML-on")
+    answers = asked is not None and not isinstance(context.analyzer, NoEnsemble)
+    views = BatchViews(tables, context.settings.strategy, asked or {})
     run = run_batch(context.markets, views, context.settings)
-    return run_result(run, context, ml_on=isinstance(ensemble, Analyzer))
+    return run_result(run, context, ml_on=answers)

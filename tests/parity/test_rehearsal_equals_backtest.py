@@ -12,7 +12,7 @@ from engine.jobs.serving import serving_analyzer
 from engine.jobs.settings import Settings, load_settings
 from engine.protections import Protection
 from strategies.evidence import evidence_table
-from strategies.views import BatchViews, WindowViews
+from strategies.views import BatchViews, WindowViews, ask
 from tests.makers import make_bars, with_hole
 from tests.world import UNTIL, World
 
@@ -94,7 +94,7 @@ def test_the_ensemble_tips_the_same_decisions_bar_by_bar(world: World) -> None:
     traded = [cut(bars, start=UNTIL, end=end, warmup_bars=400) for bars in world.bars]
     analyzer = serving_analyzer(settings, traded[0].bars.timeframe)
     tables = {m.bars.symbol: evidence_table(m.bars, settings.strategy) for m in traded}
-    views = BatchViews(tables, settings.strategy, analyzer)
+    views = BatchViews(tables, settings.strategy, ask(tables, settings.strategy, analyzer))
     at_once = run_batch(traded, views, settings)
     one_by_one = run_stream(traded, WindowViews(settings.strategy, analyzer), settings)
     assert at_once.ml_asked > 20
@@ -113,7 +113,11 @@ def test_real_bars_are_decided_alike_bar_by_bar(world: World, real_bars_dir: Pat
     assert len(list(traded[0].bars.segments())) == 2
     analyzer = serving_analyzer(settings, traded[0].bars.timeframe)
     tables = {m.bars.symbol: evidence_table(m.bars, settings.strategy) for m in traded}
-    at_once = run_batch(traded, BatchViews(tables, settings.strategy, analyzer), settings)
+    at_once = run_batch(
+        traded,
+        BatchViews(tables, settings.strategy, ask(tables, settings.strategy, analyzer)),
+        settings,
+    )
     one_by_one = run_stream(traded, WindowViews(settings.strategy, analyzer), settings)
     assert at_once.ml_asked > 50
     assert one_by_one.execution.fills == at_once.execution.fills

@@ -266,7 +266,7 @@ CLOSED: Mapping[str, tuple[Command, Callable[[Room], list[object]], str]] = {
     "train_ml_ensemble --update": (
         UPDATE, lambda room: UPDATE.on(room, "never-read.csv"), "the folder cannot be written"
     ),
-    "generate_training_data": (GENERATE, lambda room: GENERATE.on(room), "cannot be written"),
+    "generate_training_data": (GENERATE, GENERATE.on, "cannot be written"),
 }  # fmt: skip
 
 
