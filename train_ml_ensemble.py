@@ -57,9 +57,10 @@ def _parser() -> argparse.ArgumentParser:
 def _add_label_flags(group: Any) -> None:
     group.add_argument(
         "--label",
-        choices=("horizon", "barrier"),
+        choices=("horizon", "barrier", "payoff"),
         help="horizon: the price reaches the threshold in time (default); "
-        "barrier: the strategy's exits end in profit after costs",
+        "barrier: the strategy's exits end in profit after costs; "
+        "payoff: the same, each trade counting by what it won or lost",
     )
     group.add_argument(
         "--lookahead", type=whole_number, metavar="BARS", help="of the horizon label; default 5"

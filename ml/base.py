@@ -1,7 +1,7 @@
 """What every model learns from and is asked about."""
 
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, Self, TypeAlias
+from typing import Any, NamedTuple, Protocol, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,8 +48,31 @@ class Samples:
         return self.latest() if steps is None else self.sequences(int(steps))
 
 
+class Rows(NamedTuple):
+    """What a model learns from, or stops by.
+
+    Attributes
+    ----------
+    X : float32 (rows, features), or (rows, steps, features)
+    y : int64 (rows,), 0 or 1
+    weight : (rows,), at least 0: how much each row counts; None if all count alike
+    """
+
+    X: FloatMatrix
+    y: IntArray
+    weight: FloatArray | None = None
+
+    def take(self, chosen: NDArray[Any]) -> "Rows":
+        """Return the chosen rows (positions or mask)."""
+        weight = None if self.weight is None else self.weight[chosen]
+        return Rows(self.X[chosen], self.y[chosen], weight)
+
+
 class Model(Protocol):
-    """scikit-learn's contract for a binary classifier; a sequence model also declares `steps`."""
+    """scikit-learn's contract for a binary classifier.
+
+    A sequence model also declares `steps`; a model that can weigh rows takes `sample_weight`.
+    """
 
     def fit(self, X: FloatMatrix, y: IntArray) -> Self: ...
 

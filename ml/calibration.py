@@ -79,13 +79,14 @@ class PlattCalibrator:
             raise ValueError(f"a slope must be finite and at least 0, found {self}")
 
     @classmethod
-    def from_fit(cls, raw: FloatArray, y: IntArray) -> Self:
+    def from_fit(cls, raw: FloatArray, y: IntArray, weight: FloatArray | None = None) -> Self:
         """Fit to held-out rows with natural frequencies.
 
         Parameters
         ----------
         raw : (n,) a model's raw probabilities of rows that it did not learn from
         y : (n,) their labels, 0 or 1
+        weight : (n,) how much each counts; None if all count alike
 
         Raises
         ------
@@ -95,10 +96,11 @@ class PlattCalibrator:
         if raw.shape != y.shape or not len(y):
             raise ValueError(f"a label per row is needed, found {y.shape} for {raw.shape}")
         target = _smoothed(y)
-        slope, intercept = _fitted_line(log_odds(raw), target)
+        share = np.ones(len(y)) if weight is None else weight * (len(y) / weight.sum())
+        slope, intercept = _fitted_line(log_odds(raw), target, share)
         if slope > 0.0:
             return cls(slope=slope, intercept=intercept)
-        return cls(slope=0.0, intercept=float(log_odds(target.mean())))
+        return cls(slope=0.0, intercept=float(log_odds(np.array((share * target).mean()))))
 
     def __call__(self, raw: FloatArray) -> FloatArray:
         """Return the probabilities under natural frequencies."""
@@ -112,8 +114,8 @@ def _smoothed(y: IntArray) -> FloatArray:
     return np.where(y == 1, (ones + 1.0) / (ones + 2.0), 1.0 / (zeros + 2.0))
 
 
-def _fitted_line(x: FloatArray, target: FloatArray) -> tuple[float, float]:
-    """Return slope and intercept of the least cross-entropy, by Newton's method.
+def _fitted_line(x: FloatArray, target: FloatArray, share: FloatArray) -> tuple[float, float]:
+    """Return slope and intercept of the least cross-entropy of weighted rows, by Newton's method.
 
     The loss is convex, so a step that is halved until it helps always gets there.
     """
@@ -122,11 +124,13 @@ def _fitted_line(x: FloatArray, target: FloatArray) -> tuple[float, float]:
     line = np.zeros(2)
     for _ in range(_MOST_STEPS):
         p = logistic(design @ line)
-        slope_of_loss = design.T @ (p - target) + ridge * line
-        curvature = (design.T * np.maximum(p * (1.0 - p), _EDGE)) @ design + np.diag(ridge)
+        slope_of_loss = design.T @ (share * (p - target)) + ridge * line
+        curvature = (design.T * (share * np.maximum(p * (1.0 - p), _EDGE))) @ design + np.diag(
+            ridge
+        )
         step = np.linalg.solve(curvature, slope_of_loss)
-        now = _loss(design, target, line)
-        while _loss(design, target, line - step) > now and np.abs(step).max() > _STEP_END:
+        now = _loss(design, target, share, line)
+        while _loss(design, target, share, line - step) > now and np.abs(step).max() > _STEP_END:
             step /= 2.0
         line = line - step
         if np.abs(step).max() <= _STEP_END:
@@ -134,6 +138,6 @@ def _fitted_line(x: FloatArray, target: FloatArray) -> tuple[float, float]:
     return float(line[0]), float(line[1])
 
 
-def _loss(design: FloatArray, target: FloatArray, line: FloatArray) -> float:
+def _loss(design: FloatArray, target: FloatArray, share: FloatArray, line: FloatArray) -> float:
     z = design @ line
-    return float(np.sum(np.logaddexp(0.0, z) - target * z) + 0.5 * _RIDGE * line[0] ** 2)
+    return float(np.sum(share * (np.logaddexp(0.0, z) - target * z)) + 0.5 * _RIDGE * line[0] ** 2)

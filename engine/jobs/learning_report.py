@@ -24,9 +24,14 @@ _SCORES: Mapping[str, tuple[str, str]] = {
     "brier": ("Brier", ".4f"),
 }
 
+_OF_EXITS: Facts = {
+    "barrier": "the strategy's exits end in profit after costs",
+    "payoff": "the strategy's exits after costs, each trade by what it won or lost",
+}
+
 
 def training_text(manifest: Manifest) -> str:
-    """Return what was learned from, and how good it is on the test part."""
+    """Return what was learned from, and how good it is on the test part if there is one."""
     training: Any = manifest.metrics["training"]
     facts = [
         f"{', '.join(manifest.symbols)} {manifest.timeframe}, {label_text(manifest.label)}, "
@@ -35,9 +40,9 @@ def training_text(manifest: Manifest) -> str:
         f"{training['purged']} rows purged between the parts",
     ]
     tables = [_parts_table(training["parts"]), _members_table(training["members"])]
-    test: Any = manifest.metrics["test"]
     said = "\n".join([*facts, "", *map(rendered, tables)])
-    scores = evaluation_text(test, "test part")
+    test: Any = manifest.metrics.get("test")
+    scores = "no test part" if test is None else evaluation_text(test, "test part")
     return f"{synthetic_line(synthetic=manifest.synthetic)}{said}\n{scores}"
 
 
@@ -71,8 +76,8 @@ def label_text(label: Facts) -> str:
     >>> label_text({"kind": "horizon", "lookahead": 5, "profit_threshold": 0.005})
     'label horizon: +0.5 % within 5 bars'
     """
-    if label["kind"] == "barrier":
-        return "label barrier: the strategy's exits after costs"
+    if label["kind"] in _OF_EXITS:
+        return f"label {label['kind']}: {_OF_EXITS[label['kind']]}"
     percent = f"{100 * label['profit_threshold']:.4g}"
     return f"label horizon: +{percent} % within {label['lookahead']} bars"
 

@@ -66,7 +66,7 @@ def serving_analyzer(settings: Settings, timeframe: Timeframe) -> Analyzer:
 
 def _warn_of_other_costs(manifest: Manifest, settings: Settings) -> None:
     """Say it when a label that counts costs was learned at others than the run pays."""
-    if manifest.label.get("kind") == "barrier" and manifest.costs != asdict(settings.costs):
+    if manifest.label.get("kind") in ("barrier", "payoff") and manifest.costs != asdict(settings.costs):
         log.warning(
             "the bundle learned which trades end in profit at costs %s; this run pays %s",
             dict(manifest.costs),

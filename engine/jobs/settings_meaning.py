@@ -37,6 +37,9 @@ MEANINGS: Mapping[str, Meaning] = {
     "broker.fee": Meaning("fraction", "of the value, on every fill, per side", _COST),
     "broker.half_spread": Meaning("fraction", "of the price, on market and stop fills", _COST),
     "broker.slippage": Meaning("fraction", "of the price, on market and stop fills", _COST),
+    "broker.range_slippage": Meaning(
+        "fraction", "of high less low of the bar that fills, on market and stop fills"
+    ),
     "data.fill_limit": Meaning("bars", "the longest gap that is filled; a longer one is a hole"),
     "data.repair": Meaning("", "repairs allowed on defective files", ", ".join(REPAIRS)),
     "data.store": Meaning("", "folder that keeps what was downloaded", "a path"),
@@ -119,7 +122,7 @@ MEANINGS: Mapping[str, Meaning] = {
     "training.label": Meaning(
         "",
         "1 if the price reaches `profit_threshold` in time; or if the strategy's exits end in "
-        "profit after costs",
+        "profit after costs; `payoff` is the same, each row counting by what it won or lost",
     ),
     "training.lookahead": Meaning("bars", "of the horizon label, entry bar included"),
     "training.profit_threshold": Meaning("fraction", "of the horizon label, above the entry price"),
@@ -128,7 +131,7 @@ MEANINGS: Mapping[str, Meaning] = {
     "training.fractions": Meaning(
         "fractions",
         "of the time: train, early stopping, calibrate, test",
-        "four above 0, together 1",
+        "four above 0, together 1; the last may be 0",
     ),
     "training.max_rows": Meaning("rows", "of all parts; more are thinned evenly in time"),
     "training.jobs": Meaning("threads", "that a model may use"),

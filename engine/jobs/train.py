@@ -34,6 +34,15 @@ log = logging.getLogger("tandem.ml")
 Models: TypeAlias = Mapping[str, tuple[float, Model]]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Learned:
+    """A training that is over: what it learned from, what came of it, and the kept bundle."""
+
+    rows: TrainingSet
+    trained: Trained
+    report: "TrainReport"
+
+
 @dataclass(frozen=True, slots=True)
 class TrainReport:
     """A bundle that was just made, and where."""
@@ -76,9 +85,23 @@ def train_bundle(
     BundleError
         if the bundle cannot be written
     """
+    return learn_bundle(known_bars(markets, until), settings, clock=clock).report
+
+
+def learn_bundle(
+    seen: Sequence[Bars], settings: Settings, *, keep_bars: bool = True, clock: Clock | None = None
+) -> Learned:
+    """Train on all of the bars and keep the bundle at the configured path, by default with them.
+
+    Raises
+    ------
+    TrainingError
+        if the bars cannot teach
+    BundleError
+        if the bundle cannot be written
+    """
     path = settings.strategy.ml_model_path
     refuse_target(path)
-    seen = _seen(markets, until)
     rows = training_rows(seen, settings)
     log.info("%d rows of %d bars of %s", len(rows), sum(map(len, seen)), ", ".join(rows.symbols))
     with checkpoints(path) as kept:
@@ -90,11 +113,12 @@ def train_bundle(
             tuning=tuning,
             **origin_of(seen, settings),
         )
-        keep_log(save_bundle(trained.ensemble, manifest, path, bars=seen))
-    return TrainReport(manifest, path)
+        kept_bars = seen if keep_bars else ()
+        keep_log(save_bundle(trained.ensemble, manifest, path, bars=kept_bars))
+    return Learned(rows, trained, TrainReport(manifest, path))
 
 
-def _seen(markets: Sequence[Bars], until: np.datetime64 | None) -> list[Bars]:
+def known_bars(markets: Sequence[Bars], until: np.datetime64 | None) -> list[Bars]:
     """Return the bars known at `until`; markets without any are left out, and said so."""
     seen = [bars if until is None else bars.known_at(until) for bars in markets]
     for bars in seen:
@@ -122,7 +146,9 @@ def metrics_of(trained: Trained, rows: TrainingSet) -> dict[str, Any]:
     """Return what the manifest says of the training, and how good it is on held-out rows."""
     parts = {"test": trained.parts.test, "calibrate": trained.parts.calibrate}
     scores = {
-        name: evaluate(trained.ensemble, rows.take(part)).to_json() for name, part in parts.items()
+        name: evaluate(trained.ensemble, rows.take(part)).to_json()
+        for name, part in parts.items()
+        if len(part)
     }
     return {"training": trained.report.to_json(), **scores}
 
@@ -149,8 +175,8 @@ def origin_of(seen: Sequence[Bars], settings: Settings) -> dict[str, Any]:
 
 def label_facts(training: TrainingConfig) -> dict[str, Any]:
     """Return which label was learned; the barrier label's exits and costs stand beside it."""
-    if training.label == "barrier":
-        return {"kind": "barrier"}
+    if training.label != "horizon":
+        return {"kind": training.label}
     return {
         "kind": "horizon",
         "lookahead": training.lookahead,

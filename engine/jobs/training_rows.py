@@ -2,12 +2,16 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from engine.jobs.settings import Settings
-from feeds.bars import Bars
+from feeds.bars import Bars, FloatArray
 from ml.labels import Labels, barrier_labels, horizon_labels
 from ml.training.data_pipeline import Source, TrainingSet, build_training_set
 from strategies.evidence import EvidenceTable, candidates, evidence_table
 from strategies.scoring import opinion_matters, technical_scores
+
+LARGEST_PAYOFF = 0.05  # of the money put in; no single crash outweighs a hundred ordinary trades
 
 
 def training_rows(markets: Sequence[Bars], settings: Settings) -> TrainingSet:
@@ -30,12 +34,24 @@ def training_source(bars: Bars, settings: Settings) -> Source:
     table = evidence_table(bars, settings.strategy)
     candidate = candidates(table, settings.strategy)
     technical = technical_scores(table, settings.strategy.points)
+    labels = _labels(table, settings)
     return Source(
         bars,
         population=candidate if settings.training.population == "candidates" else ~bars.filled,
         asked=candidate & opinion_matters(technical, settings.strategy),
-        labels=_labels(table, settings),
+        labels=labels,
+        weight=_payoff(labels) if settings.training.label == "payoff" else None,
     )
+
+
+def _payoff(labels: Labels) -> FloatArray:
+    """Return how much each row counts: what its position won or lost, up to LARGEST_PAYOFF.
+
+    So the share of the weight that lies with the ones is the share of profits in all that was won
+    and lost: p / (1 - p) is a profit factor, and at 0.5 a trade is worth nothing on average.
+    """
+    size = np.minimum(np.abs(labels.outcome), LARGEST_PAYOFF)
+    return np.where(labels.valid, size, 0.0)
 
 
 def _labels(table: EvidenceTable, settings: Settings) -> Labels:

@@ -2,17 +2,15 @@
 
 from abc import abstractmethod
 from types import MappingProxyType
-from typing import Any, ClassVar, NoReturn, Self, TypeAlias
+from typing import Any, ClassVar, NoReturn, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from feeds.bars import FloatArray, IntArray
-from ml.base import FloatMatrix
+from ml.base import FloatMatrix, Rows
 from ml.models.search_space import SearchSpace
-
-Validation: TypeAlias = tuple[FloatMatrix, IntArray] | None
 
 
 class BinaryModel(ClassifierMixin, BaseEstimator):
@@ -20,9 +18,10 @@ class BinaryModel(ClassifierMixin, BaseEstimator):
 
     `__init__` only stores its keyword parameters, `fit` checks them and the data; what is
     learned ends in an underscore. Rows are finite float32, labels 0 or 1, both present.
-    `validation=(X, y)` stops the learning early where a model learns in rounds; the others
-    ignore it. A subclass says how it learns (`_learn`) and answers (`_probability`), and between
-    which values a tuning may look for its parameters; the defaults lie between them.
+    `sample_weight` says how much each row counts, only the proportions matter. `validation`, rows
+    too, stops the learning early where a model learns in rounds; the others ignore it. A subclass
+    says how it learns (`_learn`) and answers (`_probability`), and between which values a tuning
+    may look for its parameters; the defaults lie between them.
 
     Attributes
     ----------
@@ -41,7 +40,14 @@ class BinaryModel(ClassifierMixin, BaseEstimator):
     _row_shape = "(rows, features)"
     _above_zero: tuple[str, ...] = ()  # parameters that must be above 0
 
-    def fit(self, X: FloatMatrix, y: IntArray, *, validation: Validation = None) -> Self:
+    def fit(
+        self,
+        X: FloatMatrix,
+        y: IntArray,
+        sample_weight: FloatArray | None = None,
+        *,
+        validation: Rows | None = None,
+    ) -> Self:
         """Learn from the rows.
 
         Raises
@@ -55,7 +61,8 @@ class BinaryModel(ClassifierMixin, BaseEstimator):
         y = self._as_labels(y, X)
         if len(np.unique(y)) < 2:
             self._refuse(f"labels must hold both 0 and 1, found only {y[:1].tolist()}")
-        self._learn(X, y, self._as_validation(validation))
+        rows = Rows(X, y, self._as_weight(sample_weight, X))
+        self._learn(rows, None if validation is None else self._as_validation(Rows(*validation)))
         self.classes_ = np.array([0, 1])
         return self
 
@@ -73,7 +80,7 @@ class BinaryModel(ClassifierMixin, BaseEstimator):
         return (self.predict_proba(X)[:, 1] >= 0.5).astype(np.int64)
 
     @abstractmethod
-    def _learn(self, X: FloatMatrix, y: IntArray, validation: Validation) -> None:
+    def _learn(self, rows: Rows, validation: Rows | None) -> None:
         """Learn from sound data and set `rows_used_`."""
 
     @abstractmethod
@@ -99,15 +106,23 @@ class BinaryModel(ClassifierMixin, BaseEstimator):
             self._refuse(f"labels must be 0 or 1, one for each of {len(X)} rows")
         return labels.astype(np.int64)
 
-    def _as_validation(self, validation: Validation) -> Validation:
-        if validation is None:
+    def _as_weight(self, weight: Any, X: FloatMatrix) -> FloatArray | None:
+        if weight is None:
             return None
-        X = self._as_rows(validation[0])
+        weights = np.asarray(weight, np.float64)
+        if weights.shape != (len(X),) or not (np.isfinite(weights) & (weights >= 0.0)).all():
+            self._refuse(f"weights must be finite and at least 0, one for each of {len(X)} rows")
+        if not weights.any():
+            self._refuse("weights must not all be 0")
+        return weights / float(weights.mean())
+
+    def _as_validation(self, validation: Rows) -> Rows:
+        X = self._as_rows(validation.X)
         if X.shape[-1] != self.n_features_in_:
             self._refuse(
                 f"validation must have {self.n_features_in_} features, found {X.shape[-1]}"
             )
-        return X, self._as_labels(validation[1], X)
+        return Rows(X, self._as_labels(validation.y, X), self._as_weight(validation.weight, X))
 
     def _refuse(self, what: str) -> NoReturn:
         raise ValueError(f"{type(self).__name__}: {what}")

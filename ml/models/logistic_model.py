@@ -6,9 +6,9 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from feeds.bars import FloatArray, IntArray
-from ml.base import FloatMatrix
-from ml.models.binary_model import BinaryModel, Validation
+from feeds.bars import FloatArray
+from ml.base import FloatMatrix, Rows
+from ml.models.binary_model import BinaryModel
 from ml.models.search_space import SearchSpace, Span
 
 
@@ -32,11 +32,11 @@ class LogisticModel(BinaryModel):
         self.C = C
         self.seed = seed
 
-    def _learn(self, X: FloatMatrix, y: IntArray, validation: Validation) -> None:  # noqa: ARG002  learns in one go
-        self.scaler_ = StandardScaler().fit(X.astype(np.float64))
+    def _learn(self, rows: Rows, validation: Rows | None) -> None:  # noqa: ARG002  learns in one go
+        self.scaler_ = StandardScaler().fit(rows.X.astype(np.float64))
         classifier = LogisticRegression(C=self.C, max_iter=2000, random_state=self.seed)
-        self.classifier_ = classifier.fit(self._standardised(X), y)
-        self.rows_used_ = len(X)
+        self.classifier_ = classifier.fit(self._standardised(rows.X), rows.y, rows.weight)
+        self.rows_used_ = len(rows.y)
 
     def _probability(self, X: FloatMatrix) -> FloatArray:
         return np.asarray(self.classifier_.predict_proba(self._standardised(X))[:, 1])

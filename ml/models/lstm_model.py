@@ -12,9 +12,9 @@ from safetensors.torch import load, save
 from threadpoolctl import ThreadpoolController
 from torch import Tensor, nn
 
-from feeds.bars import FloatArray, IntArray
-from ml.base import FloatMatrix
-from ml.models.binary_model import BinaryModel, Validation, drawn_rows
+from feeds.bars import FloatArray
+from ml.base import FloatMatrix, Rows
+from ml.models.binary_model import BinaryModel, drawn_rows
 from ml.models.search_space import SearchSpace, Span
 
 _OPENMP = ThreadpoolController().select(user_api="openmp")
@@ -80,16 +80,17 @@ class LSTMModel(BinaryModel):
             self._refuse(f"rows must have {self.steps} steps, found {rows.shape[1]}")
         return rows
 
-    def _learn(self, X: FloatMatrix, y: IntArray, validation: Validation) -> None:
-        rows = drawn_rows(len(X), limit=self.max_rows, seed=self.seed)
+    def _learn(self, rows: Rows, validation: Rows | None) -> None:
+        drawn = drawn_rows(len(rows.y), limit=self.max_rows, seed=self.seed)
         if validation is None:
-            rows, tail = np.split(rows, [len(rows) - int(_TAIL * len(rows))])
-            validation = (X[tail], y[tail]) if len(tail) else (X[rows], y[rows])
+            drawn, tail = np.split(drawn, [len(drawn) - int(_TAIL * len(drawn))])
+            validation = rows.take(tail if len(tail) else drawn)
+        learned = rows.take(drawn)
         with _own_random_state(self.seed), _threads(self.jobs):
-            network = _Network(X.shape[-1], self.hidden)
-            network.know(X[rows])
-            self.network_ = _learned(network, self, (X[rows], y[rows]), validation)
-        self.rows_used_ = len(rows)
+            network = _Network(learned.X.shape[-1], self.hidden)
+            network.know(learned.X)
+            self.network_ = _learned(network, self, learned, validation)
+        self.rows_used_ = len(drawn)
 
     def _probability(self, X: FloatMatrix) -> FloatArray:
         with torch.inference_mode(), _threads(1):
@@ -166,20 +167,22 @@ def _threads(limit: int) -> AbstractContextManager[Any]:
 def _learned(
     network: _Network,
     model: LSTMModel,
-    training: tuple[FloatMatrix, IntArray],
-    validation: tuple[FloatMatrix, IntArray],
+    training: Rows,
+    validation: Rows,
 ) -> _Network:
     """Return the network after its best epoch, on the CPU."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network.to(device)
-    loss = _balanced_loss(training[1]).to(device)
+    odds = _balancing_weight(training).to(device)
     adam = torch.optim.Adam(network.parameters(), lr=model.learning_rate)
-    X, y = _tensors(training)
+    X, y, weight = _tensors(training)
+    judge = _tensors(validation)
     best, best_epoch, best_state = np.inf, 0, deepcopy(network.state_dict())
     for epoch in range(model.max_epochs):
         for rows in torch.split(torch.randperm(len(y)), _BATCH):
-            _step(network, adam, loss(network(X[rows].to(device)), y[rows].to(device)))
-        score = _mean_loss(network, loss, _tensors(validation), device)
+            logits = network(X[rows].to(device))
+            _step(network, adam, _loss(logits, y[rows], weight[rows], odds))
+        score = _mean_loss(network, judge, odds)
         if score < best:
             best, best_epoch, best_state = score, epoch, deepcopy(network.state_dict())
         elif epoch - best_epoch >= _PATIENCE:
@@ -196,20 +199,29 @@ def _step(network: nn.Module, adam: torch.optim.Optimizer, loss: Tensor) -> None
     adam.step()
 
 
-def _mean_loss(
-    network: _Network, loss: nn.Module, data: tuple[Tensor, Tensor], device: torch.device
-) -> float:
-    X, y = data
+def _mean_loss(network: _Network, rows: tuple[Tensor, Tensor, Tensor], odds: Tensor) -> float:
+    X, y, weight = rows
     with torch.inference_mode():
-        logits = torch.cat([network(chunk.to(device)) for chunk in torch.split(X, _CHUNK)])
-        return float(loss(logits, y.to(device)))
+        logits = torch.cat([network(chunk.to(odds.device)) for chunk in torch.split(X, _CHUNK)])
+        return float(_loss(logits, y, weight, odds))
 
 
-def _balanced_loss(y: IntArray) -> nn.Module:
-    """Return the loss under which both classes weigh alike."""
-    ups = max(int(y.sum()), 1)
-    return nn.BCEWithLogitsLoss(pos_weight=torch.tensor((len(y) - ups) / ups))
+def _loss(logits: Tensor, y: Tensor, weight: Tensor, odds: Tensor) -> Tensor:
+    """Return the mean cross-entropy of weighted rows, each 1 counting `odds` times."""
+    device = odds.device
+    return nn.functional.binary_cross_entropy_with_logits(
+        logits, y.to(device), weight.to(device), pos_weight=odds
+    )
 
 
-def _tensors(data: tuple[FloatMatrix, IntArray]) -> tuple[Tensor, Tensor]:
-    return torch.tensor(data[0]), torch.tensor(data[1], dtype=torch.float32)
+def _balancing_weight(rows: Rows) -> Tensor:
+    """Return the factor on the rows labelled 1 under which both classes weigh alike."""
+    weight = np.ones(len(rows.y)) if rows.weight is None else rows.weight
+    ups = float(weight[rows.y == 1].sum())
+    return torch.tensor((float(weight.sum()) - ups) / ups if ups > 0.0 else 1.0)
+
+
+def _tensors(rows: Rows) -> tuple[Tensor, Tensor, Tensor]:
+    weight = np.ones(len(rows.y)) if rows.weight is None else rows.weight
+    y, weights = (torch.tensor(column, dtype=torch.float32) for column in (rows.y, weight))
+    return torch.tensor(rows.X), y, weights

@@ -5,9 +5,9 @@ from typing import ClassVar
 import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 
-from feeds.bars import FloatArray, IntArray
-from ml.base import FloatMatrix
-from ml.models.binary_model import BinaryModel, Validation
+from feeds.bars import FloatArray
+from ml.base import FloatMatrix, Rows
+from ml.models.binary_model import BinaryModel
 from ml.models.search_space import SearchSpace, Span
 
 
@@ -47,7 +47,7 @@ class RandomForestModel(BinaryModel):
         self.seed = seed
         self.jobs = jobs
 
-    def _learn(self, X: FloatMatrix, y: IntArray, validation: Validation) -> None:  # noqa: ARG002  learns in one go
+    def _learn(self, rows: Rows, validation: Rows | None) -> None:  # noqa: ARG002  learns in one go
         self.forest_ = RandomForestClassifier(
             n_estimators=self.n_estimators,
             max_depth=self.max_depth,
@@ -55,9 +55,9 @@ class RandomForestModel(BinaryModel):
             max_features="sqrt",
             n_jobs=self.jobs,
             random_state=self.seed,
-        ).fit(X, y)
+        ).fit(rows.X, rows.y, rows.weight)
         self.forest_.n_jobs = 1
-        self.rows_used_ = len(X)
+        self.rows_used_ = len(rows.y)
 
     def _probability(self, X: FloatMatrix) -> FloatArray:
         # What the forest's own predict_proba returns, without a check and a lock for every tree.

@@ -7,10 +7,10 @@ from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from feeds.bars import FloatArray, IntArray
-from ml.base import FloatMatrix
+from feeds.bars import FloatArray
+from ml.base import FloatMatrix, Rows
 from ml.calibration import logistic
-from ml.models.binary_model import BinaryModel, Validation, drawn_rows
+from ml.models.binary_model import BinaryModel, drawn_rows
 from ml.models.search_space import SearchSpace, Span
 
 _CHUNK = 2048  # rows whose kernel against some 10^4 support vectors is held at a time: 160 MB
@@ -42,15 +42,16 @@ class SVMModel(BinaryModel):
         self.max_rows = max_rows
         self.seed = seed
 
-    def _learn(self, X: FloatMatrix, y: IntArray, validation: Validation) -> None:  # noqa: ARG002  learns in one go
-        rows = drawn_rows(len(X), limit=self.max_rows, seed=self.seed)
-        self.scaler_ = StandardScaler().fit(X[rows].astype(np.float64))
+    def _learn(self, rows: Rows, validation: Rows | None) -> None:  # noqa: ARG002  learns in one go
+        drawn = drawn_rows(len(rows.y), limit=self.max_rows, seed=self.seed)
+        X, y, weight = rows.take(drawn)
+        self.scaler_ = StandardScaler().fit(X.astype(np.float64))
         # gamma is a number, not "scale", so that answering needs no knowledge of the rows.
         classifier = SVC(
             C=self.C, gamma=1.0 / X.shape[1], class_weight="balanced", random_state=self.seed
         )
-        self.classifier_ = classifier.fit(self._standardised(X[rows]), y[rows])
-        self.rows_used_ = len(rows)
+        self.classifier_ = classifier.fit(self._standardised(X), y, weight)
+        self.rows_used_ = len(y)
 
     def _probability(self, X: FloatMatrix) -> FloatArray:
         chunks = [X[at : at + _CHUNK] for at in range(0, len(X), _CHUNK)]

@@ -6,9 +6,9 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import xgboost
 
-from feeds.bars import FloatArray, IntArray
-from ml.base import FloatMatrix
-from ml.models.binary_model import BinaryModel, Validation
+from feeds.bars import FloatArray
+from ml.base import FloatMatrix, Rows
+from ml.models.binary_model import BinaryModel
 from ml.models.search_space import SearchSpace, Span
 
 _PATIENCE = 30  # rounds without a better validation loss before the boosting stops
@@ -54,11 +54,11 @@ class XGBoostModel(BinaryModel):
         self.seed = seed
         self.jobs = jobs
 
-    def _learn(self, X: FloatMatrix, y: IntArray, validation: Validation) -> None:
-        watched = [] if validation is None else [(self._matrix(*validation), "validation")]
+    def _learn(self, rows: Rows, validation: Rows | None) -> None:
+        watched = [] if validation is None else [(self._matrix(validation), "validation")]
         booster = xgboost.train(
             self._settings(),
-            self._matrix(X, y),
+            self._matrix(rows),
             num_boost_round=self.max_rounds,
             evals=watched,
             early_stopping_rounds=_PATIENCE if watched else None,
@@ -66,7 +66,7 @@ class XGBoostModel(BinaryModel):
         )
         self.booster_ = booster[: booster.best_iteration + 1] if watched else booster
         self.booster_.set_param({"nthread": 1})
-        self.rows_used_ = len(X)
+        self.rows_used_ = len(rows.y)
 
     def _settings(self) -> dict[str, Any]:
         return {
@@ -82,8 +82,8 @@ class XGBoostModel(BinaryModel):
             "nthread": self.jobs,
         }
 
-    def _matrix(self, X: FloatMatrix, y: IntArray) -> xgboost.DMatrix:
-        return xgboost.DMatrix(X, label=y, nthread=self.jobs)
+    def _matrix(self, rows: Rows) -> xgboost.DMatrix:
+        return xgboost.DMatrix(rows.X, label=rows.y, weight=rows.weight, nthread=self.jobs)
 
     def _probability(self, X: FloatMatrix) -> FloatArray:
         return np.asarray(self.booster_.inplace_predict(X), np.float64)

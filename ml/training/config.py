@@ -12,14 +12,16 @@ class TrainingConfig(Section):
 
     Attributes
     ----------
-    label : `horizon`, the price reaches `profit_threshold` within `lookahead` bars; or `barrier`,
-        the strategy's own exits end in profit after costs
+    label : `horizon`, the price reaches `profit_threshold` within `lookahead` bars; `barrier`, the
+        strategy's own exits end in profit after costs; or `payoff`, the same, each row counting
+        by how much it won or lost
     lookahead : bars, the entry bar included
     profit_threshold : fraction above the entry price
     population : `candidates`, the bars where the mandatory filter holds and the ensemble will be
         asked; or `all`
     preset : size of the models, `full` or `small`
-    fractions : shares of the time for fitting, early stopping, calibration and test
+    fractions : shares of the time for fitting, early stopping, calibration and test; a last of 0
+        leaves the test to others
     max_rows : rows of all parts together; more are thinned evenly in time
     jobs : threads a model may use
     optimize : whether the models' parameters are looked for before the training
@@ -28,7 +30,7 @@ class TrainingConfig(Section):
     tuning_rows : rows of the train part that a trial sees; more are thinned evenly in time
     """
 
-    label: Literal["horizon", "barrier"] = "horizon"
+    label: Literal["horizon", "barrier", "payoff"] = "horizon"
     lookahead: int = Field(5, ge=1, le=10_000)
     profit_threshold: float = Field(0.005, gt=0, le=0.2)
     population: Literal["candidates", "all"] = "candidates"
@@ -43,9 +45,16 @@ class TrainingConfig(Section):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        if min(self.fractions) <= 0 or abs(sum(self.fractions) - 1) > 1e-9:
+        *learned, test = self.fractions
+        if min(learned) <= 0 or test < 0 or abs(sum(self.fractions) - 1) > 1e-9:
             raise ValueError(
                 "fractions must be four shares above 0 that add up to 1 "
-                "(train, stop, calibrate, test)"
+                "(train, stop, calibrate, test; the last may be 0)"
             )
         return self
+
+    def without_test(self) -> Self:
+        """Return the same with the test's share of the time given to the other parts."""
+        *learned, test = self.fractions
+        fractions = (*(share / (1.0 - test) for share in learned), 0.0)
+        return self.model_copy(update={"fractions": fractions})

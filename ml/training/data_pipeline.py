@@ -27,12 +27,14 @@ class Source:
     population : bool, True for the bars that are learned from
     asked : bool, True for the bars on which a run would ask; what the bands are counted on
     labels : one per bar
+    weight : (bars,) how much a bar's row counts; None if all count alike
     """
 
     bars: Bars
     population: BoolArray
     asked: BoolArray
     labels: Labels
+    weight: FloatArray | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,6 +50,7 @@ class TrainingSet:
     symbol : int64 (rows,), position in `symbols`
     asked : bool (rows,), True for the bars on which a run would ask
     volatility : (rows,), the feature `volatility_20`, which a label that looks ahead must beat
+    weight : (rows,), how much a row counts; None if all count alike
     """
 
     samples: Samples
@@ -58,6 +61,7 @@ class TrainingSet:
     symbols: tuple[str, ...]
     asked: BoolArray
     volatility: FloatArray
+    weight: FloatArray | None = None
 
     def __len__(self) -> int:
         return len(self.y)
@@ -66,6 +70,7 @@ class TrainingSet:
         """Return the chosen rows (positions or mask)."""
         columns = ("y", "decided_at", "known_at", "symbol", "asked", "volatility")
         taken = {name: getattr(self, name)[chosen] for name in columns}
+        taken["weight"] = None if self.weight is None else self.weight[chosen]
         return replace(self, samples=self.samples.take(chosen), **taken)
 
 
@@ -91,7 +96,7 @@ def build_training_set(
 
     Parameters
     ----------
-    sources : all of one timeframe; no two may hold the same bar
+    sources : all of one timeframe; no two may hold the same bar; all with weights or none
     warmup_bars : bars of a segment before its first row; no fewer than the features' lookback
         plus the steps of a sequence model
     until : labels known later are left out; None for no limit
@@ -128,6 +133,7 @@ def _joined(sources: Sequence[Source], chosen: Sequence[BoolArray]) -> TrainingS
     mask = np.concatenate(chosen)
     matrix = np.concatenate([feature_matrix(each.bars) for each in sources])
     rows = np.flatnonzero(mask)
+    weights = [each.weight for each in sources if each.weight is not None]
     return TrainingSet(
         samples=Samples(matrix, rows),
         y=np.concatenate([each.labels.value for each in sources])[mask],
@@ -137,6 +143,7 @@ def _joined(sources: Sequence[Source], chosen: Sequence[BoolArray]) -> TrainingS
         symbols=symbols,
         asked=np.concatenate([each.asked for each in sources])[mask],
         volatility=matrix[rows, FEATURE_NAMES.index(VOLATILITY)].astype(np.float64),
+        weight=None if not weights else np.concatenate(weights)[mask],
     )
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from sklearn.utils.validation import has_fit_parameter
 
 from feeds.bars import FloatArray, IntArray
-from ml.base import FloatMatrix, Model
+from ml.base import FloatMatrix, Model, Rows
 from ml.errors import TrainingError
 from ml.manifest import library_versions
 from ml.models.binary_model import drawn_rows
@@ -29,8 +29,6 @@ log = logging.getLogger("tandem.ml")
 
 MIN_ROWS = 20  # of a part
 MIN_OF_CLASS = 5  # rows of either class, of a part that is learned from
-
-Rows = tuple[FloatMatrix, IntArray]
 
 
 def check_rows(what: str, y: IntArray, whole: IntArray, *, of_class: int = MIN_OF_CLASS) -> None:
@@ -73,9 +71,9 @@ class Material:
         from ml.training.balance import oversample
 
         started = perf_counter()
-        grown = oversample(train.samples.latest(), train.y, seed=seed)
+        grown = oversample(Rows(train.samples.latest(), train.y, train.weight), seed=seed)
         seconds = perf_counter() - started
-        log.info("oversampled %d rows to %d in %.1f s", len(train), len(grown[1]), seconds)
+        log.info("oversampled %d rows to %d in %.1f s", len(train), len(grown.y), seconds)
         return cls(train, stop, held_out, grown)
 
 
@@ -103,18 +101,19 @@ class Lesson:
         learned = _sequences(model, material.train) if sequential else material.grown
         return cls(
             learned=learned,
-            synthetic_rows=0 if sequential else len(learned[1]) - len(material.train),
+            synthetic_rows=0 if sequential else len(learned.y) - len(material.train),
             stop=_shaped(model, material.stop) if has_fit_parameter(model, "validation") else None,
             held_out=_shaped(model, material.held_out),
         )
 
     def teach(self, model: Model) -> FloatArray:
         """Fit the model; return its raw answers to the held-out rows."""
-        if self.stop is None:
-            model.fit(*self.learned)
-        else:
-            model.fit(*self.learned, validation=self.stop)  # type: ignore[call-arg]  # it has one
-        return np.asarray(model.predict_proba(self.held_out[0])[:, 1])
+        given: dict[str, Any] = {} if self.stop is None else {"validation": self.stop}
+        if self.learned.weight is not None:
+            _refuse_deaf(model)
+            given["sample_weight"] = self.learned.weight
+        model.fit(self.learned.X, self.learned.y, **given)
+        return np.asarray(model.predict_proba(self.held_out.X)[:, 1])
 
     def digest(self, model: Model) -> str:
         """Return the SHA-256 of all that decides what `model` learns from this and answers.
@@ -137,11 +136,19 @@ def _sequences(model: Model, rows: TrainingSet) -> Rows:
 
 
 def _shaped(model: Model, rows: TrainingSet) -> Rows:
-    return rows.samples.shaped_for(model), rows.y
+    return Rows(rows.samples.shaped_for(model), rows.y, rows.weight)
 
 
-def _arrays(*given: Rows | None) -> Iterable[FloatMatrix | IntArray]:
-    return (array for rows in given if rows is not None for array in rows)
+def _refuse_deaf(model: Model) -> None:
+    if not has_fit_parameter(model, "sample_weight"):
+        raise TrainingError(
+            f"rows that count by what they came to need a model whose fit takes sample_weight; "
+            f"{type(model).__name__} does not: leave it out, or choose another label"
+        )
+
+
+def _arrays(*given: Rows | None) -> Iterable[FloatMatrix | IntArray | FloatArray]:
+    return (array for rows in given if rows is not None for array in rows if array is not None)
 
 
 def _described(model: Any) -> dict[str, Any]:

@@ -49,7 +49,7 @@ class TrainingReport:
 
     Attributes
     ----------
-    parts : train, stop, calibrate, test
+    parts : train, stop, calibrate, and test if there is one
     purged : rows dropped because their label was known only after the next part had started
     base_rate : share of ones in train, stop and calibrate, from which votes are shifted to 0.5
     members : by name
@@ -109,7 +109,7 @@ def train(
     base_rate = _base_rate(material)
     ensemble = Ensemble(tuple(member for member, _ in fitted.values()), base_rate)
     report = TrainingReport(
-        parts={name: _part_report(rows.take(part)) for name, part in parts.items()},
+        parts={name: _part_report(rows.take(part)) for name, part in parts.items() if len(part)},
         purged=len(rows) - sum(len(part) for _, part in parts.items()),
         base_rate=base_rate,
         members={name: member_report for name, (_, member_report) in fitted.items()},
@@ -120,8 +120,11 @@ def train(
 def _base_rate(material: Material) -> float:
     """Return the share of ones in all that was learned from, at natural frequencies.
 
-    One stretch of time may be quiet or wild; the longest one says best how common ones are.
+    One stretch of time may be quiet or wild; the longest one says best how common ones are. Rows
+    that count by what they came to need no shift: at even odds profit equals loss already.
     """
+    if material.train.weight is not None:
+        return 0.5
     seen = (material.train, material.stop, material.held_out)
     return float(np.concatenate([part.y for part in seen]).mean())
 
@@ -137,6 +140,8 @@ def training_parts(rows: TrainingSet, config: TrainingConfig) -> Parts:
     parts = chronological_parts(rows.decided_at, rows.known_at, config.fractions)
     for name, part in parts.items():
         needed = 0 if name == "test" else MIN_OF_CLASS
+        if name == "test" and not config.fractions[-1]:
+            continue
         check_rows(f"{name} part", rows.y[part], rows.y, of_class=needed)
     return parts
 
@@ -160,8 +165,9 @@ def _member(
 
 def _learned(name: str, weight: float, fresh: Model, lesson: Lesson) -> tuple[Member, MemberReport]:
     started = perf_counter()
-    calibrator = PlattCalibrator.from_fit(lesson.teach(fresh), lesson.held_out[1])
-    rows = len(lesson.learned[1])
+    held_out = lesson.held_out
+    calibrator = PlattCalibrator.from_fit(lesson.teach(fresh), held_out.y, held_out.weight)
+    rows = len(lesson.learned.y)
     report = MemberReport(
         rows=rows,
         synthetic_rows=lesson.synthetic_rows,

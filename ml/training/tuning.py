@@ -226,7 +226,11 @@ class _Member:
         """Return the ROC AUC on the judged rows of the fold."""
         model = _with_params(self.model, params)
         lesson = Lesson.for_model(model, fold)
-        return float(roc_auc_score(lesson.held_out[1], lesson.teach(model)))
+        return float(
+            roc_auc_score(
+                lesson.held_out.y, lesson.teach(model), sample_weight=lesson.held_out.weight
+            )
+        )
 
     def study_name(self) -> str:
         """Return a name under which only trials that may be compared are kept."""

@@ -140,3 +140,13 @@ def test_labels_that_do_not_match_are_refused(n: int) -> None:
 def test_a_line_that_would_turn_the_order_round_is_refused(slope: float) -> None:
     with pytest.raises(ValueError, match="a slope must be finite and at least 0"):
         PlattCalibrator(slope=slope, intercept=0.0)
+
+
+def test_a_row_of_weight_three_counts_like_three_rows() -> None:
+    raw = np.random.default_rng(8).beta(2.0, 3.0, 4000)
+    labels = sample_of(raw, 0.7, -0.4, seed=9)
+    times = np.random.default_rng(10).integers(1, 4, len(raw))
+    weighed = PlattCalibrator.from_fit(raw, labels, times.astype(np.float64))
+    repeated = PlattCalibrator.from_fit(np.repeat(raw, times), np.repeat(labels, times))
+    assert weighed.slope == pytest.approx(repeated.slope, abs=2e-3)
+    assert weighed.intercept == pytest.approx(repeated.intercept, abs=2e-3)

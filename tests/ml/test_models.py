@@ -324,3 +324,30 @@ def test_a_missing_library_loses_one_model_and_is_told(
 
 def test_a_class_is_found_by_the_name_of_its_model() -> None:
     assert model_class("svm") is SVMModel
+
+
+@each_model
+def test_rows_that_weigh_more_are_believed_where_labels_contradict(model: Any) -> None:
+    X, y = rows_for(model, 600, seed=1)
+    both, labels = np.concatenate([X, X]), np.concatenate([y, 1 - y])
+    weight = np.where(np.arange(len(labels)) < len(y), 1.0, 0.05)
+    order = np.random.default_rng(0).permutation(len(labels))
+    trained = clone(model).fit(both[order], labels[order], sample_weight=weight[order])
+    assert auc(trained, *rows_for(model, seed=2)) > 0.75
+
+
+@each_of_ours
+def test_only_the_proportion_of_the_weights_counts(model: Any) -> None:
+    X, y = rows_for(model, 300)
+    weight = np.random.default_rng(5).uniform(0.5, 2.0, len(y))
+    one, other = (clone(model).fit(X, y, weight * unit) for unit in (1.0, 8.0))
+    np.testing.assert_allclose(one.predict_proba(X), other.predict_proba(X), atol=1e-6)
+
+
+@each_of_ours
+@pytest.mark.parametrize("wrong", [[1.0], [-1.0], [np.nan], [0.0]])
+def test_weights_that_make_no_sense_are_refused(model: Any, wrong: list[float]) -> None:
+    X, y = rows_for(model, 60)
+    weight = np.array(wrong * (len(y) - (wrong == [1.0])))
+    with pytest.raises(ValueError, match="weights must"):
+        clone(model).fit(X, y, sample_weight=weight)

@@ -84,3 +84,23 @@ def test_the_barrier_label_says_how_the_brokers_trade_ends(
     assert labels.value[at].tolist() == [int(t.pnl > 0) for t in settled]
     closed_at = np.array([t.closed_at for t in settled]) + bars.timeframe.delta
     np.testing.assert_array_equal(labels.known_at[at], closed_at)
+
+
+def test_the_payoff_label_is_the_barrier_label_that_counts_by_what_was_won_or_lost(
+    bars: Bars,
+) -> None:
+    exits = {"unit": "atr", "take_profit": 3.0, "stop_loss": 3.0, "max_bars": 36}
+    strategy = {"exits": exits, "min_entry_score": 2.0}
+    settings = settings_with(training={"label": "payoff"}, strategy=strategy)
+    barrier = settings_with(training={"label": "barrier"}, strategy=strategy)
+    source, same = training_source(bars, settings), training_source(bars, barrier)
+    np.testing.assert_array_equal(source.labels.value, same.labels.value)
+    assert same.weight is None
+    assert source.weight is not None
+    views = BatchViews({bars.symbol: evidence_table(bars, settings.strategy)}, settings.strategy)
+    trades = run_batch([Market(bars, 400)], views, settings).execution.trades
+    settled = [t for t in trades if t.exit_reason != "segment_end"]
+    at = np.searchsorted(bars.closed_at, [t.decided_at for t in settled])
+    came_to = np.abs([t.return_fraction for t in settled])
+    assert len(settled) > 20
+    np.testing.assert_allclose(source.weight[at], np.minimum(came_to, 0.05), rtol=1e-9)
