@@ -49,7 +49,8 @@ def chronological_parts(
     Parameters
     ----------
     decided_at, known_at : datetime64[ms] (rows,), of all symbols, in any order
-    fractions : the four shares of the time from the first to the last decision; they add up to 1
+    fractions : the four shares of the time from the first to the last decision; they add up to 1,
+        and where the last is 0 there is no test part
 
     Raises
     ------
@@ -57,9 +58,10 @@ def chronological_parts(
         if there is no row
     """
     cuts = cut_moments(decided_at, fractions)
-    parts = purged_parts(decided_at, known_at, cuts)
+    tested = fractions[-1] > 0.0
+    parts = purged_parts(decided_at, known_at, cuts if tested else cuts[:-1])
     verify_parts(parts, decided_at, known_at)
-    return Parts(*parts)
+    return Parts(*parts) if tested else Parts(*parts, np.empty(0, np.int64))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -22,6 +22,7 @@ _SCORES: Mapping[str, tuple[str, str]] = {
     "roc_auc": ("ROC AUC", ".3f"),
     "pr_auc": ("PR AUC", ".3f"),
     "brier": ("Brier", ".4f"),
+    "expected_calibration_error": ("ECE", ".3f"),
 }
 
 _OF_EXITS: Facts = {

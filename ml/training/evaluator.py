@@ -65,6 +65,7 @@ class Scores:
     pr_auc: float | None
     brier: float
     log_loss: float
+    expected_calibration_error: float
     confusion: Confusion
     reliability: tuple[ReliabilityBin, ...]
 
@@ -153,6 +154,7 @@ def score(y: IntArray, probability: FloatArray, base_rate: float) -> Scores:
         pr_auc=float(average_precision_score(y, probability)) if _both(y) else None,
         brier=float(brier_score_loss(y, natural, pos_label=1)),
         log_loss=float(log_loss(y, natural, labels=[0, 1])),
+        expected_calibration_error=expected_calibration_error(y, natural),
         reliability=reliability(y, natural),
     )
 
@@ -160,7 +162,7 @@ def score(y: IntArray, probability: FloatArray, base_rate: float) -> Scores:
 def reliability(y: IntArray, natural: FloatArray) -> tuple[ReliabilityBin, ...]:
     """Return what was said and what came in each of RELIABILITY_BINS equal bins, empty ones not."""
     edges = np.linspace(0.0, 1.0, RELIABILITY_BINS + 1)
-    bin_of_row = np.searchsorted(edges[1:-1], natural, side="right")
+    bin_of_row = _bins(natural)
     return tuple(
         ReliabilityBin(
             low=float(edges[number]),
@@ -172,6 +174,35 @@ def reliability(y: IntArray, natural: FloatArray) -> tuple[ReliabilityBin, ...]:
         for number in np.unique(bin_of_row).tolist()
         for inside in [bin_of_row == number]
     )
+
+
+def expected_calibration_error(
+    y: IntArray, natural: FloatArray, weight: FloatArray | None = None
+) -> float:
+    """Return how far what was said lies from what came, on average over the rows.
+
+    In each of RELIABILITY_BINS equal bins the mean probability is set beside the share of ones; the
+    distances are averaged by the weight of the bins.
+
+    Parameters
+    ----------
+    y : (rows,) of 0 and 1, at least one
+    natural : (rows,) probabilities at natural frequencies
+    weight : (rows,) how much each counts; None if all count alike
+
+    References
+    ----------
+    Naeini, Cooper and Hauskrecht, "Obtaining well calibrated probabilities using Bayesian
+    binning", 2015.
+    """
+    share = np.ones(len(y)) if weight is None else weight
+    gaps = np.bincount(_bins(natural), share * (natural - y))
+    return float(np.abs(gaps).sum() / share.sum())
+
+
+def _bins(natural: FloatArray) -> IntArray:
+    inner = np.linspace(0.0, 1.0, RELIABILITY_BINS + 1)[1:-1]
+    return np.searchsorted(inner, natural, side="right")
 
 
 def bands(y: IntArray, probability: FloatArray) -> tuple[Band, ...]:

@@ -138,10 +138,9 @@ def training_parts(rows: TrainingSet, config: TrainingConfig) -> Parts:
         if one is too small or lacks a class
     """
     parts = chronological_parts(rows.decided_at, rows.known_at, config.fractions)
-    for name, part in parts.items():
+    tested = config.fractions[-1] > 0.0
+    for name, part in parts.items() if tested else parts.items()[:-1]:
         needed = 0 if name == "test" else MIN_OF_CLASS
-        if name == "test" and not config.fractions[-1]:
-            continue
         check_rows(f"{name} part", rows.y[part], rows.y, of_class=needed)
     return parts
 
