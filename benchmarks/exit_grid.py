@@ -18,7 +18,7 @@ from engine.jobs.markets import BarFiles
 from engine.jobs.settings import Settings
 from engine.tables import rendered, table
 from feeds.bars import Bars, FloatArray
-from feeds.exits import Exits, first_exit, next_fill_bar
+from feeds.exits import Exits, first_exit, next_fill_bar, range_at
 from feeds.moments import parse_utc
 from strategies.config import CryptoScalpingConfig, ExitRules
 from strategies.evidence import candidates, evidence_table
@@ -51,7 +51,7 @@ def net_returns(bars: Bars, rules: Sequence[ExitRules]) -> list[FloatArray]:
 
 def _returns(bars: Bars, entry: np.ndarray, atr: FloatArray, rules: ExitRules) -> FloatArray:
     costs, away = SETTINGS.costs, rules.fractions(atr)
-    paid = costs.bought_at(bars.open[entry])
+    paid = costs.bought_at(bars.open[entry], range_at(bars, entry))
     count = len(entry)
     ended = first_exit(
         bars,
@@ -63,8 +63,8 @@ def _returns(bars: Bars, entry: np.ndarray, atr: FloatArray, rules: ExitRules) -
             max_bars=np.full(count, rules.max_bars),
         ),
     )
-    received = np.where(ended.by_market, costs.sold_at(ended.price), ended.price)
-    return np.asarray(received * (1.0 - costs.fee) / (paid * (1.0 + costs.fee)) - 1.0)
+    received = ended.received(bars, costs)
+    return np.asarray((received * (1.0 - costs.fee) - paid * (1.0 + costs.fee)) / paid)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -14,7 +14,6 @@ about prices and money):
 """
 
 from collections import deque
-from collections.abc import Mapping
 from typing import Any
 
 import backtrader as bt
@@ -22,15 +21,13 @@ from backtrader.order import BuyOrder, SellOrder
 
 from engine.data import SymbolFeed
 from engine.errors import RunError
-from engine.fills import FillBroker
-from engine.rules import SymbolRules
+from engine.fills import FillBroker, range_of
 from feeds.exits import tick_down, tick_up
 
 Order = bt.Order
 
 _TURN = {Order.Market: 0, Order.Stop: 1, Order.StopTrail: 1}
 _NEEDS_SESSIONS = (Order.Close, Order.Historical)
-_NO_RULES = SymbolRules()
 
 
 class BarBroker(FillBroker):
@@ -52,6 +49,8 @@ class BarBroker(FillBroker):
 
     def submit(self, order: Any, check: bool = True) -> Any:
         order.addinfo(decided_at=self._now())
+        if len(order.data):
+            order.addinfo(terms=self.terms_of(order.data, order.created.price))
         refusal = self._refusal(order)
         if refusal is None:
             return super().submit(order, check)
@@ -61,11 +60,6 @@ class BarBroker(FillBroker):
             waiting.reject(self)
             self.notify(waiting)
         return order
-
-    def rules_of(self, symbol: str) -> SymbolRules:
-        """Return what the exchange asks of orders in a symbol."""
-        rules: Mapping[str, SymbolRules] = self.p.rules
-        return rules.get(symbol, _NO_RULES)
 
     def _refusal(self, order: Any) -> str | None:
         """Return why the order cannot be taken, or None."""
@@ -226,6 +220,7 @@ class BarBroker(FillBroker):
         self._ocoize(order, None)
         order.submit(self)
         order.accept(self)
+        self._range = range_of(data)
         slip = self._slip_down if held > 0 else self._slip_up
         self._execute(order, ago=0, price=slip(None, price))
 

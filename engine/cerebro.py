@@ -130,7 +130,7 @@ class Engine(bt.Cerebro):
             symbol=feed.symbol,
             decided_at=feed.moment,
             bar_length=feed.bar_length.delta,
-            cost=self.broker.cost_of(units, feed.close[0]),
+            cost=units * self.broker.terms_of(feed).paid,
             equity=self.broker.getvalue(),
             at_work=self.broker.at_work(),
         )

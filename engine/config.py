@@ -18,18 +18,20 @@ from feeds.section import Section
 S = TypeVar("S", bound=Section)
 
 MOST_COST = 0.02  # a fee above 2 % is a percentage that was meant to be a fraction
+MOST_RANGE_SLIPPAGE = 0.5  # half of the bar is what a fill at a random moment of it would miss
 
 # A key of very many parts takes tomllib minutes and the machine's memory.
 _MOST_CHARACTERS, _LONGEST_LINE = 200_000, 1000
 
 
 class BrokerConfig(Section):
-    """Cash and what fills cost; fee per side, all costs as fractions of the price."""
+    """Cash and what fills cost; fee per side, others as fractions of the price or of a bar."""
 
     cash: float = Field(10_000.0, gt=0, le=1e12)
     fee: float = 0.001
     half_spread: float = 0.0001
     slippage: float = 0.0001
+    range_slippage: float = Field(0.0, ge=0, le=MOST_RANGE_SLIPPAGE)
 
     @field_validator("fee", "half_spread", "slippage")
     @classmethod
@@ -41,7 +43,12 @@ class BrokerConfig(Section):
     @property
     def costs(self) -> Costs:
         """The costs of a fill."""
-        return Costs(fee=self.fee, half_spread=self.half_spread, slippage=self.slippage)
+        return Costs(
+            fee=self.fee,
+            half_spread=self.half_spread,
+            slippage=self.slippage,
+            range_slippage=self.range_slippage,
+        )
 
 
 class DataConfig(Section):

@@ -2,9 +2,9 @@
 
 What it changes, and the facts of backtrader 1.9.78 that it relies on:
 
-- Market and stop orders pay half the spread and the slippage, even at an open and even beyond the
-  bar's range. `_try_exec_market` and `_try_exec_stop` ask `_slip_up` and `_slip_down` for every
-  such price, and fill a stop that the open has jumped over at the open.
+- Market and stop orders pay half the spread and the slippage, more of it the wider their bar, even
+  at an open and even beyond the bar's range. `_try_exec_market` and `_try_exec_stop` ask `_slip_up`
+  and `_slip_down` for every such price, and fill a stop that the open has jumped over at the open.
 - Limits fill at their price, never better, and pay no penalty; backtrader fills a limit that the
   open has jumped over at the open.
 - Rounding leaves nothing behind: an exit closes the position exactly (in backtrader 0.1 + 0.2
@@ -12,7 +12,7 @@ What it changes, and the facts of backtrader 1.9.78 that it relies on:
 - Cash is checked once, at the price really paid (`checksubmit` is off).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -23,9 +23,13 @@ from engine.account import AccountHistory
 from engine.data import SymbolFeed
 from engine.errors import RunError
 from engine.records import DUST, Fill, Rejection, TradeBook
+from engine.rules import SymbolRules
+from engine.sizing import Terms
 from feeds.costs import Costs
 
 Order = bt.Order
+
+_NO_RULES = SymbolRules()
 
 
 class FillBroker(bt.brokers.BackBroker):
@@ -54,6 +58,7 @@ class FillBroker(bt.brokers.BackBroker):
         self.book = TradeBook()
         self.history = AccountHistory(float(self.startingcash))
         self._aimed = 0.0
+        self._range = 0.0
         self._last_order: dict[SymbolFeed, Any] = {}
 
     def add_cash(self, cash: float) -> None:
@@ -75,16 +80,25 @@ class FillBroker(bt.brokers.BackBroker):
             money[symbol] = money.get(symbol, 0.0) + cost
         return money
 
-    def cost_of(self, units: float, price: float) -> float:
-        """Return what an entry at that price takes from the cash, all costs included."""
-        costs = self.p.costs
-        return float(units * costs.bought_at(price) * (1.0 + costs.fee))
+    def rules_of(self, symbol: str) -> SymbolRules:
+        """Return what the exchange asks of orders in a symbol."""
+        rules: Mapping[str, SymbolRules] = self.p.rules
+        return rules.get(symbol, _NO_RULES)
+
+    def terms_of(self, data: SymbolFeed, price: float | None = None) -> Terms:
+        """Return the terms on which the symbol can be bought now; at the close if no price."""
+        return Terms(
+            price=float(data.close[0] if price is None else price),
+            bar_range=range_of(data),
+            costs=self.p.costs,
+            rules=self.rules_of(data.symbol),
+        )
 
     def _waiting(self) -> Iterator[tuple[str, float]]:
-        """Yield symbol and cost of each entry that waits, at the price that it saw."""
+        """Yield symbol and cost of each entry that waits, on the terms that it saw."""
         for order in self.pending:
             if order.isbuy() and order.parent is None:
-                yield order.data.symbol, self.cost_of(order.size, order.created.price)
+                yield order.data.symbol, order.size * order.info["terms"].paid
 
     def _now(self) -> np.datetime64:
         return max(data.moment for data in self.cerebro.datas if len(data))
@@ -114,13 +128,17 @@ class FillBroker(bt.brokers.BackBroker):
 
     # ---------------------------------------------------------------- prices
 
+    def _try_exec(self, order: Any) -> None:
+        self._range = range_of(order.data)
+        super()._try_exec(order)
+
     def _slip_up(self, _pmax: Any, price: float, **_how: bool) -> float:
         self._aimed = price
-        return float(self.p.costs.bought_at(price))
+        return float(self.p.costs.bought_at(price, self._range))
 
     def _slip_down(self, _pmin: Any, price: float, **_how: bool) -> float:
         self._aimed = price
-        return float(self.p.costs.sold_at(price))
+        return float(self.p.costs.sold_at(price, self._range))
 
     def _try_exec_limit(
         self, order: Any, _popen: float, phigh: float, plow: float, plimit: float
@@ -207,3 +225,8 @@ class FillBroker(bt.brokers.BackBroker):
         self._unrealized = worth - sum(pos.size * pos.price for _, pos in held)
         self._fundval = self._value / self._fundshares
         return float(self._value)
+
+
+def range_of(data: SymbolFeed) -> float:
+    """Return high less low of the current bar."""
+    return float(data.high[0] - data.low[0])

@@ -14,6 +14,7 @@ _DUST = 1e-6
 # Of the units: what rounding takes away is not missing.
 _ROUNDING = 1e-9
 _DECIMALS = 12  # more than an exchange has
+_FREE = SymbolRules()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +38,38 @@ class Wallet:
         return max(0.0, self.cash - self.reserve)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """On what terms a symbol is expected to be bought, and sold at a stop.
+
+    Attributes
+    ----------
+    price : at the decision, before spread and slippage
+    bar_range : high less low of the deciding bar, which stands for the bars that will fill: wild
+        bars follow each other
+    costs, rules : of the broker and the exchange
+    """
+
+    price: float
+    bar_range: float
+    costs: Costs
+    rules: SymbolRules = _FREE
+
+    @property
+    def bought(self) -> float:
+        """The expected price of the entry, spread and slippage included."""
+        return self.costs.bought_at(self.price, self.bar_range)
+
+    @property
+    def paid(self) -> float:
+        """What a unit takes from the cash, fee included."""
+        return self.bought * (1.0 + self.costs.fee)
+
+    def received(self, stop: float) -> float:
+        """Return what a unit brings that a stop sells, fee included."""
+        return self.costs.sold_at(stop, self.bar_range) * (1.0 - self.costs.fee)
+
+
 @dataclass(frozen=True, slots=True)
 class Sized:
     """The size of an entry.
@@ -55,9 +88,7 @@ class Sized:
     reason: str | None = None
 
 
-def units_for_fraction(
-    wallet: Wallet, *, price: float, fraction: float, costs: Costs, rules: SymbolRules
-) -> Sized:
+def units_for_fraction(wallet: Wallet, terms: Terms, *, fraction: float) -> Sized:
     """Return the units whose cost, fee included, is `fraction` of the equity.
 
     A fraction that reaches into the reserve stops there, and nothing is missing: both are wanted.
@@ -65,33 +96,26 @@ def units_for_fraction(
     Parameters
     ----------
     wallet : what they are paid with
-    price : the expected price, before spread and slippage
+    terms : on which they are bought
     fraction : of the equity, 0 to 1
-    costs, rules : the terms of trade
 
     Examples
     --------
-    >>> terms = {"costs": Costs(fee=0.0, half_spread=0.0, slippage=0.0), "price": 50.0}
-    >>> wallet = Wallet(equity=1000.0, cash=1000.0)
-    >>> units_for_fraction(wallet, fraction=0.2, rules=SymbolRules(amount_step=0.3), **terms)
+    >>> free = Costs(fee=0.0, half_spread=0.0, slippage=0.0, range_slippage=0.0)
+    >>> def terms(step):
+    ...     rules = SymbolRules(amount_step=step)
+    ...     return Terms(price=50.0, bar_range=1.0, costs=free, rules=rules)
+    >>> units_for_fraction(Wallet(equity=1000.0, cash=1000.0), terms(0.3), fraction=0.2)
     Sized(units=3.9, missing=0.0, reason=None)
-    >>> wallet = Wallet(equity=1050.0, cash=160.0)
-    >>> units_for_fraction(wallet, fraction=0.2, rules=SymbolRules(amount_step=1.0), **terms)
+    >>> units_for_fraction(Wallet(equity=1050.0, cash=160.0), terms(1.0), fraction=0.2)
     Sized(units=3.0, missing=1.0, reason='partial_cash')
     """
-    paid = costs.bought_at(price) * (1.0 + costs.fee)
     planned = min(wallet.equity * fraction, wallet.equity - wallet.reserve)
-    return _sized(planned / paid, paid, price, wallet, rules)
+    return _sized(planned / terms.paid, wallet, terms)
 
 
 def units_for_risk(
-    wallet: Wallet,
-    *,
-    price: float,
-    risk_fraction: float,
-    stop_fraction: float,
-    costs: Costs,
-    rules: SymbolRules,
+    wallet: Wallet, terms: Terms, *, risk_fraction: float, stop_fraction: float
 ) -> Sized:
     """Return the units whose loss at the stop, costs included, is `risk_fraction` of the equity.
 
@@ -104,28 +128,22 @@ def units_for_risk(
 
     Examples
     --------
-    >>> free = Costs(fee=0.0, half_spread=0.0, slippage=0.0)
+    >>> free = Costs(fee=0.0, half_spread=0.0, slippage=0.0, range_slippage=0.0)
+    >>> terms = Terms(price=50.0, bar_range=1.0, costs=free)
     >>> wallet = Wallet(equity=10_000.0, cash=10_000.0)
-    >>> units_for_risk(
-    ...     wallet,
-    ...     price=50.0,
-    ...     risk_fraction=0.01,
-    ...     stop_fraction=0.04,
-    ...     costs=free,
-    ...     rules=SymbolRules(),
-    ... ).units
+    >>> units_for_risk(wallet, terms, risk_fraction=0.01, stop_fraction=0.04).units
     50.0
     """
-    bought = costs.bought_at(price)
-    paid = bought * (1.0 + costs.fee)
-    loss = paid - costs.sold_at(bought * (1.0 - stop_fraction)) * (1.0 - costs.fee)
+    paid = terms.paid
+    loss = paid - terms.received(terms.bought * (1.0 - stop_fraction))
     risked = wallet.equity * risk_fraction
     planned = risked / loss if loss > _SPARE * paid else wallet.payable / paid
-    return _sized(planned, paid, price, wallet, rules)
+    return _sized(planned, wallet, terms)
 
 
-def _sized(planned: float, paid: float, price: float, wallet: Wallet, rules: SymbolRules) -> Sized:
+def _sized(planned: float, wallet: Wallet, terms: Terms) -> Sized:
     """Return what of the plan the exchange allows and the cash pays."""
+    price, paid, rules = terms.price, terms.paid, terms.rules
     least = max(rules.min_notional, _DUST * wallet.equity)
     whole = _in_steps(planned, rules)
     if not whole or whole * price < least:

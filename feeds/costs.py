@@ -1,7 +1,9 @@
-"""What a fill costs: fee, half of the spread, slippage."""
+"""What a fill costs: fee, half of the spread, slippage, and more slippage in wild bars."""
 
 from dataclasses import dataclass
 from typing import TypeVar
+
+import numpy as np
 
 from feeds.bars import FloatArray
 
@@ -10,21 +12,44 @@ Price = TypeVar("Price", float, FloatArray)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Costs:
-    """Costs as fractions of the price; `fee` per side, the others on market and stop fills."""
+    """What fills cost.
+
+    A market or stop fill that aims at a price, on a bar from `low` to `high`, pays
+
+        bought: price * (1 + half_spread + slippage) + range_slippage * (high - low)
+        sold:   price * (1 - half_spread - slippage) - range_slippage * (high - low)
+
+    and no sale brings less than nothing.
+
+    Attributes
+    ----------
+    fee : fraction of the value, per side
+    half_spread, slippage : fractions of the price aimed at
+    range_slippage : fraction of the range of the bar that fills the order
+    """
 
     fee: float = 0.001
     half_spread: float = 0.0001
     slippage: float = 0.0001
+    range_slippage: float = 0.0
 
     @property
     def market_penalty(self) -> float:
-        """By how much a market or stop fill is worse than the price it aimed at."""
+        """By how much a market or stop fill is worse than its aim, on a bar without range."""
         return self.half_spread + self.slippage
 
-    def bought_at(self, price: Price) -> Price:
-        """Return the fill prices of market buys aimed at `price`."""
-        return price * (1.0 + self.market_penalty)
+    def bought_at(self, price: Price, bar_range: Price) -> Price:
+        """Return the fill prices of market or stop buys.
 
-    def sold_at(self, price: Price) -> Price:
-        """Return the fill prices of market or stop sells aimed at `price`."""
-        return price * (1.0 - self.market_penalty)
+        Parameters
+        ----------
+        price : aimed at
+        bar_range : high less low of the bar that fills, in quote currency
+        """
+        return price * (1.0 + self.market_penalty) + self.range_slippage * bar_range
+
+    def sold_at(self, price: Price, bar_range: Price) -> Price:
+        """Return the fill prices of market or stop sells; parameters as in `bought_at`."""
+        received = price * (1.0 - self.market_penalty) - self.range_slippage * bar_range
+        nothing_less: Price = np.maximum(received, 0.0)
+        return nothing_less

@@ -16,6 +16,7 @@ import numpy as np
 from numba import njit, vectorize
 
 from feeds.bars import Bars, BoolArray, FloatArray, IntArray
+from feeds.costs import Costs
 
 Fraction: TypeAlias = float | FloatArray
 
@@ -82,6 +83,16 @@ class ExitTable:
     def by_market(self) -> BoolArray:
         """True where the exit pays spread and slippage: everything but a target."""
         return np.not_equal(self.reason, ExitReason.TAKE_PROFIT)
+
+    def received(self, bars: Bars, costs: Costs) -> FloatArray:
+        """Return the price that each position was sold at, spread and slippage included."""
+        at_market = costs.sold_at(self.price, range_at(bars, self.bar))
+        return np.where(self.by_market, at_market, self.price)
+
+
+def range_at(bars: Bars, at: IntArray) -> FloatArray:
+    """Return high less low of the bars at these positions, which slippage grows with."""
+    return bars.high[at] - bars.low[at]
 
 
 def next_fill_bar(bars: Bars) -> IntArray:

@@ -18,10 +18,10 @@ from feeds.exits import (
     ExitFractions,
     ExitReason,
     Exits,
-    ExitTable,
     Fraction,
     first_exit,
     next_fill_bar,
+    range_at,
     tick_down,
     tick_up,
 )
@@ -104,7 +104,7 @@ def barrier_labels(
     distances = np.stack([_per_bar(bars, x) for x in away])
     asked = np.flatnonzero((entry >= 0) & ~np.isnan(distances).any(axis=0))
     below, above, behind = distances[:, asked]
-    paid = costs.bought_at(bars.open[entry[asked]])
+    paid = costs.bought_at(bars.open[entry[asked]], range_at(bars, entry[asked]))
     exits = Exits(
         target=tick_up(paid * (1.0 + above), tick),
         stop=tick_down(paid * (1.0 - below), tick),
@@ -114,7 +114,7 @@ def barrier_labels(
     )
     table = first_exit(bars, entry[asked], exits)
     outcome = np.full(len(bars), np.nan)
-    outcome[asked] = _net(paid, table, costs)
+    outcome[asked] = _net(paid, table.received(bars, costs), costs)
     settled = np.zeros(len(bars), np.bool_)
     settled[asked] = table.reason != ExitReason.SEGMENT_END
     last = entry.copy()
@@ -131,10 +131,9 @@ def _per_bar(bars: Bars, fraction: Fraction) -> FloatArray:
     return np.broadcast_to(np.asarray(fraction, np.float64), len(bars))
 
 
-def _net(paid: FloatArray, table: ExitTable, costs: Costs) -> FloatArray:
-    """Return each position's net profit over the money put in, all costs included."""
-    received = np.where(table.by_market, costs.sold_at(table.price), table.price)
-    return received * (1.0 - costs.fee) / (paid * (1.0 + costs.fee)) - 1.0
+def _net(paid: FloatArray, received: FloatArray, costs: Costs) -> FloatArray:
+    """Return each position's net profit over the money put in, as `Trade.return_fraction` does."""
+    return (received * (1.0 - costs.fee) - paid * (1.0 + costs.fee)) / paid
 
 
 def _labels(

@@ -24,7 +24,8 @@ def as_trained(settings: Settings, manifest: Manifest) -> Settings:
     known["training"] |= dict.fromkeys(needed) | label
     known["strategy"] |= {"exits": manifest.exits}
     known["strategy"] |= {"rsi_oversold": manifest.mandatory.get("rsi_below")}
-    known["broker"] |= manifest.costs
+    # Bundles from before slippage grew with the range were trained without it.
+    known["broker"] |= {"range_slippage": 0.0} | manifest.costs
     known["data"] |= {"fill_limit": manifest.fill_limit}
     try:
         return Settings.model_validate(known)

@@ -92,16 +92,12 @@ def _size_of(engine: Engine, settings: Settings) -> Callable[[Any, float], Sized
         equity = broker.getvalue()
         reserve = equity * sizing.reserve_percent / 100.0
         wallet = Wallet(equity=equity, cash=broker.free_cash(), reserve=reserve)
-        terms: Mapping[str, Any] = {
-            "price": data.close[0],
-            "costs": settings.costs,
-            "rules": settings.rules_of(data.symbol),
-        }
+        terms = broker.terms_of(data)
         if sizing.method == "risk":
             return units_for_risk(
-                wallet, risk_fraction=sizing.risk, stop_fraction=stop_fraction, **terms
+                wallet, terms, risk_fraction=sizing.risk, stop_fraction=stop_fraction
             )
-        return units_for_fraction(wallet, fraction=sizing.fraction, **terms)
+        return units_for_fraction(wallet, terms, fraction=sizing.fraction)
 
     return size
 

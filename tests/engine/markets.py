@@ -14,9 +14,9 @@ from feeds.costs import Costs
 from feeds.timeframe import Timeframe
 from tests.makers import START, Candle
 
-FREE = Costs(fee=0.0, half_spread=0.0, slippage=0.0)
+FREE = Costs(fee=0.0, half_spread=0.0, slippage=0.0, range_slippage=0.0)
 Act: TypeAlias = Callable[["Scripted", Any], Any]
-PAID = Costs(fee=0.001, half_spread=0.001, slippage=0.001)
+PAID = Costs(fee=0.001, half_spread=0.001, slippage=0.001, range_slippage=0.0)
 FLAT: Candle = (100.0, 100.0, 100.0, 100.0)
 CALM: Candle = (100.0, 101.0, 99.0, 100.0)
 

@@ -17,11 +17,11 @@ from engine.errors import RunError
 from engine.records import Fill
 from feeds.bars import Bars
 from feeds.costs import Costs
-from feeds.exits import ExitReason, Exits, first_exit, next_fill_bar
+from feeds.exits import ExitReason, Exits, first_exit, next_fill_bar, range_at
 from tests.engine.markets import FREE, Scripted, bracket, engine_of, random_market
 from tests.makers import candles
 
-PAID = Costs(fee=0.001, half_spread=0.0004, slippage=0.0006)
+PAID = Costs(fee=0.001, half_spread=0.0004, slippage=0.0006, range_slippage=0.03)
 SEEDS = st.integers(0, 2**32 - 1)
 RUNS = settings(max_examples=25, deadline=None)
 
@@ -224,7 +224,9 @@ def test_bracket_trades_end_where_first_exit_says(
     assert [fill.bar for fill in exits] == expected.bar.tolist()
     assert [fill.aimed_price for fill in exits] == expected.price.tolist()
     assert [ExitReason[fill.reason.upper()] for fill in exits] == expected.reason.tolist()
-    np.testing.assert_array_equal(paid, PAID.bought_at(bars.open[at]))
+    np.testing.assert_array_equal(paid, PAID.bought_at(bars.open[at], range_at(bars, at)))
+    sold = [fill.price for fill in exits]
+    np.testing.assert_array_equal(sold, expected.received(bars, PAID))
     decided = np.array([fill.decided_at for fill in entries], "datetime64[ms]")
     np.testing.assert_array_equal(next_fill_bar(bars)[np.searchsorted(bars.closed_at, decided)], at)
 

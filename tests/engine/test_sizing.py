@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.rules import SymbolRules
-from engine.sizing import Sized, Wallet, units_for_fraction, units_for_risk
+from engine.sizing import Sized, Terms, Wallet, units_for_fraction, units_for_risk
 from feeds.costs import Costs
 from tests.engine.markets import FREE, Scripted, engine_of, order
 from tests.makers import candles
@@ -18,7 +18,11 @@ MONEY = st.floats(1.0, 1e7)
 PRICE = st.floats(1e-6, 1e6)
 FRACTION = st.floats(0.0, 1.0)
 COSTS = st.builds(
-    Costs, fee=st.floats(0, 0.02), half_spread=st.floats(0, 0.01), slippage=st.floats(0, 0.01)
+    Costs,
+    fee=st.floats(0, 0.02),
+    half_spread=st.floats(0, 0.01),
+    slippage=st.floats(0, 0.01),
+    range_slippage=st.floats(0, 0.5),
 )
 RULES = st.builds(
     SymbolRules,
@@ -27,6 +31,7 @@ RULES = st.builds(
 )
 
 
+RANGE = 0.02  # of the deciding bar, over its close
 SHARE = st.floats(0.0, 1.0)
 RESERVE = st.floats(0.0, 0.5)
 PLAN = st.one_of(
@@ -38,7 +43,8 @@ Plan = dict[str, float]
 
 def size(wallet: Wallet, plan: Plan, price: float, costs: Costs, rules: SymbolRules) -> Sized:
     kind: Any = units_for_fraction if "fraction" in plan else units_for_risk
-    found = kind(wallet, price=price, costs=costs, rules=rules, **plan)
+    terms = Terms(price=price, bar_range=RANGE * price, costs=costs, rules=rules)
+    found = kind(wallet, terms, **plan)
     assert isinstance(found, Sized)
     return found
 
@@ -48,13 +54,14 @@ def wallet_of(equity: float, cash_share: float, reserve_share: float = 0.0) -> W
 
 
 def spent(units: float, price: float, costs: Costs) -> float:
-    paid = price * (1 + costs.market_penalty)
+    paid = price * (1 + costs.market_penalty) + costs.range_slippage * RANGE * price
     return units * paid + units * costs.fee * paid
 
 
 def lost_at_stop(units: float, price: float, costs: Costs, plan: Plan) -> float:
-    paid = price * (1 + costs.market_penalty)
-    sold = paid * (1 - plan["stop_fraction"]) * (1 - costs.market_penalty)
+    wild = costs.range_slippage * RANGE * price
+    paid = price * (1 + costs.market_penalty) + wild
+    sold = max(0.0, paid * (1 - plan["stop_fraction"]) * (1 - costs.market_penalty) - wild)
     return spent(units, price, costs) - units * sold * (1 - costs.fee)
 
 
@@ -236,13 +243,9 @@ def test_the_reason_for_each_size(
     reason: str | None,
 ) -> None:
     equity, cash, reserve = wallet
-    found = units_for_fraction(
-        Wallet(equity=equity, cash=cash, reserve=reserve),
-        price=50.0,
-        fraction=fraction,
-        costs=FREE,
-        rules=SymbolRules(**rules),
-    )
+    terms = Terms(price=50.0, bar_range=1.0, costs=FREE, rules=SymbolRules(**rules))
+    wallet_now = Wallet(equity=equity, cash=cash, reserve=reserve)
+    found = units_for_fraction(wallet_now, terms, fraction=fraction)
     assert (found.units, found.missing) == pytest.approx((units, missing), rel=1e-9, abs=0)
     assert found.reason == reason
 
@@ -258,7 +261,8 @@ def test_without_a_loss_at_the_stop_the_cash_decides() -> None:
 def test_the_broker_takes_a_size_for_all_the_cash(step: float) -> None:
     costs, rules = Costs(), SymbolRules(amount_step=step)
     wallet = Wallet(equity=1_234.56, cash=1_234.56)
-    units = units_for_fraction(wallet, price=100.0, fraction=1.0, costs=costs, rules=rules).units
+    terms = Terms(price=100.0, bar_range=2.0, costs=costs, rules=rules)
+    units = units_for_fraction(wallet, terms, fraction=1.0).units
     market = candles([(100, 101, 99, 100)] * 4)
     engine = engine_of([market], cash=1_234.56, costs=costs, rules={market.symbol: rules})
     ran = engine.execute(Scripted, script={(market.symbol, 0): order("buy", units)})

@@ -15,7 +15,7 @@ from feeds.exits import ExitFractions
 from ml.labels import Labels, barrier_labels, horizon_labels
 from tests.makers import Candle, candles, make_bars, scaled, with_hole
 
-FREE = Costs(fee=0.0, half_spread=0.0, slippage=0.0)
+FREE = Costs(fee=0.0, half_spread=0.0, slippage=0.0, range_slippage=0.0)
 Labeller = Callable[[Bars], Labels]
 
 
@@ -114,14 +114,14 @@ def test_a_time_limit_in_profit_is_a_one_unless_costs_eat_it() -> None:
 
 def test_both_fees_and_the_entry_costs_count_against_a_target() -> None:
     # Bought at 100.02, the target 0.2 % above: 100.22004. Two fees of 0.1 % take 0.20024.
-    costs = Costs(fee=0.001, half_spread=0.0001, slippage=0.0001)
+    costs = Costs(fee=0.001, half_spread=0.0001, slippage=0.0001, range_slippage=0.0)
     bars = minutes(FLAT, (100.0, 101.0, 100.0, 100.0), FLAT)
     assert barrier(bars, ExitFractions(0.01, 0.0020), costs=costs).value[0] == 0
     assert barrier(bars, ExitFractions(0.01, 0.0021), costs=costs).value[0] == 1
 
 
 def test_targets_are_aimed_from_the_fill_not_from_the_open() -> None:
-    costs = Costs(fee=0.0, half_spread=0.005, slippage=0.005)
+    costs = Costs(fee=0.0, half_spread=0.005, slippage=0.005, range_slippage=0.0)
     bars = minutes(FLAT, (100.0, 101.5, 100.0, 100.0), FLAT, FLAT)
     labels = barrier(bars, costs=costs, max_bars=1)  # filled at 101, target 102.01: not touched
     assert labels.value[0] == 0

@@ -11,7 +11,7 @@ from engine.jobs.markets import Market
 from engine.jobs.settings import Settings
 from engine.protections import Protection, ProtectionsConfig
 from engine.records import Trade
-from engine.sizing import Sized, Wallet, units_for_fraction, units_for_risk
+from engine.sizing import Sized, Terms, Wallet, units_for_fraction, units_for_risk
 from feeds.bars import Bars
 from feeds.exits import next_fill_bar
 
@@ -85,13 +85,21 @@ class Retold:
                 assert one.symbol != symbol
                 yield one
 
-    def cost(self, units: float, price: float) -> float:
+    def range_at(self, symbol: str, closed_at: np.datetime64) -> float:
+        bars = self.bars[symbol]
+        at = int(np.searchsorted(bars.closed_at, closed_at))
+        return float(bars.high[at] - bars.low[at])
+
+    def cost(self, one: Sent) -> float:
+        """Return what an entry costs at the price, and in a range, that it saw."""
         costs = self.settings.costs
-        return units * price * (1 + costs.half_spread + costs.slippage) * (1 + costs.fee)
+        wild = costs.range_slippage * self.range_at(one.symbol, one.decided_at)
+        bought = one.price * (1 + costs.half_spread + costs.slippage) + wild
+        return one.units * bought * (1 + costs.fee)
 
     def at_work(self, one: Sent, now: np.datetime64) -> float:
         if one.bought_at is None or one.bought_at > now:
-            return self.cost(one.units, one.price)
+            return self.cost(one)
         bars = self.bars[one.symbol]
         return float(one.units * bars.close[bars.closed_at <= now][-1])
 
@@ -109,18 +117,19 @@ class Retold:
         cash = float(curve.cash[curve.time == now][0])
         wallet = Wallet(
             equity=self.equity(now),
-            cash=cash - sum(self.cost(o.units, o.price) for o in waiting),
+            cash=cash - sum(self.cost(o) for o in waiting),
             reserve=self.equity(now) * sizing.reserve_percent / 100,
         )
-        terms: dict[str, Any] = {
-            "price": row["close"],
-            "costs": self.settings.costs,
-            "rules": self.settings.rules_of(symbol),
-        }
+        terms = Terms(
+            price=row["close"],
+            bar_range=self.range_at(symbol, now),
+            costs=self.settings.costs,
+            rules=self.settings.rules_of(symbol),
+        )
         if sizing.method == "fraction":
-            return units_for_fraction(wallet, fraction=sizing.fraction, **terms)
+            return units_for_fraction(wallet, terms, fraction=sizing.fraction)
         stop = self.settings.strategy.exits.fractions(row["atr_fraction"]).stop
-        return units_for_risk(wallet, risk_fraction=sizing.risk, stop_fraction=float(stop), **terms)
+        return units_for_risk(wallet, terms, risk_fraction=sizing.risk, stop_fraction=float(stop))
 
     def before(self, now: np.datetime64) -> np.ndarray:
         """Return the equity at all closes up to now, the beginning first."""
@@ -154,7 +163,7 @@ class Retold:
                 return busy - _or_never(self.config.max_open_positions) - 0.5
             case Protection.MAX_EXPOSURE:
                 there = sum(self.at_work(one, now) for one in self.others(symbol, now))
-                mine = self.cost(self.size(row).units, row["close"])
+                mine = self.cost(Sent(symbol, now, self.size(row).units, row["close"], None, now))
                 limit = _or_never(self.config.max_exposure)
                 return (there + mine) / self.equity(now) - limit
 

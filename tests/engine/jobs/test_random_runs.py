@@ -111,7 +111,12 @@ def all_settings(draw: st.DrawFn) -> Settings:
         protections["losing_streak_pause_bars"] = None
     return load_settings(
         overrides={
-            "broker": {"fee": draw(COSTS), "half_spread": draw(COSTS), "slippage": draw(COSTS)},
+            "broker": {
+                "fee": draw(COSTS),
+                "half_spread": draw(COSTS),
+                "slippage": draw(COSTS),
+                "range_slippage": draw(st.sampled_from([0.0, 0.03, 0.2])),
+            },
             "strategy": {
                 "rsi_oversold": 60.0,
                 "min_entry_score": 2.0,
