@@ -7,7 +7,7 @@ from rich.table import Table
 
 from engine.records import PARTIAL_CASH
 from engine.result import RunResult
-from engine.tables import UNDEFINED, rendered, stamp_line, table
+from engine.tables import UNDEFINED, rendered, run_name, stamp_lines, table
 
 Number = float | None
 Show = Callable[[float], str]
@@ -16,7 +16,6 @@ _MOVED = (
     "moved: not ML's opinion; the other run was in a position there, "
     "or its entry was refused or vetoed"
 )
-_RUN_NAMES = {"off": "ML-off", "on": "ML-on"}
 
 
 def _percent(value: float) -> str:
@@ -76,7 +75,7 @@ def side_by_side(results: Sequence[RunResult], comparison: Mapping[str, Any] | N
     results : one or more runs
     comparison : `engine.jobs.compare.comparison` of the runs
     """
-    stamps = _stamps(results)
+    stamps = stamp_lines(results)
     tables = [_metrics_table(results, comparison or {})]
     if comparison:
         tables += [_entries_table(comparison), _groups_table(comparison)]
@@ -87,7 +86,7 @@ def side_by_side(results: Sequence[RunResult], comparison: Mapping[str, Any] | N
 
 def _metrics_table(results: Sequence[RunResult], comparison: Mapping[str, Any]) -> Table:
     """Return metrics as rows, runs as columns, and the difference if there is one."""
-    names = [_RUN_NAMES.get(result.label, result.label) for result in results]
+    names = [run_name(result.label) for result in results]
     difference = comparison.get("difference")
     shown = table("Run", *names, *(["Difference"] if difference is not None else []))
     for title, values in _counts(results):
@@ -127,7 +126,7 @@ def _entries_table(comparison: Mapping[str, Any]) -> Table:
     """Return how high the entries scored and how many of them lost."""
     scores = comparison["average_entry_score"]
     losing = comparison["losing_entries"]
-    shown = table("Entries", *(_RUN_NAMES.get(label, label) for label in scores))
+    shown = table("Entries", *(run_name(label) for label in scores))
     shown.add_row("Average entry score", *(_cell(scores[label], _ratio) for label in scores))
     shown.add_row("Losing entries", *(_cell(losing[label]["count"], _count) for label in scores))
     shown.add_row("Losing rate", *(_cell(losing[label]["rate"], _percent) for label in scores))
@@ -148,17 +147,11 @@ def _groups_table(comparison: Mapping[str, Any]) -> Table:
     return shown
 
 
-def _stamps(results: Sequence[RunResult]) -> str:
-    """Return a line for each stamp that any of the runs bears."""
-    borne = dict.fromkeys(stamp for result in results for stamp in result.stamps)
-    return "".join(map(stamp_line, borne))
-
-
 def _warnings(results: Sequence[RunResult]) -> list[str]:
     """Return a line for each run whose ensemble did not answer."""
     return [
         f"*** ML UNAVAILABLE on {result.ml_unavailable:,} of {result.ml_asked:,} bars "
-        f"on which {_RUN_NAMES.get(result.label, result.label)} asked ***"
+        f"on which {run_name(result.label)} asked ***"
         for result in results
         if result.ml_unavailable
     ]

@@ -3,7 +3,8 @@
 A run's folder `runs/<id>/` holds
 
     config.json      the configuration of each run
-    manifest.json    what it was made from: digests, versions, seeds; the digest of every file
+    manifest.json    how it was made: what was asked, digests, versions, seeds; the digest of every
+                     file; the hash of the results
     metrics.json     the JSON that the command prints
     run.log          what was logged, with the time of each line
     off/, on/        trades.csv, fills.csv, rejections.csv, equity.parquet, decisions.parquet
@@ -18,7 +19,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -26,11 +27,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from engine.cost_sweep import CostSweep
 from engine.equity import EquityCurve
 from engine.errors import RunError
 from engine.metrics import Metrics
 from engine.plain import moment, plain
 from engine.records import Fill, Rejection, Trade
+from engine.result_hash import hashes_of, joint_hash
 from feeds.atomic import atomic_path, atomic_text
 from feeds.clock import Clock, SystemClock
 from feeds.identity import SYNTHETIC
@@ -53,6 +56,8 @@ class RunResult:
     in_sample : True if the ensemble has seen bars of the run
     synthetic : True if the market is simulated
     decisions : one row per candidate bar
+    sweep : the trades at other fees, and where they break even
+    flattery : what was assumed in favour of the run, a short sentence each
     config : everything that was configured
     digests : of what went in, by name: a symbol's bars, the bundle
     versions : of the libraries, by name
@@ -71,6 +76,8 @@ class RunResult:
     in_sample: bool
     synthetic: bool
     decisions: pd.DataFrame
+    sweep: CostSweep
+    flattery: Sequence[str]
     config: Mapping[str, Any]
     digests: Mapping[str, str]
     versions: Mapping[str, str]
@@ -81,6 +88,20 @@ class RunResult:
         """What must be said wherever a figure of this run is shown."""
         said = ((SYNTHETIC, self.synthetic), (IN_SAMPLE, self.in_sample))
         return tuple(stamp for stamp, holds in said if holds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Making:
+    """How results came about.
+
+    Attributes
+    ----------
+    request : what was asked, with all that is needed to ask it again
+    log : what was logged until then
+    """
+
+    request: Mapping[str, Any] = field(default_factory=dict)
+    log: str = ""
 
 
 def to_json(
@@ -98,10 +119,12 @@ def to_json(
     data : what the runs saw
     run_dir : where they were saved, if they were
     """
+    hashes = hashes_of(results)
     document = {
-        "runs": [_run_json(result) for result in results],
+        "runs": [_run_json(result, hashes[result.label]) for result in results],
         "comparison": comparison or {},
         "data": data,
+        "result_hash": joint_hash(hashes),
         "run_dir": run_dir,
     }
     printed: dict[str, Any] = plain(document)
@@ -114,10 +137,10 @@ def save_run(
     data: Mapping[str, Any],
     out: Path,
     *,
-    log: str = "",
+    making: Making = Making(),
     clock: Clock | None = None,
 ) -> Path:
-    """Write the runs, and the log of how they were made, into a new folder below `out`; return it.
+    """Write the runs, and how they were made, into a new folder below `out`; return it.
 
     Raises
     ------
@@ -132,17 +155,22 @@ def save_run(
         with _new_folder(out, name) as (draft, final):
             for result in results:
                 _write_tables(result, draft / result.label)
-            atomic_text(draft / "run.log", log)
+            atomic_text(draft / "run.log", making.log)
             _write_json(draft / "config.json", {r.label: r.config for r in results})
             _write_json(draft / "metrics.json", to_json(results, comparison, data, final))
-            manifest = _manifest(results, data, f"{created:%Y-%m-%dT%H:%M:%SZ}")
-            _write_json(draft / "manifest.json", {**manifest, "files": _file_digests(draft)})
+            manifest = {
+                "created_at": f"{created:%Y-%m-%dT%H:%M:%SZ}",
+                "request": making.request,
+                **_manifest(results, data),
+                "files": _file_digests(draft),
+            }
+            _write_json(draft / "manifest.json", manifest)
     except OSError as error:
         raise RunError(f"the run must be written below {out}, which failed: {error}") from error
     return final
 
 
-def _run_json(result: RunResult) -> dict[str, Any]:
+def _run_json(result: RunResult, digest: str) -> dict[str, Any]:
     return {
         "ml": result.label,
         "trades": len(result.trades),
@@ -153,19 +181,27 @@ def _run_json(result: RunResult) -> dict[str, Any]:
         "in_sample": result.in_sample,
         "synthetic": result.synthetic,
         "metrics": result.metrics.to_dict(),
+        **result.sweep.to_json(),
+        "flattery": result.flattery,
+        "result_hash": digest,
     }
 
 
-def _manifest(
-    results: Sequence[RunResult], data: Mapping[str, Any], created_at: str
-) -> dict[str, Any]:
+def _manifest(results: Sequence[RunResult], data: Mapping[str, Any]) -> dict[str, Any]:
+    hashes = hashes_of(results)
     return {
-        "created_at": created_at,
         "stamps": sorted({stamp for result in results for stamp in result.stamps}),
         "data": data,
         "runs": {
-            r.label: {"digests": r.digests, "versions": r.versions, "seed": r.seed} for r in results
+            r.label: {
+                "digests": r.digests,
+                "versions": r.versions,
+                "seed": r.seed,
+                "result_hash": hashes[r.label],
+            }
+            for r in results
         },
+        "result_hash": joint_hash(hashes),
     }
 
 
@@ -229,7 +265,7 @@ def _trades_frame(trades: Sequence[Trade]) -> pd.DataFrame:
 
 def _records_frame(kind: type[Any], records: Sequence[Any]) -> pd.DataFrame:
     """Return the records as text and numbers, one column per field, moments in ISO with Z."""
-    columns = {field.name: [getattr(r, field.name) for r in records] for field in fields(kind)}
+    columns = {each.name: [getattr(r, each.name) for r in records] for each in fields(kind)}
     return pd.DataFrame({name: _column(values) for name, values in columns.items()})
 
 

@@ -1,13 +1,14 @@
 """Plain text tables of at most 100 columns, the same on a terminal, in a file and in a document."""
 
 import io
+from collections.abc import Sequence
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from engine.result import IN_SAMPLE
+from engine.result import IN_SAMPLE, RunResult
 from feeds.identity import SYNTHETIC
 
 WIDTH = 100
@@ -17,6 +18,13 @@ _MEANING = {
     SYNTHETIC: "a simulated market; these figures say nothing about a real one",
     IN_SAMPLE: "the model has seen these bars; these figures say nothing about new ones",
 }
+
+_RUN_NAMES = {"off": "ML-off", "on": "ML-on"}
+
+
+def run_name(label: str) -> str:
+    """Return how a run is called in tables and sentences."""
+    return _RUN_NAMES.get(label, label)
 
 
 def table(*columns: str) -> Table:
@@ -38,3 +46,9 @@ def rendered(made: Table) -> str:
 def stamp_line(stamp: str) -> str:
     """Return the line that says what figures with this stamp are worth."""
     return f"*** {stamp}: {_MEANING[stamp]} ***\n"
+
+
+def stamp_lines(results: Sequence[RunResult]) -> str:
+    """Return a line for each stamp that any of the runs bears."""
+    borne = dict.fromkeys(stamp for result in results for stamp in result.stamps)
+    return "".join(map(stamp_line, borne))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pandas as pd
 import pytest
@@ -15,6 +15,7 @@ import pytest
 from engine.jobs.backtest import backtest
 from engine.jobs.compare import comparison
 from engine.jobs.markets import AskedBars, BarFiles
+from engine.jobs.request_record import BarsRecord, RequestRecord
 from engine.jobs.run_request import RunRequest
 from engine.jobs.serving import MLMode
 from engine.jobs.settings import load_settings
@@ -177,6 +178,7 @@ def test_every_key_of_the_metrics_is_on_the_page(folder: Path) -> None:
     assert tables()["A run", "key"] == set(run)
     assert run["vetoes"].keys() <= tables()["Protections", "protection"]
     assert run["vetoes"]
+    assert tables()["Cost sweep", "step"] == set(run["cost_sweep"][0])
     assert tables()["Metrics", "key"] == set(run["metrics"]) == set(compared["difference"])
     assert tables()["Comparison", "key"] == set(compared)
     assert tables()["Comparison", "group"] == set(groups)
@@ -190,6 +192,10 @@ def test_every_key_of_the_manifest_is_on_the_page(folder: Path) -> None:
     found = read(folder / "manifest.json")
     assert tables()["manifest.json", "key"] == set(found)
     assert set(found["runs"]) == set(read(folder / "config.json")) == {"off", "on"}
-    assert set(found["runs"]["on"]) == {"digests", "versions", "seed"}
+    assert set(found["runs"]["on"]) == {"digests", "versions", "seed", "result_hash"}
+    assert tables()["The request", "key of the request"] == set(RequestRecord.model_fields)
+    assert tables()["The request", "bars of kind"] == {
+        kind.model_fields["kind"].default for kind in get_args(get_args(BarsRecord)[0])
+    }
     others = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
     assert set(found["files"]) == others - {"manifest.json"}

@@ -33,7 +33,8 @@ def backtest(request: RunRequest) -> RunReport:
     if isinstance(analyzer, Analyzer):
         compare = mode is MLMode.COMPARE
         refuse_in_sample(analyzer, markets, allowed=request.in_sample, compare=compare)
-    return _runs(RunContext(request.settings, markets, analyzer, request.out), mode)
+    asked = request.record("backtest", mode, analyzer)
+    return _runs(RunContext(request.settings, markets, analyzer, request.out, asked), mode)
 
 
 def _on_default_market(request: RunRequest) -> RunReport:
@@ -44,7 +45,8 @@ def _on_default_market(request: RunRequest) -> RunReport:
         )
     mode = request.ml or MLMode.COMPARE
     made = default_run(request.settings, request.out, train=wants_ml(request.settings, mode))
-    return _runs(RunContext(made.settings, made.markets, made.analyzer, request.out), mode)
+    asked = request.record("backtest", mode, None)
+    return _runs(RunContext(made.settings, made.markets, made.analyzer, request.out, asked), mode)
 
 
 def _runs(context: RunContext, mode: MLMode) -> RunReport:

@@ -16,9 +16,11 @@ def rehearse(request: RunRequest) -> RunReport:
     request.check_out()
     settings = request.settings
     markets = request.markets()
-    analyzer = analyzer_for(settings, markets[0].bars.timeframe, request.ml or MLMode.AUTO)
+    mode = request.ml or MLMode.AUTO
+    analyzer = analyzer_for(settings, markets[0].bars.timeframe, mode)
     if isinstance(analyzer, Analyzer):
         refuse_in_sample(analyzer, markets, allowed=request.in_sample, compare=False)
     run = run_stream(markets, WindowViews(settings.strategy, analyzer), settings)
-    context = RunContext(settings, markets, analyzer, request.out)
+    asked = request.record("rehearsal", mode, analyzer)
+    context = RunContext(settings, markets, analyzer, request.out, asked)
     return kept([run_result(run, context, ml_on=isinstance(analyzer, Analyzer))], None, context)

@@ -5,14 +5,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engine.cost_report import flattery_text, sweep_text
+from engine.cost_sweep import cost_sweep
+from engine.flattery import Circumstances, flattery
 from engine.jobs.hybrid_run import HybridRun
 from engine.jobs.log import log_so_far
 from engine.jobs.markets import Market
+from engine.jobs.request_record import RequestRecord
 from engine.jobs.serving import is_in_sample
 from engine.jobs.settings import Settings
 from engine.metrics import compute_metrics
 from engine.report import side_by_side
-from engine.result import RunResult, save_run, to_json
+from engine.result import Making, RunResult, save_run, to_json
+from engine.result_hash import hashes_of, joint_hash
 from feeds.moments import iso, parse_utc, readable
 from ml.analyzer import Analyzer
 from ml.manifest import library_versions
@@ -34,8 +39,17 @@ class RunReport:
 
     def text(self) -> str:
         """Return what a person reads: what was traded at which costs, the tables, the folder."""
-        tables = side_by_side(self.results, self.comparison)
-        return "\n".join([*self._markets(), self._costs(), "", tables, f"kept in {self.run_dir}"])
+        parts = [
+            *self._markets(),
+            self._costs(),
+            "",
+            side_by_side(self.results, self.comparison),
+            sweep_text(self.results),
+            flattery_text(self.results),
+            f"result hash {joint_hash(hashes_of(self.results))}",
+            f"kept in {self.run_dir}",
+        ]
+        return "\n".join(parts)
 
     def _markets(self) -> list[str]:
         return [
@@ -56,12 +70,13 @@ class RunReport:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RunContext:
-    """What the runs of one command have in common."""
+    """What the runs of one command have in common; `request` is what was asked of them."""
 
     settings: Settings
     markets: Sequence[Market]
     analyzer: Analyzer | NoEnsemble | None
     out: Path
+    request: RequestRecord
 
 
 def kept(
@@ -69,7 +84,8 @@ def kept(
 ) -> RunReport:
     """Save the results in a run folder of their own and return the report."""
     data = data_facts(context.markets)
-    folder = save_run(results, compared, data, context.out, log=log_so_far())
+    making = Making(request=context.request.model_dump(mode="json"), log=log_so_far())
+    folder = save_run(results, compared, data, context.out, making=making)
     return RunReport(results, compared, data, folder)
 
 
@@ -97,10 +113,21 @@ def run_result(run: HybridRun, context: RunContext, *, ml_on: bool) -> RunResult
         in_sample=seen,
         synthetic=any(market.bars.synthetic for market in context.markets),
         decisions=run.decisions,
+        sweep=cost_sweep(execution.trades, execution.fills, context.settings.broker.fee),
+        flattery=flattery(execution.fills, _circumstances(context, in_sample=seen)),
         config=context.settings.model_dump(mode="json"),
         digests=_digests(context, analyzer),
         versions=library_versions(),
         seed=context.settings.seed,
+    )
+
+
+def _circumstances(context: RunContext, *, in_sample: bool) -> Circumstances:
+    return Circumstances(
+        costs=context.settings.costs,
+        rules=context.settings.symbols,
+        markets={market.bars.symbol: market.bars for market in context.markets},
+        in_sample=in_sample,
     )
 
 

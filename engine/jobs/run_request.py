@@ -7,9 +7,12 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
+from pydantic import JsonValue
+
 from engine.errors import RunError, UsageError
 from engine.jobs.bar_flags import asked_bars, bar_overrides
 from engine.jobs.markets import AskedBars, Market
+from engine.jobs.request_record import RequestRecord, bars_record, model_record, text_of
 from engine.jobs.serving import MLMode
 from engine.jobs.settings import Settings
 
@@ -45,6 +48,29 @@ class RunRequest:
         if self.bars is None:
             raise UsageError("a run needs bars: name a file of them, or --symbols")
         return self.bars.markets(self.settings.data, self.settings.strategy.warmup_bars)
+
+    def record(
+        self, command: str, mode: MLMode, analyzer: object, **options: JsonValue
+    ) -> RequestRecord:
+        """Return what the run folder keeps of the request.
+
+        Parameters
+        ----------
+        command : which kind of run it is
+        mode : that is in force
+        analyzer : who answers, if it is an `Analyzer`
+        options : what only this kind of run is told
+        """
+        return RequestRecord(
+            command=command,
+            bars=bars_record(self.bars, self.settings.data),
+            start=None if self.bars is None else text_of(self.bars.start),
+            end=None if self.bars is None else text_of(self.bars.end),
+            ml=mode,
+            model=model_record(analyzer, self.settings.strategy.ml_model_path),
+            in_sample=self.in_sample,
+            options=options,
+        )
 
 
 def add_run_flags(parser: argparse.ArgumentParser, modes: Iterable[MLMode], default: str) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from engine.cost_sweep import cost_sweep
 from engine.equity import EquityCurve
 from engine.metrics import compute_metrics
 from engine.records import Fill, Rejection, Trade
@@ -84,6 +85,8 @@ def make_result(label: str = "off", **changed: Any) -> RunResult:
                 "score": [6.5],
             }
         ),
+        "sweep": cost_sweep(trades, fills, 0.001),
+        "flattery": ("targets fill as soon as the price touches them",),
         "config": {"cash": 1000.0},
         "digests": {"BTC/USDT": "ab12"},
         "versions": {"numpy": "2"},

@@ -38,7 +38,7 @@ def read(path: Path) -> Any:
 
 def test_json_has_the_promised_shape() -> None:
     document = to_json(both(), COMPARISON, DATA, Path("runs/x"))
-    assert list(document) == ["runs", "comparison", "data", "run_dir"]
+    assert list(document) == ["runs", "comparison", "data", "result_hash", "run_dir"]
     off, on = document["runs"]
     assert (off["ml"], on["ml"], on["trades"]) == ("off", "on", 2)
     assert (on["ml_asked"], on["ml_unavailable"], on["in_sample"]) == (12, 1, False)

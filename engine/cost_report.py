@@ -1,0 +1,55 @@
+"""As text: the trades at other fees, and what flatters the results."""
+
+from collections.abc import Sequence
+from textwrap import fill
+
+from engine.result import RunResult
+from engine.tables import UNDEFINED, WIDTH, rendered, run_name, stamp_lines, table
+
+
+def sweep_text(results: Sequence[RunResult]) -> str:
+    """Return a table of the trades at several fees, and where each run breaks even."""
+    shown = table(
+        "Same trades, other fees", "Fee a side", "Expectancy", "Win rate", "PF", "Net profit"
+    )
+    for result in results:
+        for step in result.sweep.steps:
+            shown.add_row(
+                run_name(result.label),
+                f"{step.fee:.3%}",
+                _cell(step.expectancy, ".3%"),
+                _cell(step.win_rate, ".2%"),
+                _cell(step.profit_factor, ".2f"),
+                f"{step.pnl:,.2f}",
+            )
+    lines = [_break_even(result) for result in results]
+    return "\n".join([stamp_lines(results) + rendered(shown), *lines])
+
+
+def _break_even(result: RunResult) -> str:
+    """Return in a sentence at which costs nothing would be left."""
+    name, sweep = run_name(result.label), result.sweep
+    if sweep.before_fees is None:
+        return f"{name} made no trade: no fee to break even at"
+    costs = (
+        f"loses even without any cost, {sweep.before_costs:.3%} a trade"
+        if sweep.break_even_cost is None
+        else f"breaks even at costs of {sweep.break_even_cost:.3%} a round trip"
+    )
+    if sweep.break_even_fee is None:
+        return f"{name} loses even without fees, {sweep.before_fees:.3%} a trade; it {costs}"
+    return f"{name} breaks even at a fee of {sweep.break_even_fee:.3%} a side; it {costs}"
+
+
+def flattery_text(results: Sequence[RunResult]) -> str:
+    """Return what flatters the results; a sentence that holds for one run only names it."""
+    lines = ["What flatters these results:"]
+    for sentence in dict.fromkeys(s for result in results for s in result.flattery):
+        whose = [run_name(r.label) for r in results if sentence in r.flattery]
+        only = "" if len(whose) == len(results) else f"{', '.join(whose)}: "
+        lines.append(fill(f"- {only}{sentence}", WIDTH, subsequent_indent="  "))
+    return "\n".join(lines)
+
+
+def _cell(value: float | None, form: str) -> str:
+    return UNDEFINED if value is None else format(value, form)

@@ -1,0 +1,162 @@
+"""What was asked of a run, in a form that the run folder keeps and that can be asked again."""
+
+from pathlib import Path
+from typing import Annotated, Literal, TypeAlias
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from engine.config import DataConfig
+from engine.errors import RunError
+from engine.jobs.markets import AskedBars, BarFiles, ExchangeBars
+from engine.jobs.serving import MLMode
+from feeds.moments import iso, parse_utc
+from feeds.timeframe import Timeframe
+from ml.analyzer import Analyzer
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class FilesRecord(_Frozen):
+    """Bars of files; the paths are absolute, symbol and timeframe for files that lack theirs."""
+
+    kind: Literal["files"] = "files"
+    paths: tuple[Path, ...] = Field(min_length=1)
+    symbol: str | None
+    timeframe: str | None
+
+
+class ExchangeRecord(_Frozen):
+    """Bars of an exchange by way of the store, an absolute path; `before` bars ahead of them."""
+
+    kind: Literal["exchange"] = "exchange"
+    exchange: str | None
+    base_url: str | None
+    store: Path
+    symbols: tuple[str, ...] = Field(min_length=1)
+    timeframe: str
+    start: str
+    end: str
+    before: int
+
+
+class DefaultRecord(_Frozen):
+    """The embedded default: a simulated market, and an ensemble trained on its first part."""
+
+    kind: Literal["default"] = "default"
+
+
+class OtherRecord(_Frozen):
+    """Bars that a program made; nobody else can read them again."""
+
+    kind: Literal["other"] = "other"
+
+
+BarsRecord: TypeAlias = Annotated[
+    FilesRecord | ExchangeRecord | DefaultRecord | OtherRecord, Field(discriminator="kind")
+]
+
+
+class ModelRecord(_Frozen):
+    """The version of a bundle that answered; `digest` is that of its manifest."""
+
+    path: Path
+    version: str
+    digest: str
+
+
+class RequestRecord(_Frozen):
+    """What was asked of a run.
+
+    Attributes
+    ----------
+    command : which kind of run: `backtest`, `rehearsal` or `walk-forward`
+    bars : where they came from
+    start, end : of the dates that count, ISO in UTC; None for all
+    ml : the mode in force
+    model : None where no bundle answered
+    options : what only this kind of run is told
+    """
+
+    command: str
+    bars: BarsRecord
+    start: str | None = None
+    end: str | None = None
+    ml: MLMode
+    model: ModelRecord | None = None
+    in_sample: bool = False
+    options: dict[str, JsonValue] = Field(default_factory=dict)
+
+    def asked_bars(self) -> AskedBars | None:
+        """Return the bars to ask for again; None for the embedded default.
+
+        Raises
+        ------
+        RunError
+            if they came from nowhere that can be asked
+        """
+        match self.bars:
+            case DefaultRecord():
+                return None
+            case OtherRecord():
+                raise RunError("the bars of this run were made by a program: nobody can read them")
+            case FilesRecord() | ExchangeRecord() as kept:
+                return AskedBars(_source(kept), _moment(self.start), _moment(self.end))
+
+
+def _source(kept: FilesRecord | ExchangeRecord) -> BarFiles | ExchangeBars:
+    if isinstance(kept, FilesRecord):
+        frame = None if kept.timeframe is None else Timeframe.parse(kept.timeframe)
+        return BarFiles(kept.paths, kept.symbol, frame)
+    return ExchangeBars(
+        kept.symbols,
+        Timeframe.parse(kept.timeframe),
+        parse_utc(kept.start),
+        parse_utc(kept.end),
+        kept.before,
+    )
+
+
+def bars_record(asked: AskedBars | None, config: DataConfig) -> BarsRecord:
+    """Return where the bars come from."""
+    match None if asked is None else asked.source:
+        case None:
+            return DefaultRecord()
+        case BarFiles(paths=paths, symbol=symbol, timeframe=timeframe):
+            return FilesRecord(
+                paths=tuple(path.absolute() for path in paths),
+                symbol=symbol,
+                timeframe=None if timeframe is None else str(timeframe),
+            )
+        case ExchangeBars() as source:
+            return ExchangeRecord(
+                exchange=config.exchange,
+                base_url=config.base_url,
+                store=config.store.absolute(),
+                symbols=tuple(source.symbols),
+                timeframe=str(source.timeframe),
+                start=iso(source.start),
+                end=iso(source.end),
+                before=source.before,
+            )
+        case _:
+            return OtherRecord()
+
+
+def model_record(analyzer: object, path: Path) -> ModelRecord | None:
+    """Return which bundle answers; None if none does."""
+    if not isinstance(analyzer, Analyzer):
+        return None
+    version = analyzer.bundle.kept.version.name
+    return ModelRecord(path=path.absolute(), version=version, digest=analyzer.digest)
+
+
+def text_of(moment: np.datetime64 | None) -> str | None:
+    """Return a date as the record keeps it."""
+    return None if moment is None else iso(moment)
+
+
+def _moment(text: str | None) -> np.datetime64 | None:
+    return None if text is None else parse_utc(text)
