@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from engine.errors import EngineError, UsageError
 from engine.jobs.display import error_console, show_progress
 from engine.jobs.log import logged
 from engine.jobs.settings import Settings, load_settings
+from engine.jobs.windows import WindowSpec
 from feeds.errors import FeedError
 from feeds.messages import one_line
 from feeds.moments import parse_utc
@@ -35,6 +36,14 @@ class Report(Protocol):
     def to_json(self) -> dict[str, Any]: ...
 
     def text(self) -> str: ...
+
+
+@runtime_checkable
+class Judged(Protocol):
+    """A report that has failed, for the exit code, unless `passed` is true."""
+
+    @property
+    def passed(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +78,11 @@ def add_common_flags(parser: argparse.ArgumentParser) -> None:
     settings.add_argument(
         "--seed", type=whole_number, metavar="N", help="where all chance comes from; default 0"
     )
+    add_output_flags(parser)
+
+
+def add_output_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags about what is said."""
     said = parser.add_argument_group("what is said")
     said.add_argument("--json", action="store_true", help="print one JSON object, nothing else")
     said.add_argument("-v", "--verbose", action="store_true", help="show the log, entries too")
@@ -88,6 +102,11 @@ def symbol(text: str) -> str:
 def timeframe(text: str) -> Timeframe:
     """Read a timeframe."""
     return _read(Timeframe.parse, FeedError, text)
+
+
+def window_spec(text: str) -> WindowSpec:
+    """Read the windows of a walk-forward."""
+    return _read(WindowSpec.parse, ValueError, text)
 
 
 def whole_number(text: str) -> int:
@@ -130,9 +149,7 @@ def answer(
     overrides: Mapping[str, Any],
     make: Callable[[Settings], Report],
 ) -> int:
-    """Load the settings, make the report, print it and return the exit code.
-
-    A named error is one line and 1, one of usage 2, an interruption 130.
+    """Load the settings, make the report, print it and return the exit code, as `tell` does.
 
     Parameters
     ----------
@@ -141,11 +158,24 @@ def answer(
     overrides : of the settings, from flags; None for those not given
     make : does the work
     """
+
+    def made() -> Report:
+        settings = load_settings(args.config, overrides)
+        return ShownSettings(settings) if args.show_config else make(settings)
+
+    return tell(name, args, made)
+
+
+def tell(name: str, args: argparse.Namespace, make: Callable[[], Report]) -> int:
+    """Make the report, print it and return the exit code.
+
+    A report that has not passed is 1. A named error is one line and 1, one of usage 2, an
+    interruption 130.
+    """
     console = error_console()
     try:
         with logged(console, verbose=args.verbose), show_progress(console, quiet=args.quiet):
-            settings = load_settings(args.config, overrides)
-            report = ShownSettings(settings) if args.show_config else make(settings)
+            report = make()
         print(_said(report, as_json=args.json), flush=True)
     except NAMED_ERRORS as error:
         print(f"{name}: {one_line(str(error))}", file=sys.stderr)
@@ -153,7 +183,7 @@ def answer(
     except KeyboardInterrupt:
         print(f"{name}: stopped", file=sys.stderr)
         return 130
-    return 0
+    return 0 if not isinstance(report, Judged) or report.passed else 1
 
 
 def _said(report: Report, *, as_json: bool) -> str:
