@@ -12,37 +12,35 @@ and all draws together are one product of matrices:
     expectancy      sum of the returns / number of trades
     win rate        number of trades with a return above 0 / number of trades
     profit factor   sum of the returns above 0 / sum of the losses, in fractions of the money put in
+
+How an interval is made of the draws, and why so, says `engine.drawn_days`.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 
+from engine.drawn_days import LEVEL, Figure, Sample
 from feeds.bars import FloatArray, TimeArray
 
-LEVEL = 0.95  # share of samples in which an interval is to hold the true value
-# A block holds what hangs together: a position that is open over midnight, and the days after a
-# crash. The estimate of the block length is noisy on few trades and mostly too short.
+# A block holds what hangs together, such as a position that is open over midnight. The estimate of
+# its length is noisy on few days; with fewer than some 20 blocks coverage falls.
 SHORTEST_BLOCK_DAYS = 2.0
+FEWEST_BLOCKS = 20
+_FEWEST_DAYS_FOR_ESTIMATE = 10
 # What the sum of two quantiles comes to: 80 % power at 5 %, two-sided.
 _POWER = 1.96 + 0.84
-# Below this, a deviation is the rounding of floats.
-_NOTHING = 1e-12
 
 _COLUMNS = 5
 _TRADES, _RETURNS, _WINS, _PROFITS, _LOSSES = range(_COLUMNS)
-# Each figure as a ratio of two columns.
 _FIGURES = {
-    "expectancy": (_RETURNS, _TRADES),
-    "win_rate": (_WINS, _TRADES),
-    "profit_factor": (_PROFITS, _LOSSES),
+    "expectancy": Figure((_RETURNS,), (_TRADES,)),
+    "win_rate": Figure((_WINS,), (_TRADES,)),
+    "profit_factor": Figure((_PROFITS,), (_LOSSES,), factor=True),
 }
-
-Term: TypeAlias = tuple[float, int, int]
-"""Sign, column above, column below; a figure is one term, a difference two."""
+# Below this, a deviation is the rounding of floats.
+_NOTHING = 1e-12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -180,7 +178,7 @@ def joint_intervals(
     table = np.concatenate([*tables.values()], axis=1)
     start = {name: _COLUMNS * place for place, name in enumerate(tables)}
     block = _block_days(next(iter(tables.values())))
-    sample = _Sample.drawn(table, _drawn_counts(len(table), block, seed=seed, draws=draws))
+    sample = Sample.drawn(table, _drawn_counts(len(table), block, seed=seed, draws=draws))
     return Intervals(
         level=LEVEL,
         days=len(table),
@@ -200,24 +198,20 @@ def smallest_difference(standard_error: float) -> float:
     return _POWER * standard_error
 
 
-def _run(sample: "_Sample", table: FloatArray, start: int) -> RunIntervals:
-    figures = {
-        name: sample.interval([(1.0, start + top, start + bottom)])
-        for name, (top, bottom) in _FIGURES.items()
-    }
-    return RunIntervals(trades=float(table[:, _TRADES].sum()), **figures)
+def _run(sample: Sample, table: FloatArray, start: int) -> RunIntervals:
+    return RunIntervals(trades=float(table[:, _TRADES].sum()), **_intervals(sample, start))
 
 
-def _pair(sample: "_Sample", first: int, second: int) -> PairIntervals:
-    terms = {
-        name: [(1.0, first + top, first + bottom), (-1.0, second + top, second + bottom)]
-        for name, (top, bottom) in _FIGURES.items()
-    }
-    error = sample.standard_error(terms["expectancy"])
-    return PairIntervals(
-        **{name: sample.interval(both) for name, both in terms.items()},
-        smallest_difference=None if error is None else smallest_difference(error),
-    )
+def _pair(sample: Sample, first: int, second: int) -> PairIntervals:
+    error = sample.deviation(_FIGURES["expectancy"].at(first, second))
+    smallest = None if error is None else smallest_difference(error)
+    return PairIntervals(**_intervals(sample, first, second), smallest_difference=smallest)
+
+
+def _intervals(sample: Sample, *starts: int) -> dict[str, Interval]:
+    """Return the intervals of the run whose columns begin there, or of two runs' differences."""
+    ends = {name: sample.interval(figure.at(*starts)) for name, figure in _FIGURES.items()}
+    return {name: Interval(value=v, low=low, high=high) for name, (v, low, high) in ends.items()}
 
 
 def _calendar(first: np.datetime64, last: np.datetime64) -> TimeArray:
@@ -254,14 +248,12 @@ def _block_days(table: FloatArray) -> float:
     """
     from arch.bootstrap import optimal_block_length  # takes a second and more to load
 
-    longest = len(table) / 3.0
     trades = table[:, _TRADES].sum()
-    asked = 0.0
-    if trades and len(table) > 10:
-        excess = table[:, _RETURNS] - table[:, _TRADES] * table[:, _RETURNS].sum() / trades
-        if np.ptp(excess) > _NOTHING:
-            asked = float(optimal_block_length(excess)["stationary"].iloc[0])
-    return max(1.0, min(longest, max(SHORTEST_BLOCK_DAYS, asked)))
+    excess = table[:, _RETURNS] - table[:, _TRADES] * table[:, _RETURNS].sum() / (trades or 1.0)
+    asked = SHORTEST_BLOCK_DAYS
+    if len(table) > _FEWEST_DAYS_FOR_ESTIMATE and np.ptp(excess) > _NOTHING:
+        asked = float(optimal_block_length(excess)["stationary"].iloc[0])
+    return max(SHORTEST_BLOCK_DAYS, min(asked, len(table) / FEWEST_BLOCKS))
 
 
 def _drawn_counts(days: int, block: float, *, seed: int, draws: int) -> FloatArray:
@@ -273,46 +265,3 @@ def _drawn_counts(days: int, block: float, *, seed: int, draws: int) -> FloatArr
     for row, ((index,), _) in zip(counts, drawn.bootstrap(draws), strict=True):
         row[:] = np.bincount(index, minlength=days)
     return counts
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Sample:
-    """The table, the draws of its days, and the sums of each."""
-
-    table: FloatArray
-    counts: FloatArray
-    sums: FloatArray
-
-    @classmethod
-    def drawn(cls, table: FloatArray, counts: FloatArray) -> "_Sample":
-        """Return the sample with the sums of every draw."""
-        return cls(table, counts, counts @ table)
-
-    def interval(self, terms: Sequence[Term]) -> Interval:
-        """Return the figure with its interval."""
-        value = _value(self.table.sum(axis=0), terms)
-        drawn = self._drawn(terms)
-        if value is None or drawn is None:
-            return Interval(value=value, low=None, high=None)
-        tail = (1.0 - LEVEL) / 2.0
-        low, high = np.quantile(drawn, [tail, 1.0 - tail])
-        return Interval(value=value, low=float(low), high=float(high))
-
-    def standard_error(self, terms: Sequence[Term]) -> float | None:
-        """Return the deviation of the figure over the draws."""
-        drawn = self._drawn(terms)
-        return None if drawn is None else float(np.std(drawn, ddof=1))
-
-    def _drawn(self, terms: Sequence[Term]) -> FloatArray | None:
-        """Return the figure in every draw; None if one has none, or if all are the same."""
-        if (self.sums[:, [bottom for _, _, bottom in terms]] <= _NOTHING).any():
-            return None
-        parts = [sign * self.sums[:, top] / self.sums[:, bottom] for sign, top, bottom in terms]
-        figure = np.sum(parts, axis=0)
-        return figure if np.ptp(figure) > _NOTHING else None
-
-
-def _value(sums: FloatArray, terms: Sequence[Term]) -> float | None:
-    if any(sums[bottom] <= _NOTHING for _, _, bottom in terms):
-        return None
-    return math.fsum(sign * float(sums[top] / sums[bottom]) for sign, top, bottom in terms)
