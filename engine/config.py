@@ -31,7 +31,7 @@ class BrokerConfig(Section):
     fee: float = 0.001
     half_spread: float = 0.0001
     slippage: float = 0.0001
-    range_slippage: float = Field(0.0, ge=0, le=MOST_RANGE_SLIPPAGE)
+    range_slippage: float = Field(0.02, ge=0, le=MOST_RANGE_SLIPPAGE)
 
     @field_validator("fee", "half_spread", "slippage")
     @classmethod

@@ -31,7 +31,7 @@ class Costs:
     fee: float = 0.001
     half_spread: float = 0.0001
     slippage: float = 0.0001
-    range_slippage: float = 0.0
+    range_slippage: float = 0.02
 
     @property
     def market_penalty(self) -> float:

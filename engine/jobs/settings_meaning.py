@@ -141,6 +141,9 @@ MEANINGS: Mapping[str, Meaning] = {
     "training.tuning_rows": Meaning(
         "rows", "of the train part, which a trial sees; more are thinned evenly in time"
     ),
+    "statistics.gate_seeds": Meaning(
+        "shuffles", "of the random gate that a comparison with ML is measured against"
+    ),
     "symbols.<SYMBOL>.amount_step": Meaning("units", "orders come in multiples of it; 0: any"),
     "symbols.<SYMBOL>.tick": Meaning("quote currency", "stop and target are rounded to it; 0: not"),
     "symbols.<SYMBOL>.min_notional": Meaning(
@@ -182,7 +185,10 @@ _COSTS = Settings().costs
 _ROUND_TRIP = 2 * (_COSTS.fee + _COSTS.market_penalty)
 
 NOTES = {
-    "broker": f"Entry and exit by market order cost {_ROUND_TRIP:.2%} of the value by default.",
+    "broker": (
+        f"Entry and exit by market order cost {_ROUND_TRIP:.2%} of the value by default, and\n"
+        f"{_COSTS.range_slippage:.0%} of the range of the bar that fills each of them."
+    ),
     "data": "A repair is only made when it is named here or after `--repair`.",
     "strategy": (
         "`rsi_oversold` belongs to the bundle, as the exits do, see below.\n"
@@ -213,6 +219,7 @@ NOTES = {
         "scores of an evaluation rest on the bundle's own label, population, exits, costs and\n"
         "mandatory filter."
     ),
+    "statistics": "Read by a comparison: `--ml compare`.",
     f"symbols.{SYMBOL}": (
         'One section a symbol, its name in quotes: `[symbols."BTC/USDT"]`. A symbol without a\n'
         "section is free. Stop and target are rounded away from the price that they are set from."

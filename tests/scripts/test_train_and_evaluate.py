@@ -69,7 +69,12 @@ def test_the_manifest_says_what_was_learned_from_what(bundle: Path, market: Bars
     assert manifest.feature_names == FEATURE_NAMES
     assert manifest.mandatory == {"rsi_period": 14.0, "rsi_below": 30.0}
     assert manifest.exits["take_profit"] == 0.5
-    assert manifest.costs == {"fee": 0.001, "half_spread": 0.0001, "slippage": 0.0001}
+    assert manifest.costs == {
+        "fee": 0.001,
+        "half_spread": 0.0001,
+        "slippage": 0.0001,
+        "range_slippage": 0.02,
+    }
 
 
 def test_a_bundle_has_seen_the_last_bar_that_closed_by_the_date_and_no_later_one(
