@@ -3,12 +3,14 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from engine.jobs.backtest import backtest
 from engine.jobs.bar_flags import add_bar_flags
-from engine.jobs.flags import add_common_flags, answer, command_parser
+from engine.jobs.flags import Report, add_common_flags, answer, command_parser, window_spec
 from engine.jobs.run_request import add_run_flags, run_overrides, run_request
 from engine.jobs.serving import MLMode
+from engine.jobs.settings import Settings
 
 EXAMPLES = """\
   run_backtest.py
@@ -18,6 +20,8 @@ EXAMPLES = """\
       bars of an exchange: from the store, and what it lacks is downloaded
   run_backtest.py --data BTC-USDT_5m.parquet --start-date 2024-01-01 --ml compare
   run_backtest.py --data BTC-USDT_5m.csv ETH-USDT_5m.csv --ml off --fee 0.00075 --json
+  run_backtest.py --data BTC-USDT_5m.parquet --walk-forward train=365d,test=90d
+      everything trained window by window, traded on what each had not seen
 """
 
 ML_DEFAULT = (
@@ -30,8 +34,28 @@ def _parser() -> argparse.ArgumentParser:
     parser = command_parser(__doc__ or "", EXAMPLES)
     add_bar_flags(parser, "--data")
     add_run_flags(parser, MLMode, ML_DEFAULT)
+    _add_walk_forward_flags(parser.add_argument_group("the walk-forward"))
     add_common_flags(parser)
     return parser
+
+
+def _add_walk_forward_flags(group: Any) -> None:
+    group.add_argument(
+        "--walk-forward",
+        type=window_spec,
+        metavar="train=365d,test=90d[,mode=rolling|expanding]",
+        help="train again for each test; --start-date is that of the first training, --model where "
+        "the last bundle is put in force",
+    )
+
+
+def _run(args: argparse.Namespace, settings: Settings) -> Report:
+    request = run_request(args, settings)
+    if args.walk_forward is None:
+        return backtest(request)
+    from engine.jobs.walk_forward import walk_forward  # a run starts without learning
+
+    return walk_forward(request, args.walk_forward)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -41,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "run_backtest",
         args,
         run_overrides(args),
-        lambda settings: backtest(run_request(args, settings)),
+        lambda settings: _run(args, settings),
     )
 
 

@@ -170,6 +170,31 @@ def refuse_target(path: Path) -> None:
         raise BundleError(f"{path}: the folder cannot be written: {error}") from error
 
 
+def copy_bundle(source: Path, path: Path) -> Path:
+    """Put the version in force at `source` in force at `path` too; return its folder there.
+
+    Raises
+    ------
+    BundleError
+        If there is none, or the folder cannot be written.
+    """
+    refuse_target(path)
+    found = _version_in_force(source)
+    try:
+        with _only_writer(path):
+            version, before = path / found.name, _name_in_force(path)
+            if not version.exists():
+                draft = shutil.copytree(found, path / f"new{_DRAFT}")
+                sync_folder(draft)
+                draft.rename(version)
+                sync_folder(path)
+            atomic_text(path / _CURRENT, version.name)
+            _drop_old(path, {version.name, before})
+            return version
+    except OSError as error:
+        raise BundleError(f"{path}: the bundle cannot be written: {error}") from error
+
+
 # Writing
 
 

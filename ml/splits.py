@@ -61,7 +61,8 @@ def chronological_parts(
     tested = fractions[-1] > 0.0
     parts = purged_parts(decided_at, known_at, cuts if tested else cuts[:-1])
     verify_parts(parts, decided_at, known_at)
-    return Parts(*parts) if tested else Parts(*parts, np.empty(0, np.int64))
+    nothing = np.empty(0, np.int64)
+    return Parts(*(parts if tested else [*parts, nothing]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

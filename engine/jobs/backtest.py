@@ -34,7 +34,7 @@ def backtest(request: RunRequest) -> RunReport:
         compare = mode is MLMode.COMPARE
         refuse_in_sample(analyzer, markets, allowed=request.in_sample, compare=compare)
     asked = request.record("backtest", mode, analyzer)
-    return _runs(RunContext(request.settings, markets, analyzer, request.out, asked), mode)
+    return runs(RunContext(request.settings, markets, analyzer, request.out, asked), mode)
 
 
 def _on_default_market(request: RunRequest) -> RunReport:
@@ -46,10 +46,11 @@ def _on_default_market(request: RunRequest) -> RunReport:
     mode = request.ml or MLMode.COMPARE
     made = default_run(request.settings, request.out, train=wants_ml(request.settings, mode))
     asked = request.record("backtest", mode, None)
-    return _runs(RunContext(made.settings, made.markets, made.analyzer, request.out, asked), mode)
+    return runs(RunContext(made.settings, made.markets, made.analyzer, request.out, asked), mode)
 
 
-def _runs(context: RunContext, mode: MLMode) -> RunReport:
+def runs(context: RunContext, mode: MLMode) -> RunReport:
+    """Make the runs that the mode asks for on the markets of the context, and keep them."""
     strategy = context.settings.strategy
     tables = {m.bars.symbol: evidence_table(m.bars, strategy) for m in context.markets}
     ensemble = context.analyzer

@@ -10,6 +10,7 @@ import numpy as np
 from engine.jobs.markets import Market, cut
 from engine.jobs.serving import serving_analyzer
 from engine.jobs.settings import Settings
+from feeds.bars import Bars
 from feeds.synthetic import synthetic_bars
 from feeds.timeframe import Timeframe
 from ml.analyzer import Analyzer
@@ -33,8 +34,7 @@ class DefaultRun:
 
 def default_run(settings: Settings, out: Path, *, train: bool) -> DefaultRun:
     """Make the market; train on its first part and keep the bundle under `out`."""
-    small = _small(settings, out)
-    markets = [synthetic_bars(s, TIMEFRAME, days=DAYS, seed=settings.seed) for s in SYMBOLS]
+    small, markets = default_markets(settings, out)
     split = markets[0].time[0] + np.timedelta64(TRAINED_DAYS, "D")
     analyzer = None
     if train:
@@ -46,6 +46,12 @@ def default_run(settings: Settings, out: Path, *, train: bool) -> DefaultRun:
     warmup = small.strategy.warmup_bars
     rest = [cut(bars, start=split, end=None, warmup_bars=warmup) for bars in markets]
     return DefaultRun(small, rest, analyzer)
+
+
+def default_markets(settings: Settings, out: Path) -> tuple[Settings, list[Bars]]:
+    """Return the settings of the embedded default and the bars of its whole market."""
+    bars = [synthetic_bars(s, TIMEFRAME, days=DAYS, seed=settings.seed) for s in SYMBOLS]
+    return _small(settings, out), bars
 
 
 def _small(settings: Settings, out: Path) -> Settings:

@@ -14,6 +14,7 @@ from engine.jobs.markets import Market
 from engine.jobs.request_record import RequestRecord
 from engine.jobs.serving import is_in_sample
 from engine.jobs.settings import Settings
+from engine.jobs.walk_forward_analyzer import WindowAnalyzers
 from engine.metrics import compute_metrics
 from engine.report import side_by_side
 from engine.result import Making, RunResult, save_run, to_json
@@ -74,7 +75,7 @@ class RunContext:
 
     settings: Settings
     markets: Sequence[Market]
-    analyzer: Analyzer | NoEnsemble | None
+    analyzer: Analyzer | WindowAnalyzers | NoEnsemble | None
     out: Path
     request: RequestRecord
 
@@ -92,7 +93,9 @@ def kept(
 def run_result(run: HybridRun, context: RunContext, *, ml_on: bool) -> RunResult:
     """Return the result of record of one run."""
     analyzer = context.analyzer if ml_on else None
-    seen = isinstance(analyzer, Analyzer) and is_in_sample(analyzer, context.markets)
+    seen = isinstance(analyzer, Analyzer | WindowAnalyzers) and is_in_sample(
+        analyzer, context.markets
+    )
     execution = run.execution
     return RunResult(
         label="on" if ml_on else "off",
@@ -155,4 +158,10 @@ def _market_facts(market: Market) -> dict[str, Any]:
 
 def _digests(context: RunContext, analyzer: Any) -> dict[str, str]:
     digests = {market.bars.symbol: market.bars.digest() for market in context.markets}
-    return digests | ({"bundle": analyzer.digest} if isinstance(analyzer, Analyzer) else {})
+    match analyzer:
+        case Analyzer():
+            return {**digests, "bundle": analyzer.digest}
+        case WindowAnalyzers():
+            return {**digests, "windows": analyzer.digest}
+        case _:
+            return digests

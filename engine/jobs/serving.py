@@ -9,6 +9,8 @@ import numpy as np
 
 from engine.jobs.markets import Market
 from engine.jobs.settings import Settings
+from engine.jobs.walk_forward_analyzer import WindowAnalyzers
+from feeds.bars import BoolArray, TimeArray
 from feeds.moments import readable
 from feeds.timeframe import Timeframe
 from ml.analyzer import Analyzer
@@ -66,7 +68,9 @@ def serving_analyzer(settings: Settings, timeframe: Timeframe) -> Analyzer:
 
 def _warn_of_other_costs(manifest: Manifest, settings: Settings) -> None:
     """Say it when a label that counts costs was learned at others than the run pays."""
-    if manifest.label.get("kind") in ("barrier", "payoff") and manifest.costs != asdict(settings.costs):
+    if manifest.label.get("kind") in ("barrier", "payoff") and manifest.costs != asdict(
+        settings.costs
+    ):
         log.warning(
             "the bundle learned which trades end in profit at costs %s; this run pays %s",
             dict(manifest.costs),
@@ -74,9 +78,15 @@ def _warn_of_other_costs(manifest: Manifest, settings: Settings) -> None:
         )
 
 
-def is_in_sample(analyzer: Analyzer, markets: Sequence[Market]) -> bool:
-    """Return True if any bar of the run was decided before the bundle's last seen moment."""
-    return any(bool(np.any(market.decided < analyzer.seen_until)) for market in markets)
+def is_in_sample(analyzer: Analyzer | WindowAnalyzers, markets: Sequence[Market]) -> bool:
+    """Return True if any bar of the run was decided before the last seen moment of its bundle."""
+    return any(bool(np.any(_has_seen(analyzer, market.decided))) for market in markets)
+
+
+def _has_seen(analyzer: Analyzer | WindowAnalyzers, decided: TimeArray) -> BoolArray:
+    if isinstance(analyzer, WindowAnalyzers):
+        return analyzer.has_seen(decided)
+    return decided < analyzer.seen_until
 
 
 def refuse_in_sample(

@@ -1,0 +1,138 @@
+"""The walk-forward: everything trained window by window, traded where nothing had been seen yet.
+
+1. The span of the markets is cut into windows (`engine.jobs.windows`).
+2. A bundle is trained for each, on what was known when its training ended, and kept
+   (`engine.jobs.walk_forward_windows`). Purging needs no embargo: labels that are not known by then
+   are not rows yet.
+3. One run goes over all tests. Every bar is asked of the bundle of its window
+   (`engine.jobs.walk_forward_analyzer`), so that wallet, positions and comparison are those of any
+   backtest. These stitched results are the headline; nothing in-sample goes into them.
+4. Scores, reliability and drift of the same bars (`engine.jobs.walk_forward_quality`).
+
+The last bundle is the one to go on with. It is put in force where `--model` says and nowhere else:
+a study must not replace, without being told, the bundle that somebody trades with.
+"""
+
+import logging
+from collections.abc import Sequence
+
+import numpy as np
+
+from engine.errors import UsageError
+from engine.jobs.backtest import runs
+from engine.jobs.default_market import default_markets
+from engine.jobs.markets import Market, cut
+from engine.jobs.run_report import RunContext
+from engine.jobs.run_request import RunRequest
+from engine.jobs.serving import MLMode, is_in_sample
+from engine.jobs.settings import Settings
+from engine.jobs.training_rows import training_rows
+from engine.jobs.walk_forward_analyzer import WindowAnalyzers
+from engine.jobs.walk_forward_quality import Answers, answers_of
+from engine.jobs.walk_forward_report import WalkForwardReport
+from engine.jobs.walk_forward_windows import WindowBundle, train_windows, windows_digest
+from engine.jobs.windows import Window, WindowSpec, cut_windows
+from feeds.progress import progress
+from ml.analyzer import Analyzer
+from ml.bundle import copy_bundle, refuse_target
+from ml.errors import InSampleError
+
+log = logging.getLogger("tandem.run")
+
+
+def walk_forward(request: RunRequest, spec: WindowSpec) -> WalkForwardReport:
+    """Make the walk-forward that the request asks for; without data, on the embedded default.
+
+    Raises
+    ------
+    UsageError
+        if flags do not go together
+    RunError
+        if the bars do not fill a window, or one cannot be trained
+    """
+    mode = _mode(request)
+    request.check_out()
+    if request.model is not None:
+        refuse_target(request.model)
+    settings, markets = _markets(request)
+    windows = _windows(request, markets, spec)
+    bars = [market.bars for market in markets]
+    digest = windows_digest(bars, settings, spec, windows)
+    folder = request.out / "walk_forward" / digest[:16]
+    log.info("walk-forward %s: %d windows, kept in %s", spec, len(windows), folder)
+    bundles = train_windows(bars, settings, windows, folder)
+    tested = _tested(markets, windows, settings)
+    analyzer = _analyzer(bundles, tested, digest)
+    answers = _answers(bundles, tested, settings, analyzer)
+    record = request.record("walk-forward", mode, None, windows=str(spec))
+    run = runs(RunContext(settings, tested, analyzer, request.out, record), mode)
+    if request.model is not None:
+        copy_bundle(bundles[-1].path, request.model)
+    report = WalkForwardReport(run, spec, answers, analyzer, request.model)
+    report.keep(folder)
+    return report
+
+
+def _mode(request: RunRequest) -> MLMode:
+    """Return the ML mode: a comparison unless another one is asked for."""
+    if request.ml is MLMode.OFF:
+        raise UsageError("--walk-forward trains ensembles: --ml off does not go with it")
+    if request.in_sample:
+        raise UsageError("--in-sample does not go with --walk-forward, which has nothing to allow")
+    if request.bars is None and request.model is not None:
+        raise UsageError("--model goes with bars: add --data FILE or --symbols, or leave it out")
+    return request.ml or MLMode.COMPARE
+
+
+def _markets(request: RunRequest) -> tuple[Settings, list[Market]]:
+    if request.bars is not None:
+        return request.settings, request.markets()
+    settings, bars = default_markets(request.settings, request.out)
+    return settings, [Market(each, 0) for each in bars]
+
+
+def _windows(request: RunRequest, markets: Sequence[Market], spec: WindowSpec) -> list[Window]:
+    """Return the windows from `--start-date`, or from the first bar that all markets have."""
+    start = None if request.bars is None else request.bars.start
+    if start is None:
+        start = max(market.bars.time[market.first] for market in markets)
+    return cut_windows(start, max(market.bars.closed_at[-1] for market in markets), spec)
+
+
+def _tested(
+    markets: Sequence[Market], windows: Sequence[Window], settings: Settings
+) -> list[Market]:
+    start, warmup = windows[0].train_end, settings.strategy.warmup_bars
+    return [cut(market.bars, start=start, end=None, warmup_bars=warmup) for market in markets]
+
+
+def _analyzer(
+    bundles: Sequence[WindowBundle], tested: Sequence[Market], digest: str
+) -> WindowAnalyzers:
+    analyzer = WindowAnalyzers(
+        [Analyzer(each.bundle) for each in bundles],
+        np.array([each.window.train_end for each in bundles]),
+        digest,
+    )
+    if is_in_sample(analyzer, tested):
+        raise InSampleError("a window would be asked about bars that its bundle has seen")
+    return analyzer
+
+
+def _answers(
+    bundles: Sequence[WindowBundle],
+    tested: Sequence[Market],
+    settings: Settings,
+    analyzer: WindowAnalyzers,
+) -> list[Answers]:
+    """Ask each window's ensemble about the candidate bars of its test."""
+    asked = settings.training.model_copy(update={"population": "candidates"})
+    bars = [market.bars for market in tested]
+    rows = training_rows(bars, settings.model_copy(update={"training": asked}))
+    window = analyzer.window_of(rows.decided_at)
+    answers = []
+    with progress("judging", total=len(bundles), unit="windows") as advance:
+        for position, bundle in enumerate(bundles):
+            answers.append(answers_of(bundle, rows.take(window == position)))
+            advance()
+    return answers
