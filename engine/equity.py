@@ -56,7 +56,7 @@ def equity_curve(
         own = [fill for fill in fills if fill.symbol == symbol]
         row = _row_of(own, bars, time)
         money += _running(row, [fill.cash_change for fill in own], len(time))
-        value += _running(row, [fill.units for fill in own], len(time)) * _last_close(bars, time)
+        value += _running(row, [fill.units for fill in own], len(time)) * last_close(bars, time)
     return EquityCurve(time, money + value, money, value)
 
 
@@ -69,7 +69,7 @@ def _running(row: IntArray, change: Sequence[float], length: int) -> FloatArray:
     return np.cumsum(np.bincount(row, np.array(change, np.float64), minlength=length))
 
 
-def _last_close(bars: Bars, time: TimeArray) -> FloatArray:
+def last_close(bars: Bars, time: TimeArray) -> FloatArray:
     """Return the last close known at each time; before the first one, that one."""
     known = np.searchsorted(bars.closed_at, time, side="right") - 1
     return bars.close[np.maximum(known, 0)]

@@ -1,13 +1,15 @@
 """Results as text."""
 
 from collections.abc import Callable, Mapping, Sequence
+from textwrap import wrap
 from typing import Any
 
 from rich.table import Table
 
 from engine.records import PARTIAL_CASH
+from engine.report_evidence import explained, intervals_table, references_table
 from engine.result import RunResult
-from engine.tables import UNDEFINED, rendered, run_name, stamp_lines, table
+from engine.tables import UNDEFINED, WIDTH, rendered, run_name, stamp_lines, table
 
 Number = float | None
 Show = Callable[[float], str]
@@ -43,7 +45,7 @@ def _count(value: float) -> str:
 
 
 # How each metric is called and written, in the order of the table.
-_METRICS: Mapping[str, tuple[str, Show]] = {
+METRICS: Mapping[str, tuple[str, Show]] = {
     "win_rate": ("Win rate", _percent),
     "profit_factor": ("Profit factor", _ratio),
     "expectancy": ("Expectancy per trade", _fine_percent),
@@ -68,7 +70,7 @@ _METRICS: Mapping[str, tuple[str, Show]] = {
 
 
 def side_by_side(results: Sequence[RunResult], comparison: Mapping[str, Any] | None = None) -> str:
-    """Return the runs as columns, and what ML changed if `comparison` is given.
+    """Return the runs as columns; with a comparison its verdict first, and what it rests on.
 
     Parameters
     ----------
@@ -77,11 +79,14 @@ def side_by_side(results: Sequence[RunResult], comparison: Mapping[str, Any] | N
     """
     stamps = stamp_lines(results)
     tables = [_metrics_table(results, comparison or {})]
+    said, notes = [], []
     if comparison:
+        said = [*wrap(comparison["verdict"], WIDTH), ""]
+        tables[:0] = [intervals_table(comparison), references_table(comparison)]
         tables += [_entries_table(comparison), _groups_table(comparison)]
-    notes = [_MOVED] if comparison else []
+        notes = [*explained(comparison), _MOVED]
     shown = (f"{stamps}{rendered(each)}" for each in tables)
-    return "\n".join([*shown, *notes, *_warnings(results)])
+    return "\n".join([*said, *shown, *notes, *_warnings(results)])
 
 
 def _metrics_table(results: Sequence[RunResult], comparison: Mapping[str, Any]) -> Table:
@@ -92,10 +97,10 @@ def _metrics_table(results: Sequence[RunResult], comparison: Mapping[str, Any]) 
     for title, values in _counts(results):
         change = [values[-1] - values[0]] if difference is not None else []
         shown.add_row(title, *map(_count, values), *(f"{value:+,}" for value in change))
-    for name, (title, show) in _METRICS.items():
-        cells = [_cell(result.metrics.to_dict()[name], show) for result in results]
+    for name, (title, show) in METRICS.items():
+        cells = [cell(result.metrics.to_dict()[name], show) for result in results]
         if difference is not None:
-            cells.append(_signed(difference.get(name), show))
+            cells.append(signed(difference.get(name), show))
         shown.add_row(title, *cells)
     return shown
 
@@ -127,9 +132,9 @@ def _entries_table(comparison: Mapping[str, Any]) -> Table:
     scores = comparison["average_entry_score"]
     losing = comparison["losing_entries"]
     shown = table("Entries", *(run_name(label) for label in scores))
-    shown.add_row("Average entry score", *(_cell(scores[label], _ratio) for label in scores))
-    shown.add_row("Losing entries", *(_cell(losing[label]["count"], _count) for label in scores))
-    shown.add_row("Losing rate", *(_cell(losing[label]["rate"], _percent) for label in scores))
+    shown.add_row("Average entry score", *(cell(scores[label], _ratio) for label in scores))
+    shown.add_row("Losing entries", *(cell(losing[label]["count"], _count) for label in scores))
+    shown.add_row("Losing rate", *(cell(losing[label]["rate"], _percent) for label in scores))
     return shown
 
 
@@ -139,10 +144,10 @@ def _groups_table(comparison: Mapping[str, Any]) -> Table:
     for name, group in comparison["groups"].items():
         shown.add_row(
             name.replace("_", " ").capitalize(),
-            _cell(group["trades"], _count),
-            _cell(group["win_rate"], _percent),
-            _cell(group["expectancy"], _fine_percent),
-            _cell(group["pnl"], _money),
+            cell(group["trades"], _count),
+            cell(group["win_rate"], _percent),
+            cell(group["expectancy"], _fine_percent),
+            cell(group["pnl"], _money),
         )
     return shown
 
@@ -157,11 +162,11 @@ def _warnings(results: Sequence[RunResult]) -> list[str]:
     ]
 
 
-def _cell(value: Number, show: Show) -> str:
+def cell(value: Number, show: Show) -> str:
     return UNDEFINED if value is None else show(value)
 
 
-def _signed(value: Number, show: Show) -> str:
+def signed(value: Number, show: Show) -> str:
     """Return a difference with its sign; one of percentages is in percentage points."""
     if value is None:
         return UNDEFINED

@@ -55,15 +55,27 @@ def ml_points(opinion: Opinion, config: CryptoScalpingConfig) -> float:
     """Return the points that the opinion is worth; no opinion is worth nothing."""
     if not isinstance(opinion, Prediction):
         return 0.0
+    reached = (worth for floor, worth in _steps(config) if opinion.probability >= floor - EPSILON)
+    return next(reached, config.points.ml_avoid)
+
+
+def ml_scores(probability: FloatArray, config: CryptoScalpingConfig) -> FloatArray:
+    """Return the points of many opinions; NaN stands for none."""
+    floors, worths = zip(*_steps(config), strict=True)
+    reached = [probability >= floor - EPSILON for floor in floors]
+    scores = np.select([*reached, ~np.isnan(probability)], [*worths, config.points.ml_avoid], 0.0)
+    return np.asarray(scores, np.float64)
+
+
+def _steps(config: CryptoScalpingConfig) -> tuple[tuple[float, float], ...]:
+    """Return the thresholds, the highest first, and the points from each on."""
     points = config.points
-    steps = (
+    return (
         (config.ml_strong_threshold, points.ml_strong),
         (config.ml_entry_threshold, points.ml_entry),
         (config.ml_weak_threshold, points.ml_weak),
         (config.ml_avoid_threshold, points.ml_neutral),
     )
-    reached = (worth for floor, worth in steps if opinion.probability >= floor - EPSILON)
-    return next(reached, points.ml_avoid)
 
 
 def technical_scores(table: EvidenceTable, points: Points) -> FloatArray:

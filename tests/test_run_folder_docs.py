@@ -31,6 +31,7 @@ from strategies.config import CryptoScalpingConfig
 from strategies.evidence import evidence_table
 from strategies.journal import Outcome, journal_row
 from strategies.scoring import Opinion, decide
+from tests.engine.jobs.reference_makers import make_references
 from tests.makers import make_bars
 from tests.test_layout import ROOT
 
@@ -91,7 +92,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (off,) = report.results
     asked = pd.DataFrame(ml_rows())
     on = replace(off, label="on", decisions=pd.concat([off.decisions, asked], ignore_index=True))
-    return save_run([off, on], comparison(off, on), report.data, place)
+    return save_run([off, on], comparison(off, on, make_references()), report.data, place)
 
 
 def frame(path: Path) -> pd.DataFrame:
@@ -183,9 +184,22 @@ def test_every_key_of_the_metrics_is_on_the_page(folder: Path) -> None:
     assert tables()["Comparison", "key"] == set(compared)
     assert tables()["Comparison", "group"] == set(groups)
     assert tables()["Comparison", "of a group"] == set(groups["kept"])
+    check_what_a_comparison_rests_on(compared)
     assert tables()["Data", "key"] == set(data)
     assert tables()["Data", "of a symbol"] == set(market)
     assert set(compared["losing_entries"]["on"]) == {"count", "rate"}
+
+
+def check_what_a_comparison_rests_on(compared: Mapping[str, Any]) -> None:
+    beside = (compared[name] for name in ("random_gate", "volatility_gate", "buy_and_hold"))
+    intervals, words = compared["intervals"], PAGE.read_text(encoding="utf-8")
+    assert tables()["Comparison", "of a reference"] == {key for each in beside for key in each}
+    assert tables()["Comparison", "of the Sharpe ratio"] == set(compared["sharpe"])
+    assert tables()["Comparison", "of the intervals"] == set(intervals)
+    for kind in ("runs", "pairs"):
+        for name, figures in intervals[kind].items():
+            assert f"`{name}`" in words
+            assert all(f"`{key}`" in words for key in figures)
 
 
 def test_every_key_of_the_manifest_is_on_the_page(folder: Path) -> None:

@@ -1,13 +1,14 @@
 """The backtest command: markets, ensemble, the runs that the mode asks for, comparison, files."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from engine.errors import UsageError
 from engine.jobs.compare import comparison
 from engine.jobs.default_market import default_run
 from engine.jobs.hybrid_run import run_batch
+from engine.jobs.references import references
 from engine.jobs.run_report import RunContext, RunReport, kept, run_result
 from engine.jobs.run_request import RunRequest
 from engine.jobs.serving import MLMode, analyzer_for, refuse_in_sample, wants_ml
@@ -57,14 +58,23 @@ def runs(context: RunContext, mode: MLMode) -> RunReport:
     asked = None if ensemble is None else ask(tables, strategy, ensemble)
     if mode is not MLMode.COMPARE:
         return kept([_run(context, tables, asked)], None, context)
-    off = _run(context, tables, None)
+    done = [_run(context, tables, None)]
     try:
-        on = _run(context, tables, asked)
+        done.append(_run(context, tables, asked))
+        beside = references(context.markets, tables, asked or {}, context.settings)
     except KeyboardInterrupt:
-        folder = kept([off], None, context).run_dir
-        log.warning("interrupted in ML-on; ML-off was finished and is kept in %s", folder)
+        _keep_interrupted(done, context)
         raise
-    return kept([off, on], comparison(off, on), context)
+    off, on = done
+    return kept(done, comparison(off, on, beside), context)
+
+
+def _keep_interrupted(done: Sequence[RunResult], context: RunContext) -> None:
+    folder = kept(done, None, context).run_dir
+    if len(done) == 1:
+        log.warning("interrupted in ML-on; ML-off was finished and is kept in %s", folder)
+    else:
+        log.warning("interrupted in the gates; both runs were finished and are kept in %s", folder)
 
 
 def _run(

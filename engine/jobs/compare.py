@@ -1,25 +1,67 @@
-"""ML-off against ML-on: what differs, and which entries made the difference."""
+"""ML-on against ML-off and against what has no skill: what differs, how surely, through what."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 
+from engine.jobs.references import References, gate_json, held_json, seeds_json
+from engine.jobs.verdict import OFF, ON, PAIRS, RANDOM, VOLATILITY, verdict
+from engine.metrics import daily_returns
 from engine.records import Trade
 from engine.result import RunResult
+from engine.sharpe import probabilistic_sharpe
+from engine.statistics import Intervals, TradeReturns, joint_intervals
 from strategies.journal import Outcome
 
 Key: TypeAlias = tuple[str, np.datetime64]
 
 
-def comparison(off: RunResult, on: RunResult) -> dict[str, Any]:
-    """Return the differences (on minus off) and how each group of entries did."""
+def comparison(off: RunResult, on: RunResult, beside: References) -> dict[str, Any]:
+    """Return the differences (on minus off), the references, what is sure of it and the verdict."""
+    intervals = _intervals(off, on, beside)
+    found = verdict(intervals, synthetic=on.synthetic)
     return {
+        "verdict": found.sentence,
+        "ml_helps": found.ml_helps,
+        "intervals": asdict(intervals),
+        "sharpe": _sharpe(on, beside.cash),
         "difference": _difference(off.metrics.to_dict(), on.metrics.to_dict()),
+        "random_gate": seeds_json(beside.random, beside.cash, on.metrics.expectancy),
+        "volatility_gate": gate_json(beside.volatility, beside.cash),
+        "buy_and_hold": held_json(beside.held, beside.cash),
         "average_entry_score": {run.label: _average_score(run) for run in (off, on)},
         "losing_entries": {run.label: _losing(run.trades) for run in (off, on)},
         "groups": _groups(off, on),
+    }
+
+
+def _intervals(off: RunResult, on: RunResult, beside: References) -> Intervals:
+    """Return the intervals of the runs, of the gates, and of what ML-on has above each."""
+    runs = {
+        ON: [_returns(on.trades)],
+        OFF: [_returns(off.trades)],
+        RANDOM: [TradeReturns(run.decided_at, run.returns) for run in beside.random],
+        VOLATILITY: [TradeReturns(beside.volatility.decided_at, beside.volatility.returns)],
+    }
+    return joint_intervals(runs, PAIRS, first=beside.first, last=beside.last, seed=on.seed)
+
+
+def _returns(trades: Sequence[Trade]) -> TradeReturns:
+    return TradeReturns(
+        np.array([trade.decided_at for trade in trades], "datetime64[ms]"),
+        np.array([trade.return_fraction for trade in trades], np.float64),
+    )
+
+
+def _sharpe(on: RunResult, cash: float) -> dict[str, float | int | None]:
+    days = daily_returns(on.equity.time, on.equity.equity, cash)
+    return {
+        "probabilistic": probabilistic_sharpe(days),
+        "deflated": probabilistic_sharpe(days),
+        "trials": 1,
     }
 
 

@@ -12,9 +12,10 @@ from engine.cerebro import Engine, Execution
 from engine.data import StreamFeed, stream_of
 from engine.jobs.markets import Market
 from engine.jobs.settings import Settings
+from engine.jobs.sizing_rule import size_rule
 from engine.protections import Protection
 from engine.records import Rejection
-from engine.sizing import Sized, Wallet, units_for_fraction, units_for_risk
+from engine.sizing import Sized
 from strategies.crypto_scalping import CryptoScalpingStrategy
 from strategies.journal import Outcome
 from strategies.views import Views
@@ -86,20 +87,10 @@ def _execute(engine: Engine, views: Views, settings: Settings) -> HybridRun:
 
 def _size_of(engine: Engine, settings: Settings) -> Callable[[Any, float], Sized]:
     """Return the sizing rule of the configuration, bound to the engine's wallet."""
-    sizing, broker = settings.strategy.sizing, engine.broker
-
-    def size(data: Any, stop_fraction: float) -> Sized:
-        equity = broker.getvalue()
-        reserve = equity * sizing.reserve_percent / 100.0
-        wallet = Wallet(equity=equity, cash=broker.free_cash(), reserve=reserve)
-        terms = broker.terms_of(data)
-        if sizing.method == "risk":
-            return units_for_risk(
-                wallet, terms, risk_fraction=sizing.risk, stop_fraction=stop_fraction
-            )
-        return units_for_fraction(wallet, terms, fraction=sizing.fraction)
-
-    return size
+    broker, rule = engine.broker, size_rule(settings)
+    return lambda data, stop_fraction: rule(
+        broker.terms_of(data), stop_fraction, broker.getvalue(), broker.free_cash()
+    )
 
 
 def _shortfalls(journal: Sequence[Mapping[str, Any]], execution: Execution) -> Iterator[Rejection]:

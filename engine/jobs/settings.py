@@ -17,8 +17,14 @@ from ml.training.config import TrainingConfig
 from strategies.config import CryptoScalpingConfig
 
 
+class StatisticsConfig(Section):
+    """What a comparison is measured with: `gate_seeds` shuffles of the random gate."""
+
+    gate_seeds: int = Field(100, ge=2, le=10_000)
+
+
 class Settings(Section):
-    """Broker, data, strategy, protections, training; `symbols` has trading rules by symbol."""
+    """The sections of a configuration; `symbols` has trading rules by symbol."""
 
     seed: int = Field(0, ge=0, lt=2**32)
     broker: BrokerConfig = BrokerConfig()
@@ -26,6 +32,7 @@ class Settings(Section):
     strategy: CryptoScalpingConfig = CryptoScalpingConfig()
     protections: ProtectionsConfig = ProtectionsConfig()
     training: TrainingConfig = TrainingConfig()
+    statistics: StatisticsConfig = StatisticsConfig()
     symbols: dict[str, SymbolRules] = Field(default_factory=dict)
 
     @field_validator("symbols")

@@ -9,7 +9,57 @@ from engine.result import RunResult
 from engine.tables import WIDTH
 from tests.engine.run_makers import START, make_result
 
+
+def interval(value: float | None, low: float | None, high: float | None) -> dict[str, float | None]:
+    return {"value": value, "low": low, "high": high}
+
+
+def sure(trades: float | None, expectancy: float) -> dict[str, Any]:
+    """Return the intervals of a run, or without trades those of a difference."""
+    return {
+        **({} if trades is None else {"trades": trades}),
+        "expectancy": interval(expectancy, expectancy - 0.001, expectancy + 0.001),
+        "win_rate": interval(0.5, 0.25, 0.75),
+        "profit_factor": interval(1.5, None, None),
+    }
+
+
+def figures(trades: float | None) -> dict[str, float | None]:
+    return {
+        "trades": trades,
+        "expectancy": -0.0005,
+        "win_rate": 0.4,
+        "profit_factor": None,
+        "total_return": -0.125,
+        "max_drawdown": 0.2,
+    }
+
+
+VERDICT = "No evidence that ML helps: " + "its expectancy is not shown to be above that " * 5
 COMPARISON: dict[str, Any] = {
+    "verdict": VERDICT,
+    "ml_helps": False,
+    "intervals": {
+        "level": 0.95,
+        "days": 1000,
+        "block_days": 2.5,
+        "draws": 2000,
+        "runs": {
+            name: sure(1234.0, -0.0125) for name in ("off", "on", "random_gate", "volatility_gate")
+        },
+        "pairs": {
+            f"on_less_{name}": sure(None, 0.0005)
+            for name in ("off", "random_gate", "volatility_gate")
+        },
+    },
+    "sharpe": {"probabilistic": 0.25, "deflated": None, "trials": 7},
+    "random_gate": {
+        "seeds": 100,
+        **{name: {"mean": v, "low": v, "high": v} for name, v in figures(1200.4).items()},
+        "share_of_seeds_below_on": 0.875,
+    },
+    "volatility_gate": figures(1250),
+    "buy_and_hold": {"total_return": 1.5, "max_drawdown": 0.75, "sharpe": 0.5},
     "difference": {"win_rate": 0.125, "sharpe": None, "max_drawdown": -0.01},
     "average_entry_score": {"off": 6.25, "on": 7.5},
     "losing_entries": {"off": {"count": 1, "rate": 0.5}, "on": {"count": 0, "rate": None}},
@@ -32,10 +82,11 @@ def cells(text: str, row: str) -> list[str]:
 
 
 def test_runs_stand_side_by_side_with_their_difference() -> None:
-    text = side_by_side(pair(), COMPARISON)
+    whole = side_by_side(pair(), COMPARISON)
+    text = whole[whole.index("| Run ") :]
     assert cells(text, "Trades") == ["2", "2", "+0"]
     assert cells(text, "ML asked") == ["0", "1,500", "+1,500"]
-    assert cells(text, "Win rate") == ["50.00%", "50.00%", "+12.50 pp"]
+    assert cells(text, "Win rate ") == ["50.00%", "50.00%", "+12.50 pp"]
     assert cells(text, "Max drawdown ")[-1] == "-1.00 pp"
     assert cells(text, "Profit factor") == ["2.00", "2.00", "-"]
 
@@ -69,6 +120,29 @@ def test_one_run_is_one_column() -> None:
     assert "ML-on" not in text
 
 
+def test_a_comparison_begins_with_its_verdict() -> None:
+    lines = side_by_side(pair(), COMPARISON).splitlines()
+    assert " ".join(lines[: lines.index("")]) == VERDICT.strip()
+
+
+def test_figures_stand_with_their_intervals() -> None:
+    text = side_by_side(pair(), COMPARISON)
+    win_rate = "50.0 [25.0, 75.0]"
+    assert cells(text, "Volatility gate") == ["1,234", "-1.250 [-1.350, -1.150]", win_rate, "1.50"]
+    assert cells(text, "On less off") == ["-", "0.050 [-0.050, 0.150]", win_rate, "1.50"]
+    assert "2,000 draws of 1,000 days in blocks of 2.5 on average" in text
+
+
+def test_gates_and_holding_are_columns() -> None:
+    text = side_by_side(pair(), COMPARISON)
+    beside = text[text.index("| Beside") :]
+    assert cells(beside, "Trades") == ["1,200", "[1,200, 1,200]", "1,250", "-"]
+    assert cells(beside, "Total return, %") == ["-12.5", "[-12.5, -12.5]", "-12.5", "150.0"]
+    assert cells(beside, "Profit factor") == ["-", "-", "-", "-"]
+    assert "above that of 88 % of 100 shuffles" in text
+    assert "with probability 0.250, and - allowing for 7 trials" in text
+
+
 def test_what_is_undefined_is_a_dash() -> None:
     assert cells(side_by_side([make_result()]), "Sharpe") == ["-"]
 
@@ -85,7 +159,7 @@ def test_a_comparison_shows_entries_and_groups() -> None:
 def test_every_table_bears_the_stamp(stamp: str) -> None:
     flag = {"SYNTHETIC": "synthetic", "IN-SAMPLE": "in_sample"}[stamp]
     text = side_by_side(pair(**{flag: True}), COMPARISON)
-    assert text.count(f"*** {stamp}: ") == 3
+    assert text.count(f"*** {stamp}: ") == 5
     assert stamp not in side_by_side(pair(), COMPARISON)
 
 

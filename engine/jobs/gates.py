@@ -1,0 +1,179 @@
+"""Gates without skill, which an ensemble must beat: at random, and by volatility.
+
+A gate gives the ensemble's own opinions to other bars of the same symbol, so that it answers as
+often and as high as the ensemble did:
+
+- the random gate shuffles them within each calendar month, and knows nothing;
+- the volatility gate hands them out by the rank of recent volatility, and knows that alone: up or
+  down, whichever way the ensemble's own opinions go with volatility. No outcome is looked at.
+
+All else is as in the run with ML: technical points, thresholds, mandatory filter, wallet. A bar
+without an opinion keeps none.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from engine.jobs.markets import Market
+from engine.jobs.settings import Settings
+from engine.jobs.sizing_rule import size_rule
+from engine.replay import Entries, Replay, Replayed
+from feeds.bars import BoolArray, FloatArray, IntArray
+from feeds.progress import progress
+from ml.features.catalog import FEATURES
+from ml.features.matrix import feature_matrix
+from ml.prediction import EPSILON, Prediction
+from strategies.evidence import EvidenceTable, candidates
+from strategies.scoring import ml_scores, technical_scores
+from strategies.views import Asked
+
+_RANDOM, _VOLATILITY = 1, 2  # two streams of chance under one seed
+_RECENT_VOLATILITY = [feature for feature in FEATURES if feature.name == "volatility_20"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidates:
+    """The candidate bars of one symbol, and the ensemble's opinions on some of them.
+
+    Attributes
+    ----------
+    rows : positions of the bars, ascending
+    technical : their technical scores
+    answered : of `rows`, the places of the bars with an opinion
+    probability, month, volatility : of each bar with an opinion; the month is counted from 1970
+    """
+
+    rows: IntArray
+    technical: FloatArray
+    answered: IntArray
+    probability: FloatArray
+    month: IntArray
+    volatility: FloatArray
+
+
+class Gates:
+    """The runs that gates make on the bars, settings and opinions of one run with ML."""
+
+    def __init__(
+        self,
+        markets: Sequence[Market],
+        tables: Mapping[str, EvidenceTable],
+        asked: Mapping[str, Asked],
+        settings: Settings,
+    ) -> None:
+        self._settings = settings
+        shown = [tables[market.bars.symbol] for market in markets]
+        self._candidates = [
+            _candidates_of(table, market.first, asked[market.bars.symbol], settings)
+            for market, table in zip(markets, shown, strict=True)
+        ]
+        self._replay = replay_of(markets, shown, [each.rows for each in self._candidates], settings)
+
+    def as_asked(self) -> Replayed:
+        """Return what the ensemble's own opinions trade: the run with ML."""
+        return self._run([each.probability for each in self._candidates])
+
+    def without(self) -> Replayed:
+        """Return what is traded without opinions: the run without ML."""
+        return self._run([np.full(len(c.answered), np.nan) for c in self._candidates])
+
+    def random(self, seeds: int) -> list[Replayed]:
+        """Return one run for each of `seeds` shuffles."""
+        runs = []
+        with progress("random gate", total=seeds, unit="runs") as advance:
+            for number in range(seeds):
+                rng = np.random.default_rng([self._settings.seed, _RANDOM, number])
+                runs.append(self._run([_shuffled(each, rng) for each in self._candidates]))
+                advance()
+        return runs
+
+    def volatility(self) -> Replayed:
+        """Return the run of the volatility gate."""
+        rng = np.random.default_rng([self._settings.seed, _VOLATILITY])
+        return self._run([_by_volatility(each, rng) for each in self._candidates])
+
+    def _run(self, probabilities: Sequence[FloatArray]) -> Replayed:
+        pairs = zip(self._candidates, probabilities, strict=True)
+        return self._replay.run([self._suffices(own, given) for own, given in pairs])
+
+    def _suffices(self, own: Candidates, probability: FloatArray) -> BoolArray:
+        config = self._settings.strategy
+        score = own.technical.copy()
+        score[own.answered] += ml_scores(probability, config)
+        enough: BoolArray = score >= config.min_entry_score - EPSILON
+        return enough
+
+
+def replay_of(
+    markets: Sequence[Market],
+    tables: Sequence[EvidenceTable],
+    rows: Sequence[IntArray],
+    settings: Settings,
+) -> Replay:
+    """Return the replay of entries that may be decided at `rows` of each market."""
+    joined = zip(markets, tables, rows, strict=True)
+    return Replay(
+        [_entries(market, table, at, settings) for market, table, at in joined],
+        cash=settings.broker.cash,
+        costs=settings.costs,
+        size=size_rule(settings),
+    )
+
+
+def _entries(market: Market, table: EvidenceTable, rows: IntArray, settings: Settings) -> Entries:
+    exits = settings.strategy.exits
+    return Entries(
+        bars=market.bars,
+        first=market.first,
+        rows=rows,
+        away=exits.fractions(table.values["atr_fraction"][rows]),  # noqa: PD011  no frame
+        max_bars=exits.max_bars,
+        rules=settings.rules_of(market.bars.symbol),
+    )
+
+
+def _candidates_of(
+    table: EvidenceTable, first: int, asked: Asked, settings: Settings
+) -> Candidates:
+    rows = np.flatnonzero(candidates(table, settings.strategy))
+    rows = rows[rows >= first]
+    opinions = [asked.opinions.at(row) for row in range(len(asked.bars))]
+    answers = [each.probability if isinstance(each, Prediction) else np.nan for each in opinions]
+    said = np.full(len(table.bars), np.nan)
+    said[asked.bars] = answers
+    answered = np.flatnonzero(~np.isnan(said[rows]))
+    bars = rows[answered]
+    return Candidates(
+        rows=rows,
+        technical=technical_scores(table, settings.strategy.points)[rows],
+        answered=answered,
+        probability=said[bars],
+        month=table.bars.closed_at[bars].astype("datetime64[M]").astype(np.int64),
+        volatility=feature_matrix(table.bars, _RECENT_VOLATILITY)[bars, 0].astype(np.float64),
+    )
+
+
+def _shuffled(own: Candidates, rng: np.random.Generator) -> FloatArray:
+    """Return the probabilities in any order within each month."""
+    place = np.lexsort([own.month])  # keeps the order of equals
+    drawn = np.lexsort([rng.random(len(place)), own.month])
+    return _handed_out(own.probability[drawn], place)
+
+
+def _by_volatility(own: Candidates, rng: np.random.Generator) -> FloatArray:
+    """Return the probabilities handed out by the rank of volatility; chance decides ties."""
+    ranks = pd.Series(own.volatility).rank()
+    falls = ranks.corr(pd.Series(own.probability).rank()) < 0.0
+    calmest_first = np.lexsort([rng.random(len(ranks)), own.volatility])
+    lowest_first = np.sort(own.probability)
+    return _handed_out(lowest_first[::-1] if falls else lowest_first, calmest_first)
+
+
+def _handed_out(values: FloatArray, place: IntArray) -> FloatArray:
+    """Return the values, each at its place."""
+    given = np.empty(len(values))
+    given[place] = values
+    return given
