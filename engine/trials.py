@@ -1,0 +1,177 @@
+"""How many configurations have been looked at on the same bars: the best of many is often luck.
+
+Every run keeps a folder below `out`, so the folders there are the record of what was tried. A run
+counts if it saw a symbol of this run at the same time, whatever the timeframe; on simulated markets
+only the same bars are the same market. ML-off and ML-on are a configuration each. What does not
+decide a trade, such as where a bundle lies, makes no other configuration; another bundle does.
+
+Runs whose folder was deleted, or kept elsewhere, are not known: the count is a lower bound. The
+trials of a bundle's own tuning are not among them; they were judged on its train part.
+"""
+
+import hashlib
+import json
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, FiniteFloat
+
+from engine.metrics import DAYS_PER_YEAR
+from engine.plain import plain
+from engine.result import RunResult
+
+log = logging.getLogger("tandem.run")
+
+# What a configuration holds that decides no trade: whole sections, and a key of another.
+IDLE_SECTIONS = frozenset({"seed", "training", "statistics"})
+IDLE_KEYS = {"strategy": "ml_model_path"}
+
+# What reading the files of a damaged or foreign folder raises.
+_UNREADABLE = (OSError, ValueError, TypeError, LookupError, RecursionError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trials:
+    """What has been looked at on the same bars, the runs at hand among it.
+
+    Attributes
+    ----------
+    count : different configurations
+    sharpes : Sharpe ratio per day of each, in its latest run; those without one are missing
+    unreadable : folders below `out` that are damaged, or no run
+    """
+
+    count: int
+    sharpes: tuple[float, ...]
+    unreadable: int
+
+
+def trials(out: Path, data: Mapping[str, Any], results: Sequence[RunResult]) -> Trials:
+    """Return what has been looked at below `out` on the bars of these results, and themselves.
+
+    Parameters
+    ----------
+    out : the folder of run folders; it need not be there
+    data : what the results saw, as in `metrics.json`
+    results : the runs at hand, which have no folder yet
+    """
+    here = _Data.model_validate(plain(data))
+    found: dict[str, float | None] = {}
+    unreadable = 0
+    for folder in _folders(out):
+        try:
+            found |= _of_folder(folder, here)
+        except _UNREADABLE:
+            unreadable += 1
+    found |= {_key(r.label, r.config, r.digests): _daily(r.metrics.sharpe) for r in results}
+    log.info(
+        "configurations looked at on these bars, as the folders in %s tell, these runs among "
+        "them: %d; folders there that are damaged or no runs: %d",
+        out,
+        len(found),
+        unreadable,
+    )
+    sharpes = tuple(sharpe for sharpe in found.values() if sharpe is not None)
+    return Trials(count=len(found), sharpes=sharpes, unreadable=unreadable)
+
+
+class _Symbol(BaseModel):
+    start: str
+    end: str
+    digest: str
+
+
+class _Data(BaseModel):
+    """What a run saw, as in `metrics.json`."""
+
+    synthetic: bool
+    symbols: dict[str, _Symbol]
+
+    def meets(self, other: "_Data") -> bool:
+        """Return whether both saw a symbol at the same time; simulated ones, the same bars."""
+        both = self.symbols.keys() & other.symbols.keys()
+        pairs = [(self.symbols[symbol], other.symbols[symbol]) for symbol in both]
+        if self.synthetic or other.synthetic:
+            return any(one.digest == two.digest for one, two in pairs)
+        # Moments written in one form are in the order of time.
+        return any(one.start < two.end and two.start < one.end for one, two in pairs)
+
+
+class _Figures(BaseModel):
+    sharpe: FiniteFloat | None
+
+
+class _Run(BaseModel):
+    ml: str
+    metrics: _Figures
+
+
+class _Making(BaseModel):
+    digests: dict[str, str]
+
+
+class _Folder(BaseModel):
+    """What is read of a run folder: of metrics.json, manifest.json and config.json."""
+
+    data: _Data
+    runs: list[_Run]
+    making: dict[str, _Making]
+    configs: dict[str, dict[str, Any]]
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Return what the files hold; an OSError, ValueError or LookupError if they do not."""
+        metrics, manifest, configs = (
+            json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+            for name in ("metrics", "manifest", "config")
+        )
+        facts = {"data": metrics["data"], "runs": metrics["runs"], "making": manifest["runs"]}
+        return cls.model_validate({**facts, "configs": configs})
+
+    def trials(self) -> dict[str, float | None]:
+        """Return the Sharpe ratio per day of each configuration, by its key."""
+        return {
+            _key(run.ml, self.configs[run.ml], self.making[run.ml].digests): _daily(
+                run.metrics.sharpe
+            )
+            for run in self.runs
+        }
+
+
+def _folders(out: Path) -> list[Path]:
+    """Return the folders below `out`, oldest run first; hidden ones are being written."""
+    if not out.is_dir():
+        return []
+    return sorted(path for path in out.iterdir() if path.is_dir() and path.name[0] != ".")
+
+
+def _of_folder(folder: Path, here: _Data) -> dict[str, float | None]:
+    """Return the trials in the folder, if it was on the same bars."""
+    found = _Folder.read(folder)
+    return found.trials() if found.data.meets(here) else {}
+
+
+def _key(label: str, config: Mapping[str, Any], digests: Mapping[str, str]) -> str:
+    """Return a digest of all that decides trades on given bars."""
+    deciding = {
+        name: _deciding(section, IDLE_KEYS.get(name))
+        for name, section in config.items()
+        if name not in IDLE_SECTIONS
+    }
+    text = json.dumps(plain([label, deciding, digests.get("bundle")]), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _deciding(section: Any, idle: str | None) -> Any:
+    if not isinstance(section, Mapping):
+        return section
+    return {key: value for key, value in section.items() if key != idle}
+
+
+def _daily(sharpe: float | None) -> float | None:
+    """Return a Sharpe ratio per day of one per year."""
+    return None if sharpe is None else sharpe / math.sqrt(DAYS_PER_YEAR)
