@@ -6,13 +6,25 @@ does not matter.
 """
 
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
-from engine.records import Trade
-
 _INSTANT = np.timedelta64(1, "ms")
 _NO_DAY = np.datetime64("NaT", "D")
+
+
+class Ended(Protocol):
+    """A trade that has ended, `engine.records.Trade` or what stands for one."""
+
+    @property
+    def symbol(self) -> str: ...
+
+    @property
+    def pnl(self) -> float: ...
+
+    @property
+    def closed_at(self) -> np.datetime64: ...
 
 
 @dataclass(slots=True)
@@ -41,7 +53,7 @@ class AccountHistory:
     def __post_init__(self) -> None:
         self.peak = self.equity
 
-    def note_trade(self, trade: Trade) -> None:
+    def note_trade(self, trade: Ended) -> None:
         """Take the next trade that has ended."""
         if trade.pnl > 0:
             self.losses_in_a_row = 0

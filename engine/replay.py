@@ -1,12 +1,11 @@
-"""What the Engine would trade, from entries whose exits are computed ahead.
+"""What the Engine would trade, from entries whose fills and exits are computed ahead.
 
-Where an entry would fill and how its position would end depends on the market alone, so it is
-computed once for every entry that can be thought of. A run then only has to say which of them
-are made: by the score that is handed in, by the position that is open, by the wallet that all
-symbols share. `tests/engine/jobs/test_replay.py` proves that the trades are the Engine's.
+A run only has to say which of the entries are made: by the score that is handed in, by the position
+that is open, by the wallet that all symbols share, by the protections. That the trades are the
+Engine's is proved in `tests/engine/jobs/test_replay.py`.
 
-Within a moment the order is the broker's: market orders as they were sent, stops and targets, the
-ends of segments; then decisions at the close, symbol by symbol.
+Within a moment the order is the broker's: market orders as they were sent, stops, targets, the ends
+of segments; then decisions at the close, symbol by symbol.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,50 +15,16 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
+from engine.account import AccountHistory
 from engine.equity import EquityCurve, last_close
-from engine.rules import SymbolRules
+from engine.plans import NEVER, Columns, Entries, Plan, Turn, plan_columns, terms_of
+from engine.protections import Proposal, ProtectionsConfig, checks_of, first_veto
 from engine.sizing import Sized, Terms
-from feeds.bars import Bars, BoolArray, FloatArray, IntArray, TimeArray
+from feeds.bars import BoolArray, FloatArray, IntArray, TimeArray
 from feeds.costs import Costs
-from feeds.exits import (
-    ExitFractions,
-    ExitReason,
-    Exits,
-    first_exit,
-    next_fill_bar,
-    range_at,
-    tick_down,
-    tick_up,
-)
 
 Size: TypeAlias = Callable[[Terms, float, float, float], Sized]
 """(terms, stop as a fraction of the price, equity, free cash) -> the size of an entry."""
-
-_NEVER = -1
-# What comes first within a moment.
-_MARKET, _STOP_OR_TARGET, _SEGMENT_END = range(3)
-
-
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Entries:
-    """The entries of one symbol that can be thought of.
-
-    Attributes
-    ----------
-    bars : the market, warm-up included
-    first : position of the first bar of the run
-    rows : positions of the bars at whose close an entry may be decided, ascending, from `first` on
-    away : distances of the exits, one per row
-    max_bars : bars held before a market order ends the position
-    rules : what the exchange asks of orders in the symbol
-    """
-
-    bars: Bars
-    first: int
-    rows: IntArray
-    away: ExitFractions
-    max_bars: int
-    rules: SymbolRules
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,72 +54,65 @@ class Replayed:
         return len(self.decided_at)
 
 
-class _Plan(NamedTuple):
-    """One entry; moments are places in the run's moments."""
+class _Ended(NamedTuple):
+    """A trade, as far as the history asks."""
 
-    moment: int
-    market: int
-    stop: float
-    filled: int  # _NEVER if its segment ends before
-    bought: float
-    ended: int
-    ended_by: int
-    sent: int  # when the order that ended it was sent, for a market order
-    sold: float
+    symbol: str
+    pnl: float
+    closed_at: np.datetime64
 
 
 @dataclass(slots=True)
 class _Account:
-    """The wallet and what is under way in each symbol."""
+    """The wallet and what is under way, by place of the symbol."""
 
     cash: float
-    fee: float
-    units: list[float]
-    waiting: dict[int, float] = field(default_factory=dict)
-    busy: set[int] = field(default_factory=set)
+    history: AccountHistory
+    units: dict[int, float] = field(default_factory=dict)
+    waiting: dict[int, tuple[float, float]] = field(default_factory=dict)  # units, cost
     due: list[tuple[int, int, int, int, int]] = field(default_factory=list)
     done: list[tuple[int, float]] = field(default_factory=list)
+    marked: int = NEVER
 
-    def order(self, number: int, plan: _Plan, units: float, cost: float) -> None:
-        """Send an entry, whose cost nothing else may count on from now."""
-        self.busy.add(plan.market)
-        self.waiting[plan.market] = cost
-        self.units[plan.market] = units
-        kind = _SEGMENT_END if plan.filled == _NEVER else _MARKET
-        at = plan.ended if plan.filled == _NEVER else plan.filled
-        heappush(self.due, (at, kind, plan.moment, plan.market, number))
+    def busy(self, market: int) -> bool:
+        """Return whether a position or a waiting entry is in the way."""
+        return market in self.units or market in self.waiting
 
-    def settle(self, number: int, plan: _Plan) -> None:
-        """Let what is due happen: an entry fills or is dropped, a position ends."""
-        if plan.market not in self.waiting:
-            self._sell(number, plan)
-            return
-        del self.waiting[plan.market]
-        paid = self.units[plan.market] * plan.bought
-        left = self.cash - paid - paid * self.fee
-        if plan.filled == _NEVER or left < 0.0:
-            self._release(plan.market)
-            return
-        self.cash = left
-        heappush(self.due, (plan.ended, plan.ended_by, plan.sent, plan.market, number))
+    def worth(self, closes: Sequence[float]) -> float:
+        """Return the equity at these closes."""
+        return self.cash + sum(units * closes[market] for market, units in self.units.items())
 
-    def held(self) -> list[int]:
-        """Return the markets in which there is a position."""
-        return [market for market in self.busy if market not in self.waiting]
+    def free(self) -> float:
+        """Return the cash that no waiting entry has spoken for."""
+        return self.cash - sum(cost for _, cost in self.waiting.values())
 
-    def _sell(self, number: int, plan: _Plan) -> None:
-        units = self.units[plan.market]
-        self.cash += units * plan.sold * (1.0 - self.fee)
+    def order(self, number: int, plan: Plan, units: float, cost: float) -> None:
+        """Send an entry."""
+        self.waiting[plan.market] = units, cost
+        dropped = plan.filled == NEVER
+        at, turn = (plan.ended, Turn.SEGMENT_END) if dropped else (plan.filled, Turn.MARKET)
+        heappush(self.due, (at, turn, plan.moment, plan.market, number))
+
+    def fill(self, number: int, plan: Plan, fee: float) -> None:
+        """Let a waiting entry be bought, or dropped if it cannot be."""
+        units, _ = self.waiting.pop(plan.market)
+        paid = units * plan.bought
+        left = self.cash - paid - paid * fee
+        if plan.filled != NEVER and left >= 0.0:
+            self.cash, self.units[plan.market] = left, units
+            heappush(self.due, (plan.ended, plan.turn, plan.sent, plan.market, number))
+
+    def sell(self, number: int, plan: Plan, fee: float) -> float:
+        """Let a position end, and return its net profit."""
+        units = self.units.pop(plan.market)
         self.done.append((number, units))
-        self._release(plan.market)
-
-    def _release(self, market: int) -> None:
-        self.busy.discard(market)
-        self.units[market] = 0.0
+        received = units * plan.sold
+        self.cash += received - received * fee
+        return received - received * fee - units * plan.bought * (1.0 + fee)
 
 
 class Replay:
-    """Entries of one or several symbols that share a wallet, ready to be run any number of times.
+    """Entries of one or several symbols that share a wallet, to be run any number of times.
 
     Parameters
     ----------
@@ -162,28 +120,35 @@ class Replay:
     cash : what the account begins with, in quote currency
     costs : fee, spread and slippage
     size : how many units to buy
+    protections : what may veto an entry
     """
 
     def __init__(
-        self, entries: Sequence[Entries], *, cash: float, costs: Costs, size: Size
+        self,
+        entries: Sequence[Entries],
+        *,
+        cash: float,
+        costs: Costs,
+        size: Size,
+        protections: ProtectionsConfig,
     ) -> None:
-        self._entries, self._cash, self._costs, self._size = entries, cash, costs, size
+        self._cash, self._fee, self._size = cash, costs.fee, size
+        self._checks, self._watches = checks_of(protections), protections.watches_equity
+        self._symbols = [each.bars.symbol for each in entries]
+        self._bar_length = entries[0].bars.timeframe.delta
         self._time = np.unique(np.concatenate([e.bars.closed_at[e.first :] for e in entries]))
-        self._close = [last_close(e.bars, self._time) for e in entries]
-        tables = [self._table(market, each) for market, each in enumerate(entries)]
-        columns = {name: np.concatenate([t[name] for t in tables]) for name in tables[0]}
-        order = np.lexsort([columns["market"], columns["moment"]])
-        self._columns = {name: column[order] for name, column in columns.items()}
-        # Of each plan: its place in the masks laid end to end.
-        self._place = order
-        self._plans = [
-            _Plan(*row)
-            for row in zip(*(self._columns[n].tolist() for n in _Plan._fields), strict=True)
-        ]
-        terms = np.concatenate([self._terms_of(each) for each in entries])[order]
-        self._terms: list[Terms] = terms.tolist()
-        marks = np.stack([close[self._columns["moment"]] for close in self._close], axis=1)
-        self._marks = marks.tolist()
+        # A row of closes for each moment.
+        self._closes = np.stack([last_close(e.bars, self._time) for e in entries], axis=1)
+        parts = [plan_columns(i, each, self._time, costs) for i, each in enumerate(entries)]
+        columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        terms = [each for of_symbol in entries for each in terms_of(of_symbol, costs)]
+        # Of each plan, in the order of decisions: its place in the masks laid end to end.
+        self._place = np.lexsort([columns["market"], columns["moment"]])
+        self._columns = {name: column[self._place] for name, column in columns.items()}
+        self._terms = [terms[place] for place in self._place]
+        fields = (self._columns[name].tolist() for name in Plan._fields)
+        self._plans = [Plan(*row) for row in zip(*fields, strict=True)]
+        self._marks: list[list[float]] = self._closes[self._columns["moment"]].tolist()
 
     def run(self, suffices: Sequence[BoolArray]) -> Replayed:
         """Return what is traded where the score suffices.
@@ -192,110 +157,79 @@ class Replay:
         ----------
         suffices : for each symbol, one per row of its entries
         """
-        account = _Account(self._cash, self._costs.fee, [0.0] * len(self._entries))
+        account = _Account(self._cash, AccountHistory(self._cash))
         wanted = np.flatnonzero(np.concatenate(suffices)[self._place])
         for number in wanted.tolist():
             plan = self._plans[number]
             self._settle(account, plan.moment)
-            if plan.market not in account.busy and plan.ended != _NEVER:
+            if plan.ended != NEVER and not account.busy(plan.market):
                 self._decide(account, number, plan)
-        self._settle(account, len(self._time))
+        self._settle(account, len(self._time) - 1)
         return self._replayed(account)
 
+    # ---------------------------------------------------------------- a bar passes
+
     def _settle(self, account: _Account, moment: int) -> None:
+        """Let happen what is due until `moment`."""
         while account.due and account.due[0][0] <= moment:
-            number = heappop(account.due)[-1]
-            account.settle(number, self._plans[number])
+            now = account.due[0][0]
+            self._mark(account, now - 1)
+            while account.due and account.due[0][0] == now:
+                self._happen(account, heappop(account.due)[-1])
+            self._mark(account, now)
+        self._mark(account, moment)
 
-    def _decide(self, account: _Account, number: int, plan: _Plan) -> None:
-        marks, units = self._marks[number], account.units
-        equity = account.cash + sum(units[market] * marks[market] for market in account.held())
-        free = account.cash - sum(account.waiting.values())
-        terms = self._terms[number]
-        sized = self._size(terms, plan.stop, equity, free)
-        if sized.units > 0.0:
-            account.order(number, plan, sized.units, sized.units * terms.paid)
+    def _happen(self, account: _Account, number: int) -> None:
+        plan = self._plans[number]
+        if plan.market in account.waiting:
+            account.fill(number, plan, self._fee)
+            return
+        pnl = account.sell(number, plan, self._fee)
+        if self._checks:
+            closed_at = self._columns["closed_at"][number]
+            account.history.note_trade(_Ended(self._symbols[plan.market], pnl, closed_at))
 
-    # ---------------------------------------------------------------- before the runs
+    def _mark(self, account: _Account, until: int) -> None:
+        """Count the equity at the closes until then; it stands still where nothing is held."""
+        if not self._watches or until <= account.marked:
+            return
+        start = account.marked + 1 if account.units else until
+        for moment, closes in enumerate(self._closes[start : until + 1].tolist(), start):
+            account.history.mark(self._time[moment], account.worth(closes))
+        account.marked = until
 
-    def _terms_of(self, entries: Entries) -> np.ndarray:
-        """Return the terms on which each entry of a symbol is sized."""
-        bars, rows = entries.bars, entries.rows
-        terms = np.empty(len(rows), object)
-        seen = zip(bars.close[rows].tolist(), range_at(bars, rows).tolist(), strict=True)
-        for row, (close, bar_range) in enumerate(seen):
-            terms[row] = Terms(
-                price=close, bar_range=bar_range, costs=self._costs, rules=entries.rules
-            )
-        return terms
+    def _decide(self, account: _Account, number: int, plan: Plan) -> None:
+        equity, terms = account.worth(self._marks[number]), self._terms[number]
+        sized = self._size(terms, plan.stop, equity, account.free())
+        cost = sized.units * terms.paid
+        if sized.units > 0.0 and not self._vetoed(account, number, cost, equity):
+            account.order(number, plan, sized.units, cost)
 
-    def _table(self, market: int, entries: Entries) -> dict[str, np.ndarray]:
-        """Return the columns of the plans of one symbol, and what the result says of them."""
-        bars, rows = entries.bars, np.asarray(entries.rows, np.int64)
-        moment = np.searchsorted(self._time, bars.closed_at)
-        filled = next_fill_bar(bars)[rows]
-        ends = _segment_ends(bars)[rows]
-        fills = filled >= 0
-        table = {
-            "moment": moment[rows],
-            "market": np.full(len(rows), market),
-            "stop": np.broadcast_to(np.asarray(entries.away.stop, np.float64), len(rows)),
-            "filled": np.where(fills, moment[filled], _NEVER),
-            "bought": np.full(len(rows), np.nan),
-            # An order of the last bar is refused at once: nothing comes of it.
-            "ended": np.where(ends > rows, moment[ends], _NEVER),
-            "ended_by": np.full(len(rows), _SEGMENT_END),
-            "sent": np.full(len(rows), _NEVER),
-            "sold": np.full(len(rows), np.nan),
-            "reason": np.full(len(rows), -1),
-            "decided_at": bars.closed_at[rows],
-        }
-        for name, values in self._ends(entries, filled[fills], fills, moment).items():
-            table[name][fills] = values
-        return table
-
-    def _ends(
-        self, entries: Entries, filled: IntArray, fills: BoolArray, moment: IntArray
-    ) -> dict[str, np.ndarray]:
-        """Return prices and ends of the positions of the entries that fill."""
-        bars, costs = entries.bars, self._costs
-        below, above, behind = (
-            np.broadcast_to(np.asarray(x, np.float64), len(fills))[fills] for x in entries.away
+    def _vetoed(self, account: _Account, number: int, cost: float, equity: float) -> bool:
+        if not self._checks:
+            return False
+        closes, names = self._marks[number], self._symbols
+        held = {names[market]: units * closes[market] for market, units in account.units.items()}
+        entry = Proposal(
+            symbol=names[self._plans[number].market],
+            decided_at=self._columns["decided_at"][number],
+            bar_length=self._bar_length,
+            cost=cost,
+            equity=equity,
+            at_work=held | {names[market]: c for market, (_, c) in account.waiting.items()},
         )
-        bought = costs.bought_at(bars.open[filled], range_at(bars, filled))
-        exits = Exits(
-            target=tick_up(bought * (1.0 + above), entries.rules.tick),
-            stop=tick_down(bought * (1.0 - below), entries.rules.tick),
-            trail=behind,
-            max_bars=np.full(len(filled), entries.max_bars),
-            tick=entries.rules.tick,
-        )
-        found = first_exit(bars, filled, exits)
-        late = found.reason == ExitReason.TIME_LIMIT
-        closed = found.reason == ExitReason.SEGMENT_END
-        return {
-            "bought": bought,
-            "ended": moment[found.bar],
-            "ended_by": np.select([late, closed], [_MARKET, _SEGMENT_END], _STOP_OR_TARGET),
-            "sent": np.where(
-                late, moment[np.minimum(filled + entries.max_bars - 1, len(bars) - 1)], _NEVER
-            ),
-            "sold": found.received(bars, costs),
-            "reason": found.reason,
-        }
+        return first_veto(entry, account.history, self._checks) is not None
 
-    # ---------------------------------------------------------------- after a run
+    # ---------------------------------------------------------------- after the run
 
     def _replayed(self, account: _Account) -> Replayed:
         which = np.array([number for number, _ in account.done], np.int64)
         units = np.array([bought for _, bought in account.done], np.float64)
         of = {name: column[which] for name, column in self._columns.items()}
-        fee = self._costs.fee
         paid, received = units * of["bought"], units * of["sold"]
-        spent, gained = paid + paid * fee, received - received * fee
-        equity = self._equity(of, units, spent, gained)
+        spent, gained = paid + paid * self._fee, received - received * self._fee
         return Replayed(
-            symbol=[self._entries[market].bars.symbol for market in of["market"]],
+            symbol=[self._symbols[market] for market in of["market"]],
             decided_at=of["decided_at"],
             units=units,
             entry_price=of["bought"],
@@ -303,27 +237,19 @@ class Replay:
             pnl=gained - spent,
             returns=(gained - spent) / paid,
             reason=of["reason"],
-            equity=equity,
+            equity=self._equity(of, units, spent, gained),
         )
 
     def _equity(
-        self, of: dict[str, np.ndarray], units: FloatArray, spent: FloatArray, gained: FloatArray
+        self, of: Columns, units: FloatArray, spent: FloatArray, gained: FloatArray
     ) -> EquityCurve:
         moments = len(self._time)
-        change = np.bincount(of["ended"], gained, moments) - np.bincount(
-            of["filled"], spent, moments
-        )
-        cash = self._cash + np.cumsum(change)
+        paid = np.bincount(of["filled"], spent, moments)
+        cash = self._cash + np.cumsum(np.bincount(of["ended"], gained, moments) - paid)
         value = np.zeros(moments)
-        for market, close in enumerate(self._close):
+        for market in range(len(self._symbols)):
             own = of["market"] == market
             bought = np.bincount(of["filled"][own], units[own], moments)
             sold = np.bincount(of["ended"][own], units[own], moments)
-            value += np.cumsum(bought - sold) * close
+            value += np.cumsum(bought - sold) * self._closes[:, market]
         return EquityCurve(self._time, cash + value, cash, value)
-
-
-def _segment_ends(bars: Bars) -> IntArray:
-    """Return for each bar the last one of its segment."""
-    last = np.flatnonzero(bars.last_of_segment())
-    return last[np.searchsorted(last, np.arange(len(bars)))]

@@ -20,7 +20,8 @@ import pandas as pd
 from engine.jobs.markets import Market
 from engine.jobs.settings import Settings
 from engine.jobs.sizing_rule import size_rule
-from engine.replay import Entries, Replay, Replayed
+from engine.plans import Entries
+from engine.replay import Replay, Replayed
 from feeds.bars import BoolArray, FloatArray, IntArray
 from feeds.progress import progress
 from ml.features.catalog import FEATURES
@@ -120,6 +121,7 @@ def replay_of(
         cash=settings.broker.cash,
         costs=settings.costs,
         size=size_rule(settings),
+        protections=settings.protections,
     )
 
 

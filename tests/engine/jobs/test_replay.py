@@ -10,17 +10,31 @@ from engine.jobs.gates import replay_of
 from engine.jobs.hybrid_run import run_batch
 from engine.jobs.markets import Market
 from engine.jobs.settings import Settings, load_settings
+from engine.protections import ProtectionsConfig
 from engine.replay import Replayed
 from feeds.exits import ExitReason
 from strategies.evidence import candidates, evidence_table
 from strategies.scoring import technical_scores
 from strategies.views import BatchViews
-from tests.engine.jobs.test_random_runs import COSTS, EXITS, RULES, SIZING, SYMBOLS, market
+from tests.engine.jobs.test_random_runs import (
+    COSTS,
+    EXITS,
+    PROTECTIONS,
+    RULES,
+    SIZING,
+    SYMBOLS,
+    market,
+)
+
+NO_PROTECTIONS = dict.fromkeys(ProtectionsConfig.model_fields)
 
 
 @st.composite
-def unprotected(draw: st.DrawFn) -> Settings:
-    """Draw settings under which nearly every other bar is an entry, without protections."""
+def any_settings(draw: st.DrawFn) -> Settings:
+    """Draw settings under which nearly every other bar is an entry."""
+    protections = draw(st.just(NO_PROTECTIONS) | PROTECTIONS)
+    if protections["max_losses_in_a_row"] is None:
+        protections = {**protections, "losing_streak_pause_bars": None}
     return load_settings(
         overrides={
             "broker": {
@@ -36,6 +50,7 @@ def unprotected(draw: st.DrawFn) -> Settings:
                 "exits": draw(EXITS),
             },
             "symbols": {symbol: draw(RULES) for symbol in SYMBOLS},
+            "protections": protections,
         }
     )
 
@@ -97,7 +112,7 @@ def check_same(markets: Sequence[Market], chosen: Settings) -> int:
 @given(
     seeds=st.lists(st.integers(0, 10_000), min_size=1, max_size=3),
     begin=st.lists(st.integers(0, 120), min_size=3, max_size=3),
-    chosen=unprotected(),
+    chosen=any_settings(),
 )
 @settings(max_examples=40)
 def test_the_replay_trades_what_the_engine_trades(
