@@ -7,7 +7,14 @@ from typing import Any
 
 from engine.jobs.backtest import backtest
 from engine.jobs.bar_flags import add_bar_flags
-from engine.jobs.flags import Report, add_common_flags, answer, command_parser, window_spec
+from engine.jobs.flags import (
+    Report,
+    add_common_flags,
+    answer,
+    command_parser,
+    refuse_flags,
+    window_spec,
+)
 from engine.jobs.run_request import add_run_flags, run_overrides, run_request
 from engine.jobs.serving import MLMode
 from engine.jobs.settings import Settings
@@ -20,6 +27,9 @@ EXAMPLES = """\
       bars of an exchange: from the store, and what it lacks is downloaded
   run_backtest.py --data BTC-USDT_5m.parquet --start-date 2024-01-01 --ml compare
   run_backtest.py --data BTC-USDT_5m.csv ETH-USDT_5m.csv --ml off --fee 0.00075 --json
+  run_backtest.py --audit
+      nothing is traded: looks for leaks, that is for anything that knows what comes later; exit
+      code 1 and its name if there is one
   run_backtest.py --data BTC-USDT_5m.parquet --walk-forward train=365d,test=90d
       everything trained window by window, traded on what each had not seen
 """
@@ -35,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     add_bar_flags(parser, "--data")
     add_run_flags(parser, MLMode, ML_DEFAULT)
     _add_walk_forward_flags(parser.add_argument_group("the walk-forward"))
+    _add_audit_flags(parser.add_argument_group("the leak audit"))
     add_common_flags(parser)
     return parser
 
@@ -49,8 +60,22 @@ def _add_walk_forward_flags(group: Any) -> None:
     )
 
 
+def _add_audit_flags(group: Any) -> None:
+    group.add_argument(
+        "--audit",
+        action="store_true",
+        help="trade nothing; alter and cut away what comes after sampled moments, and exit with 1 "
+        "if anything before them changes",
+    )
+
+
 def _run(args: argparse.Namespace, settings: Settings) -> Report:
     request = run_request(args, settings)
+    if args.audit:
+        refuse_flags(args, ("walk_forward",), "does not go with --audit: run them apart")
+        from engine.jobs.audit import audit  # a run starts without learning
+
+        return audit(request)
     if args.walk_forward is None:
         return backtest(request)
     from engine.jobs.walk_forward import walk_forward  # a run starts without learning
