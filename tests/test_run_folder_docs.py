@@ -31,7 +31,7 @@ from strategies.config import CryptoScalpingConfig
 from strategies.evidence import evidence_table
 from strategies.journal import Outcome, journal_row
 from strategies.scoring import Opinion, decide
-from tests.engine.jobs.reference_makers import make_references
+from tests.engine.jobs.reference_makers import ALONE, make_references
 from tests.makers import make_bars
 from tests.test_layout import ROOT
 
@@ -92,7 +92,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (off,) = report.results
     asked = pd.DataFrame(ml_rows())
     on = replace(off, label="on", decisions=pd.concat([off.decisions, asked], ignore_index=True))
-    return save_run([off, on], comparison(off, on, make_references()), report.data, place)
+    return save_run([off, on], comparison(off, on, make_references(), ALONE), report.data, place)
 
 
 def frame(path: Path) -> pd.DataFrame:

@@ -2,17 +2,18 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from engine.errors import UsageError
 from engine.jobs.compare import comparison
 from engine.jobs.default_market import default_run
 from engine.jobs.hybrid_run import run_batch
 from engine.jobs.references import references
-from engine.jobs.run_report import RunContext, RunReport, kept, run_result
+from engine.jobs.run_report import RunContext, RunReport, data_facts, kept, run_result
 from engine.jobs.run_request import RunRequest
 from engine.jobs.serving import MLMode, analyzer_for, refuse_in_sample, wants_ml
 from engine.result import RunResult
+from engine.trials import trials
 from ml.analyzer import Analyzer
 from strategies.evidence import EvidenceTable, evidence_table
 from strategies.views import Asked, BatchViews, NoEnsemble, ask
@@ -61,12 +62,24 @@ def runs(context: RunContext, mode: MLMode) -> RunReport:
     done = [_run(context, tables, None)]
     try:
         done.append(_run(context, tables, asked))
-        beside = references(context.markets, tables, asked or {}, context.settings)
+        compared = _compared(done, context, tables, asked or {})
     except KeyboardInterrupt:
         _keep_interrupted(done, context)
         raise
+    return kept(done, compared, context)
+
+
+def _compared(
+    done: Sequence[RunResult],
+    context: RunContext,
+    tables: Mapping[str, EvidenceTable],
+    asked: Opinions,
+) -> dict[str, Any]:
     off, on = done
-    return kept(done, comparison(off, on, beside), context)
+    log.info("the comparison begins")
+    beside = references(context.markets, tables, asked, context.settings)
+    tried = trials(context.out, data_facts(context.markets), done)
+    return comparison(off, on, beside, tried)
 
 
 def _keep_interrupted(done: Sequence[RunResult], context: RunContext) -> None:
@@ -74,7 +87,9 @@ def _keep_interrupted(done: Sequence[RunResult], context: RunContext) -> None:
     if len(done) == 1:
         log.warning("interrupted in ML-on; ML-off was finished and is kept in %s", folder)
     else:
-        log.warning("interrupted in the gates; both runs were finished and are kept in %s", folder)
+        log.warning(
+            "interrupted in the comparison; both runs were finished and are kept in %s", folder
+        )
 
 
 def _run(

@@ -12,22 +12,30 @@ from engine.jobs.verdict import OFF, ON, PAIRS, RANDOM, VOLATILITY, verdict
 from engine.metrics import daily_returns
 from engine.records import Trade
 from engine.result import RunResult
-from engine.sharpe import probabilistic_sharpe
+from engine.sharpe import deflated_sharpe, probabilistic_sharpe
 from engine.statistics import Intervals, TradeReturns, joint_intervals
+from engine.trials import Trials
 from strategies.journal import Outcome
 
 Key: TypeAlias = tuple[str, np.datetime64]
 
 
-def comparison(off: RunResult, on: RunResult, beside: References) -> dict[str, Any]:
-    """Return the differences (on minus off), the references, what is sure of it and the verdict."""
+def comparison(off: RunResult, on: RunResult, beside: References, tried: Trials) -> dict[str, Any]:
+    """Return the verdict and what it rests on, the differences, and how groups of entries did.
+
+    Parameters
+    ----------
+    off, on : the runs; a difference is on minus off
+    beside : what they are compared with
+    tried : what has been looked at on the same bars
+    """
     intervals = _intervals(off, on, beside)
     found = verdict(intervals, synthetic=on.synthetic)
     return {
         "verdict": found.sentence,
         "ml_helps": found.ml_helps,
         "intervals": asdict(intervals),
-        "sharpe": _sharpe(on, beside.cash),
+        "sharpe": _sharpe(on, beside.cash, tried),
         "difference": _difference(off.metrics.to_dict(), on.metrics.to_dict()),
         "random_gate": seeds_json(beside.random, beside.cash, on.metrics.expectancy),
         "volatility_gate": gate_json(beside.volatility, beside.cash),
@@ -56,12 +64,12 @@ def _returns(trades: Sequence[Trade]) -> TradeReturns:
     )
 
 
-def _sharpe(on: RunResult, cash: float) -> dict[str, float | int | None]:
+def _sharpe(on: RunResult, cash: float, tried: Trials) -> dict[str, float | int | None]:
     days = daily_returns(on.equity.time, on.equity.equity, cash)
     return {
         "probabilistic": probabilistic_sharpe(days),
-        "deflated": probabilistic_sharpe(days),
-        "trials": 1,
+        "deflated": deflated_sharpe(days, tried.sharpes, count=tried.count),
+        "trials": tried.count,
     }
 
 

@@ -6,10 +6,12 @@ import numpy as np
 
 from engine.jobs.references import References
 from engine.replay import Replayed
+from engine.trials import Trials
 from tests.engine.run_makers import make_curve
 
 FIRST = np.datetime64("2024-01-01", "ms")
 DAYS = 60
+ALONE = Trials(count=1, sharpes=(0.0,), unreadable=0)
 
 
 def make_replayed(returns: Sequence[float] = (), *, stake: float = 100.0) -> Replayed:

@@ -12,7 +12,7 @@ from engine.jobs.markets import Market
 from engine.jobs.references import held, held_json
 from engine.result import RunResult
 from feeds.costs import Costs
-from tests.engine.jobs.reference_makers import make_references, make_replayed
+from tests.engine.jobs.reference_makers import ALONE, make_references, make_replayed
 from tests.engine.markets import FREE
 from tests.engine.run_makers import make_result
 from tests.makers import Candle, candles
@@ -38,7 +38,7 @@ def with_outcomes(label: str, outcomes: list[str]) -> RunResult:
 
 def counts(off: list[str], on: list[str]) -> dict[str, Any]:
     runs = with_outcomes("off", off), with_outcomes("on", on)
-    groups = comparison(*runs, make_references())["groups"]
+    groups = comparison(*runs, make_references(), ALONE)["groups"]
     return {name: group["trades"] for name, group in groups.items() if group["trades"]}
 
 
@@ -67,7 +67,9 @@ def test_every_trade_is_in_one_group() -> None:
 def test_the_random_gate_is_a_mean_with_a_band_over_its_seeds() -> None:
     runs = [make_replayed([0.01 * k, -0.01]) for k in range(1, 12)]
     on = with_outcomes("on", ["entered"] * 5)
-    found = comparison(with_outcomes("off", ["entered"]), on, make_references(*runs))["random_gate"]
+    found = comparison(with_outcomes("off", ["entered"]), on, make_references(*runs), ALONE)[
+        "random_gate"
+    ]
     assert found["seeds"] == 11
     assert found["trades"] == {"mean": 2.0, "low": 2.0, "high": 2.0}
     assert found["expectancy"]["mean"] == pytest.approx(0.025)
@@ -79,7 +81,7 @@ def test_the_random_gate_is_a_mean_with_a_band_over_its_seeds() -> None:
 
 def test_a_gate_that_never_trades_has_undefined_figures() -> None:
     runs = with_outcomes("off", ["entered"]), with_outcomes("on", ["entered"])
-    found = comparison(*runs, make_references())
+    found = comparison(*runs, make_references(), ALONE)
     assert found["volatility_gate"] == {
         "trades": 0, "expectancy": None, "win_rate": None, "profit_factor": None,
         "total_return": 0.0, "max_drawdown": 0.0,
