@@ -21,6 +21,7 @@ SCRIPTS = (
     "generate_training_data",
     "run_backtest",
     "run_paper",
+    "show_run",
     "train_ml_ensemble",
 )
 

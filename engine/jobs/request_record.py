@@ -126,7 +126,7 @@ def bars_record(asked: AskedBars | None, config: DataConfig) -> BarsRecord:
             return DefaultRecord()
         case BarFiles(paths=paths, symbol=symbol, timeframe=timeframe):
             return FilesRecord(
-                paths=tuple(path.absolute() for path in paths),
+                paths=tuple(path.resolve() for path in paths),
                 symbol=symbol,
                 timeframe=None if timeframe is None else str(timeframe),
             )
@@ -134,7 +134,7 @@ def bars_record(asked: AskedBars | None, config: DataConfig) -> BarsRecord:
             return ExchangeRecord(
                 exchange=config.exchange,
                 base_url=config.base_url,
-                store=config.store.absolute(),
+                store=config.store.resolve(),
                 symbols=tuple(source.symbols),
                 timeframe=str(source.timeframe),
                 start=iso(source.start),
@@ -150,7 +150,7 @@ def model_record(analyzer: object, path: Path) -> ModelRecord | None:
     if not isinstance(analyzer, Analyzer):
         return None
     version = analyzer.bundle.kept.version.name
-    return ModelRecord(path=path.absolute(), version=version, digest=analyzer.digest)
+    return ModelRecord(path=path.resolve(), version=version, digest=analyzer.digest)
 
 
 def text_of(moment: np.datetime64 | None) -> str | None:

@@ -1,0 +1,58 @@
+"""The show command: what is asked about a kept run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from engine.errors import UsageError
+from engine.jobs.flags import Report
+from engine.jobs.show_diff import diff
+from engine.jobs.show_folder import open_run
+from engine.jobs.show_summary import Summary
+from feeds.errors import FeedError
+from feeds.moments import parse_utc
+from feeds.symbol import normalise_symbol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """A run, and what to show of it; without more, a summary.
+
+    Attributes
+    ----------
+    run : a folder, or `last` for the latest below `out`
+    why : a symbol and a moment, as they were given
+    diff : another run
+    """
+
+    run: str
+    out: Path = Path("runs")
+    why: Sequence[str] | None = None
+    rerun: bool = False
+    diff: str | None = None
+
+
+def show(asked: Shown) -> Report:
+    """Return what is asked about the run."""
+    if asked.why is not None:
+        from engine.jobs.show_why import why  # a summary starts without the rules
+
+        bar = _bar(*asked.why)
+        return why(open_run(asked.run, asked.out), *bar)
+    run = open_run(asked.run, asked.out)
+    if asked.rerun:
+        from engine.jobs.show_rerun import rerun  # it loads the engine
+
+        return rerun(run)
+    if asked.diff is not None:
+        return diff(run, open_run(asked.diff, asked.out))
+    return Summary(run)
+
+
+def _bar(symbol: str, moment: str) -> tuple[str, np.datetime64]:
+    try:
+        return normalise_symbol(symbol), parse_utc(moment)
+    except (FeedError, ValueError) as error:
+        raise UsageError(f"--why takes a symbol and a moment: {error}") from error

@@ -1,0 +1,203 @@
+"""One candidate bar as the journal has it: rules against thresholds, the ensemble, the end."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from textwrap import fill
+from typing import Any
+
+from engine.jobs.settings import Settings
+from engine.plain import plain
+from engine.tables import UNDEFINED, WIDTH, rendered, table
+from ml.prediction import EPSILON
+from strategies.evidence import RULES
+from strategies.journal import Outcome
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSeen:
+    """One rule at one bar.
+
+    Attributes
+    ----------
+    value : what it looked at
+    asked : what must hold
+    points : that it gave, of `worth`
+    """
+
+    rule: str
+    value: str
+    asked: str
+    points: float
+    worth: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Candidate:
+    """A candidate bar of one run.
+
+    Attributes
+    ----------
+    row : of the journal; what is undefined is None
+    trade : that came of it, if one did
+    held : the trade that was open at the bar, if the outcome is `in_position`
+    """
+
+    row: Row
+    settings: Settings
+    trade: Row | None
+    held: Row | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the decision in JSON's own types."""
+        row, needed = self.row, self.settings.strategy.min_entry_score
+        found: dict[str, Any] = plain(
+            {
+                "candidate": True,
+                "outcome": row["outcome"],
+                "why": self.why(),
+                "score": row["score"],
+                "needed": needed,
+                "rules": [
+                    {name: getattr(seen, name) for name in RuleSeen.__slots__}
+                    for seen in rules_seen(row, self.settings)
+                ],
+                "failed": [seen.rule for seen in rules_seen(row, self.settings) if not seen.points],
+                "ml": self._ml(),
+                "trade": self.trade,
+                "values": row,
+            }
+        )
+        return found
+
+    def _ml(self) -> dict[str, Any]:
+        names = ("probability", "signal", "confidence", "ml_reason")
+        return {
+            "asked": self.row["ml"],
+            **{name: self.row.get(name) for name in names},
+            "votes": votes(self.row),
+            "points": self.row["ml_points"],
+        }
+
+    def why(self) -> str:
+        """Return in a sentence why it came to its outcome."""
+        row, needed = self.row, self.settings.strategy.min_entry_score
+        since = "" if self.held is None else f", entered {self.held['decided_at']}"
+        return {
+            Outcome.ENTERED: f"score {row['score']:g}, and an entry needs {needed:g}",
+            Outcome.SCORE_BELOW: f"score {row['score']:g}, and an entry needs {needed:g}",
+            Outcome.IN_POSITION: f"a position was held, or an entry waited{since}",
+            Outcome.VETOED: f"the score sufficed; {row.get('veto')} stood in the way",
+            Outcome.TOO_SMALL: f"the score sufficed; nothing to buy: {row.get('shortfall')}",
+            Outcome.REJECTED: f"an order was made and came to nothing: {row.get('rejection')}",
+            Outcome.ORDERED: "an order was made, and the run ended before it could fill",
+        }[Outcome(row["outcome"])]
+
+    def text(self, stamps: str) -> str:
+        """Return the decision for people."""
+        shown = table("Rule", "Found", "Must be", "Points", "of")
+        for seen in rules_seen(self.row, self.settings):
+            points = f"{seen.points:+g}" if seen.points else UNDEFINED
+            shown.add_row(seen.rule, seen.value, seen.asked, points, f"{seen.worth:g}")
+        shown.add_row("ensemble", *_ensemble_cells(self.row, self.settings))
+        needed = self.settings.strategy.min_entry_score
+        shown.add_row("score", "", f"{needed:g} or more", f"{self.row['score']:g}", "")
+        return "\n".join([f"{stamps}{rendered(shown)}", *self._end()])
+
+    def _end(self) -> Iterator[str]:
+        yield f"{self.row['outcome']}: {self.why()}"
+        if self.row["ml"] != "not_asked":
+            said = ", ".join(f"{name} {vote:.3f}" for name, vote in votes(self.row).items())
+            yield f"votes: {said or 'none'}{_reason(self.row)}"
+        if self.row.get("shortfall"):
+            yield f"not bought: {self.row['missing_units']:g} units ({self.row['shortfall']})"
+        if self.trade is not None:
+            yield trade_line(self.trade)
+
+
+def trade_line(trade: Row) -> str:
+    """Return what a trade was and came to."""
+    return fill(
+        f"bought {trade['units']:g} at {trade['entry_price']:.8g} in the bar of "
+        f"{trade['opened_at']}, left at {trade['exit_price']:.8g} in the bar of "
+        f"{trade['closed_at']} by {trade['exit_reason']}: {trade['pnl']:+,.2f}, "
+        f"{trade['return']:+.3%} of the money put in",
+        WIDTH,
+    )
+
+
+def votes(row: Row) -> dict[str, float]:
+    """Return what each member that answered said."""
+    named = {name.removeprefix("vote_"): row[name] for name in row if name.startswith("vote_")}
+    return {name: vote for name, vote in named.items() if vote is not None}
+
+
+def rules_seen(row: Row, settings: Settings) -> Sequence[RuleSeen]:
+    """Return every rule with what it looked at, what it asks and what it gave."""
+    found = _found(row)
+    asked = _asked(row, settings)
+    points = settings.strategy.points
+    return [
+        RuleSeen(rule, found[rule], asked[rule], row[f"points_{rule}"], getattr(points, rule))
+        for rule in RULES
+    ]
+
+
+def _found(row: Row) -> dict[str, str]:
+    support = None
+    if row["support"] is not None:
+        support = abs(row["close"] - row["support"]) / row["support"]
+    return {
+        "rsi": _number(row["rsi"], ".2f"),
+        "bollinger": _number(row["close"], ".8g"),
+        "volume": _number(row["volume_ratio"], ".2f"),
+        "pattern": str(row.get("pattern") or "none"),
+        "macd": _number(row["macd_rise"], "+.4g"),
+        "stochastic": _number(row["stochastic_k"], ".2f"),
+        "support": _number(support, ".3%"),
+    }
+
+
+def _asked(row: Row, settings: Settings) -> dict[str, str]:
+    rules = settings.strategy
+    return {
+        "rsi": f"below {rules.rsi_oversold:g}, mandatory",
+        "bollinger": f"at most {_number(row['bollinger_lower'], '.8g')}",
+        "volume": f"at least {rules.volume_ratio:g} x its mean",
+        "pattern": "a bullish pattern",
+        "macd": "above 0, the histogram's rise",
+        "stochastic": f"below {rules.stochastic_oversold:g}",
+        "support": f"within {rules.support_distance_percent / 100:.3%} of {row['support']:.8g}"
+        if row["support"] is not None
+        else "near the support",
+    }
+
+
+def _ensemble_cells(row: Row, settings: Settings) -> tuple[str, str, str, str]:
+    if row["ml"] != "answered":
+        return str(row["ml"]).replace("_", " "), "", UNDEFINED, ""
+    found = f"{row['probability']:.4f} {row['signal']} {row['confidence']}"
+    points = settings.strategy.points
+    return found, _step(row, settings), f"{row['ml_points']:+g}", f"{points.largest_bonus:g}"
+
+
+def _step(row: Row, settings: Settings) -> str:
+    """Return the step of thresholds that the probability stands on."""
+    rules = settings.strategy
+    floors = (
+        rules.ml_strong_threshold,
+        rules.ml_entry_threshold,
+        rules.ml_weak_threshold,
+        rules.ml_avoid_threshold,
+    )
+    reached = [floor for floor in floors if row["probability"] >= floor - EPSILON]
+    return f"from {reached[0]:g} on" if reached else f"below {floors[-1]:g}"
+
+
+def _reason(row: Row) -> str:
+    return f" ({row['ml_reason']})" if row.get("ml_reason") else ""
+
+
+def _number(value: float | None, form: str) -> str:
+    return UNDEFINED if value is None else format(value, form)

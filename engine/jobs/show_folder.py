@@ -1,0 +1,195 @@
+"""A run folder that is read again: found, checked against its digests, its tables."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from engine.errors import RunError
+from engine.jobs.request_record import RequestRecord
+from engine.jobs.settings import Settings
+from feeds.messages import first_line, printable, shown
+
+LAST = "last"
+TABLES = ("trades.csv", "fills.csv", "rejections.csv", "equity.parquet", "decisions.parquet")
+
+_UNREADABLE = (OSError, ValueError, TypeError, KeyError, RecursionError, pa.ArrowException)
+
+
+class _Facts(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class MadeOf(_Facts):
+    """What one run was made of."""
+
+    digests: dict[str, str]
+    versions: dict[str, str]
+    seed: int
+    result_hash: str
+
+
+class SymbolFacts(_Facts):
+    """The bars of one symbol, as far as they are named here."""
+
+    start: str
+    end: str
+    bars: int
+    digest: str
+
+
+class DataFacts(_Facts):
+    """What was traded."""
+
+    synthetic: bool
+    timeframe: str
+    symbols: dict[str, SymbolFacts]
+
+
+class RunManifest(_Facts):
+    """What a run folder says about itself."""
+
+    created_at: str
+    request: RequestRecord
+    stamps: tuple[str, ...]
+    data: DataFacts
+    runs: dict[str, MadeOf] = Field(min_length=1)
+    result_hash: str
+    files: dict[str, str]
+
+
+@dataclass(frozen=True, eq=False)
+class RunFolder:
+    """A run folder whose files have the digests of its manifest."""
+
+    path: Path
+    manifest: RunManifest
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The runs in it: `off`, `on`, or both."""
+        return tuple(self.manifest.runs)
+
+    @cached_property
+    def metrics(self) -> dict[str, Any]:
+        """What the command printed."""
+        return self._json("metrics.json")
+
+    def figures(self, label: str) -> dict[str, Any]:
+        """Return what the command printed of one run."""
+        found = [run for run in self.metrics.get("runs", []) if run.get("ml") == label]
+        if not found:
+            raise RunError(f"{self.path / 'metrics.json'}: must hold the run {label}")
+        return dict(found[0])
+
+    def config(self, label: str) -> dict[str, Any]:
+        """Return the settings of one run, as they were kept."""
+        return dict(self._json("config.json").get(label, {}))
+
+    def settings(self, label: str) -> Settings:
+        """Return the settings of one run.
+
+        Raises
+        ------
+        RunError
+            if this version does not know them
+        """
+        try:
+            return Settings.model_validate(self.config(label))
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = printable(".".join(map(str, first["loc"])))
+            raise RunError(
+                f"{self.path / 'config.json'}: this version of Tandem does not know {key} = "
+                f"{shown(first['input'])} ({printable(first['msg'])})"
+            ) from error
+
+    def table(self, label: str, name: str) -> pd.DataFrame:
+        """Return one of `TABLES`; moments as text in CSV, in UTC in Parquet."""
+        path = self.path / label / name
+        try:
+            if path.suffix == ".csv":
+                return pd.read_csv(
+                    path, keep_default_na=False, na_values=[""], float_precision="round_trip"
+                )
+            return pd.read_parquet(path)
+        except _UNREADABLE as error:
+            raise _damaged(path, first_line(error)) from error
+
+    def _json(self, name: str) -> dict[str, Any]:
+        return _read_json(self.path / name)
+
+
+def open_run(name: str, out: Path) -> RunFolder:
+    """Return the run of a folder, or for `last` the latest below `out`.
+
+    Raises
+    ------
+    RunError
+        if there is no run, or a file of it is missing or changed
+    """
+    path = _latest(out) if name == LAST else Path(name)
+    if not path.is_dir():
+        raise RunError(f"{path}: a run is a folder such as runs/20240131T180000Z-41103555, or last")
+    if not (path / "manifest.json").is_file():
+        raise RunError(f"{path}: must be the folder of a run, found no manifest.json in it")
+    manifest = _manifest(path / "manifest.json")
+    _check_files(path, manifest.files)
+    return RunFolder(path, manifest)
+
+
+def _latest(out: Path) -> Path:
+    found = [path for path in out.glob("*/manifest.json") if not path.parent.name.startswith(".")]
+    if not found:
+        raise RunError(f"{out}: must hold runs, found none; name another folder with --out")
+    # The name begins with the moment of writing; within one second the files tell.
+    return max(found, key=lambda path: (path.parent.name[:16], path.stat().st_mtime_ns)).parent
+
+
+def _manifest(path: Path) -> RunManifest:
+    found = _read_json(path)
+    if "request" not in found:
+        raise RunError(
+            f"{path}: the run was kept by a version of Tandem that did not say what was asked; "
+            "make it again to have it shown"
+        )
+    try:
+        return RunManifest.model_validate(found)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = printable(".".join(map(str, first["loc"])))
+        raise _damaged(path, f"{where}: {printable(first['msg'])}") from error
+
+
+def _check_files(path: Path, digests: Mapping[str, str]) -> None:
+    """Raise `RunError` for the first file that is missing or is not what was written."""
+    for name, digest in digests.items():
+        file = path / name
+        if ".." in Path(name).parts or Path(name).is_absolute():
+            raise _damaged(path / "manifest.json", f"it names {shown(name)}")
+        if not file.is_file():
+            raise _damaged(file, "it is missing")
+        with file.open("rb") as opened:
+            if hashlib.file_digest(opened, "sha256").hexdigest() != digest:
+                raise _damaged(file, "it is not what the run wrote")
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except _UNREADABLE as error:
+        raise _damaged(path, first_line(error)) from error
+    if not isinstance(found, dict):
+        raise _damaged(path, "it holds no keys")
+    return found
+
+
+def _damaged(path: Path, why: str) -> RunError:
+    return RunError(f"{path}: the run is damaged: {why}; make it again")
