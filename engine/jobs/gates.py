@@ -56,7 +56,12 @@ class Candidates:
 
 
 class Gates:
-    """The runs that gates make on the bars, settings and opinions of one run with ML."""
+    """The runs that gates make on the bars, settings and opinions of one run with ML.
+
+    Attributes
+    ----------
+    candidates : of each symbol, in the order of the markets
+    """
 
     def __init__(
         self,
@@ -67,19 +72,19 @@ class Gates:
     ) -> None:
         self._settings = settings
         shown = [tables[market.bars.symbol] for market in markets]
-        self._candidates = [
+        self.candidates = [
             _candidates_of(table, market.first, asked[market.bars.symbol], settings)
             for market, table in zip(markets, shown, strict=True)
         ]
-        self._replay = replay_of(markets, shown, [each.rows for each in self._candidates], settings)
+        self._replay = replay_of(markets, shown, [each.rows for each in self.candidates], settings)
 
     def as_asked(self) -> Replayed:
         """Return what the ensemble's own opinions trade: the run with ML."""
-        return self._run([each.probability for each in self._candidates])
+        return self._run([each.probability for each in self.candidates])
 
     def without(self) -> Replayed:
         """Return what is traded without opinions: the run without ML."""
-        return self._run([np.full(len(c.answered), np.nan) for c in self._candidates])
+        return self._run([np.full(len(c.answered), np.nan) for c in self.candidates])
 
     def random(self, seeds: int) -> list[Replayed]:
         """Return one run for each of `seeds` shuffles."""
@@ -87,17 +92,17 @@ class Gates:
         with progress("random gate", total=seeds, unit="runs") as advance:
             for number in range(seeds):
                 rng = np.random.default_rng([self._settings.seed, _RANDOM, number])
-                runs.append(self._run([_shuffled(each, rng) for each in self._candidates]))
+                runs.append(self._run([shuffled(each, rng) for each in self.candidates]))
                 advance()
         return runs
 
     def volatility(self) -> Replayed:
         """Return the run of the volatility gate."""
         rng = np.random.default_rng([self._settings.seed, _VOLATILITY])
-        return self._run([_by_volatility(each, rng) for each in self._candidates])
+        return self._run([by_volatility(each, rng) for each in self.candidates])
 
     def _run(self, probabilities: Sequence[FloatArray]) -> Replayed:
-        pairs = zip(self._candidates, probabilities, strict=True)
+        pairs = zip(self.candidates, probabilities, strict=True)
         return self._replay.run([self._suffices(own, given) for own, given in pairs])
 
     def _suffices(self, own: Candidates, probability: FloatArray) -> BoolArray:
@@ -158,14 +163,14 @@ def _candidates_of(
     )
 
 
-def _shuffled(own: Candidates, rng: np.random.Generator) -> FloatArray:
+def shuffled(own: Candidates, rng: np.random.Generator) -> FloatArray:
     """Return the probabilities in any order within each month."""
     place = np.lexsort([own.month])  # keeps the order of equals
     drawn = np.lexsort([rng.random(len(place)), own.month])
     return _handed_out(own.probability[drawn], place)
 
 
-def _by_volatility(own: Candidates, rng: np.random.Generator) -> FloatArray:
+def by_volatility(own: Candidates, rng: np.random.Generator) -> FloatArray:
     """Return the probabilities handed out by the rank of volatility; chance decides ties."""
     ranks = pd.Series(own.volatility).rank()
     falls = ranks.corr(pd.Series(own.probability).rank()) < 0.0

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ml.prediction import Confidence, Prediction, Signal, Unavailable
 from strategies.config import CryptoScalpingConfig
 from strategies.evidence import RULES, Evidence
-from strategies.scoring import Opinion, decide, ml_points, opinion_matters
+from strategies.scoring import Opinion, decide, ml_points, ml_scores, opinion_matters
 
 CONFIG = CryptoScalpingConfig()
 verdicts = st.fixed_dictionaries({rule: st.booleans() for rule in RULES})
@@ -45,6 +45,12 @@ def test_the_bonus_at_the_edges_of_each_step(probability: float, points: float) 
 
 def test_a_probability_a_rounding_error_below_a_step_still_reaches_it() -> None:
     assert ml_points(prediction(0.7 - 1e-12), CONFIG) == 2.0
+
+
+@given(st.lists(st.floats(0, 1) | st.sampled_from([0.7, 0.7 - 1e-10, 0.6, 0.5, 0.45, 0.45 - 1e-8])))
+def test_many_opinions_are_worth_what_each_is(probabilities: list[float]) -> None:
+    found = ml_scores(np.array([*probabilities, np.nan]), CONFIG)
+    assert found.tolist() == [*(ml_points(prediction(p), CONFIG) for p in probabilities), 0.0]
 
 
 @pytest.mark.parametrize("opinion", [None, Unavailable("no bundle")])
