@@ -160,7 +160,7 @@ def _windows_table(windows: Sequence[Facts]) -> Table:
 
 def _trades_table(windows: Sequence[Facts]) -> Table:
     labels = list(windows[0]["trades"])
-    heads = ("Trades", "Win rate", "Expectancy")
+    heads = ("Trades", "Won", "Expectancy")
     shown = table("Window", *(f"{head}, {label}" for label in labels for head in heads))
     for window in windows:
         cells = [

@@ -51,6 +51,7 @@ _USE: dict[str, Any] = {
     "broker": {"cash"},
     "data": {"store", "exchange", "base_url"},
     "protections": True,
+    "statistics": True,
     "strategy": {
         "use_ml_ensemble": True,
         "ml_model_path": True,
