@@ -2,16 +2,15 @@
 
 The same trades are counted again. What stays fixed: which orders were made and filled, their
 units, and the prices paid and received, half spread and slippage included; what changes is the fee
-that is taken from each fill. Money that a lower fee would have left in the account is not
-invested, and no entry that cash refused comes back.
+that is taken from each fill; a maker fee keeps its proportion to it. Money that a lower fee would
+have left in the account is not invested, and no entry that cash refused comes back.
 
-With entry price p, exit price q and a fee f per side, a trade of u units returns, on the money
-put in,
+With entry price p, exit price q and a fee f per side, a trade returns, on the money put in,
 
     (q - p) / p - f * (1 + q / p)          (signs turned for a short position)
 
 which is linear in f, and so is the expectancy, its mean: the break-even fee is where that line
-meets zero.
+meets zero. Where limit orders pay another fee, what they paid stands for their part of 1 + q / p.
 """
 
 from collections.abc import Sequence
@@ -58,6 +57,8 @@ class CostSweep:
     steps : from no fee to twice the fee of the run, or to `FALLBACK_FEE` if it has none
     before_fees : expectancy at the prices paid and received, without any fee
     before_costs : expectancy at the prices aimed at: without fee, half spread and slippage
+    break_even_fee : the fee per side at which the expectancy is zero; None without trades, or if
+        they lose even without a fee
     """
 
     steps: tuple[SweepStep, ...]
@@ -85,6 +86,23 @@ class CostSweep:
         }
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Counted:
+    """The trades before fees, and what a fee of 1 would take from each; both in quote currency."""
+
+    gained: FloatArray
+    load: FloatArray
+    put_in: FloatArray
+
+    def pnl(self, fee: float) -> FloatArray:
+        """Return the net profit of each trade at a fee."""
+        return self.gained - fee * self.load
+
+    def expectancy(self, fee: float) -> float | None:
+        """Return the mean net return at a fee, as a fraction of the money put in."""
+        return _mean(self.pnl(fee) / self.put_in)
+
+
 def cost_sweep(trades: Sequence[Trade], fills: Sequence[Fill], fee: float) -> CostSweep:
     """Return the trades at fees from none to twice `fee`, and where they break even.
 
@@ -95,46 +113,45 @@ def cost_sweep(trades: Sequence[Trade], fills: Sequence[Fill], fee: float) -> Co
     fee : that the run paid, as a fraction per side
     """
     top = 2.0 * fee or FALLBACK_FEE
+    counted = _counted(trades, fee)
     aimed = trades_of(replace(fill, price=fill.aimed_price, fee=0.0) for fill in fills)
     return CostSweep(
-        steps=tuple(_step(trades, multiple * top / 2.0) for multiple in MULTIPLES),
-        before_fees=_mean(_returns(trades, 0.0)),
-        before_costs=_mean(_returns(aimed, 0.0)),
-        break_even_fee=break_even_fee(trades),
+        steps=tuple(_step(counted, multiple * top / 2.0) for multiple in MULTIPLES),
+        before_fees=counted.expectancy(0.0),
+        before_costs=_counted(aimed, 0.0).expectancy(0.0),
+        break_even_fee=_break_even(counted),
     )
 
 
-def break_even_fee(trades: Sequence[Trade]) -> float | None:
-    """Return the fee per side at which the expectancy is zero.
+def _counted(trades: Sequence[Trade], fee: float) -> _Counted:
+    """Count the trades of a run that paid `fee`; without one, every fill bears the same."""
+    units = np.array([abs(trade.units) for trade in trades], np.float64)
+    entry = np.array([trade.entry_price for trade in trades], np.float64)
+    leave = np.array([trade.exit_price for trade in trades], np.float64)
+    side = np.array([np.sign(trade.units) for trade in trades], np.float64)
+    paid = np.array([trade.fees for trade in trades], np.float64)
+    return _Counted(
+        gained=side * units * (leave - entry),
+        load=paid / fee if fee else units * (entry + leave),
+        put_in=units * entry,
+    )
 
-    None without trades, or if they lose even without a fee.
-    """
-    gross = _mean(_returns(trades, 0.0))
-    if gross is None or gross <= 0.0:
-        return None
-    per_fee = gross - float(np.mean(_returns(trades, 1.0)))  # the mean of 1 + q / p, about 2
-    return gross / per_fee
+
+def _break_even(counted: _Counted) -> float | None:
+    """Return the fee at which the expectancy is zero; None if the trades lose without any."""
+    gross, load = counted.expectancy(0.0), _mean(counted.load / counted.put_in)
+    return gross / load if gross and load and gross > 0.0 < load else None
 
 
-def _step(trades: Sequence[Trade], fee: float) -> SweepStep:
-    pnl = np.array([_pnl(trade, fee) for trade in trades], np.float64)
+def _step(counted: _Counted, fee: float) -> SweepStep:
+    pnl = counted.pnl(fee)
     return SweepStep(
         fee=fee,
-        expectancy=_mean(_returns(trades, fee)),
+        expectancy=counted.expectancy(fee),
         win_rate=_mean((pnl > 0).astype(np.float64)),
         profit_factor=profit_factor(pnl),
         pnl=float(pnl.sum()),
     )
-
-
-def _pnl(trade: Trade, fee: float) -> float:
-    gained = trade.units * (trade.exit_price - trade.entry_price)
-    return gained - fee * abs(trade.units) * (trade.entry_price + trade.exit_price)
-
-
-def _returns(trades: Sequence[Trade], fee: float) -> FloatArray:
-    """Return the net return of each trade at a fee, as a fraction of the money put in."""
-    return np.array([_pnl(t, fee) / (abs(t.units) * t.entry_price) for t in trades], np.float64)
 
 
 def _mean(values: FloatArray) -> float | None:

@@ -16,10 +16,9 @@ from feeds.costs import Costs
 from feeds.moments import readable
 
 # What an account without volume or discount pays on a large exchange for a market order.
-USUAL = Costs(fee=0.001, half_spread=0.0001, slippage=0.0001)
+USUAL = Costs(fee=0.001, half_spread=0.0001, slippage=0.0001, range_slippage=0.02)
 
 _RULES = {"tick": "tick", "amount_step": "amount step", "min_notional": "least order value"}
-_LIMITS = ("take_profit",)  # the reasons of fills by limit; all others pay the spread
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -46,7 +45,7 @@ def flattery(fills: Sequence[Fill], under: Circumstances) -> tuple[str, ...]:
         *_about_the_bars(under),
         *_low_costs(under.costs),
         *_even_slippage(fills, under),
-        *_touched_targets(fills, under.markets),
+        *_limits(fills, under.markets),
         *_impact(fills, under.markets),
         *_foreseen_holes(fills, under.markets),
         *_missing_rules(under),
@@ -67,19 +66,25 @@ def _about_the_bars(under: Circumstances) -> Iterator[str]:
 
 
 def _low_costs(costs: Costs) -> Iterator[str]:
-    for name, paid in (
-        ("fee", costs.fee),
-        ("half spread", costs.half_spread),
-        ("slippage", costs.slippage),
-    ):
-        usual = getattr(USUAL, name.replace(" ", "_"))
-        if paid < usual:
-            found = f"of {paid:.4%}" if paid else "of nothing"
-            yield f"a {name} {found}; {usual:.2%} is usual for a small account"
+    paid = {
+        "fee": (costs.fee, USUAL.fee),
+        "maker fee": (costs.limit_fee, min(costs.fee, USUAL.limit_fee)),
+        "half spread": (costs.half_spread, USUAL.half_spread),
+        "slippage": (costs.slippage, USUAL.slippage),
+    }
+    for name, (found, usual) in paid.items():
+        if found < usual:
+            low = f"of {found:.4%}" if found else "of nothing"
+            yield f"a {name} {low}; {usual:.2%} is usual for a small account"
+    if 0.0 < costs.range_slippage < USUAL.range_slippage:
+        yield (
+            f"slippage of {costs.range_slippage:.2%} of a bar's range; "
+            f"{USUAL.range_slippage:.2%} is usual"
+        )
 
 
 def _even_slippage(fills: Sequence[Fill], under: Circumstances) -> Iterator[str]:
-    ranges = [_range(fill, under.markets) for fill in fills if fill.reason not in _LIMITS]
+    ranges = [_range(fill, under.markets) for fill in fills if not _by_limit(fill)]
     if ranges and not under.costs.range_slippage:
         yield (
             f"slippage is {under.costs.slippage:.3%} in calm and wild bars alike; the bars that "
@@ -88,18 +93,21 @@ def _even_slippage(fills: Sequence[Fill], under: Circumstances) -> Iterator[str]
         )
 
 
-def _touched_targets(fills: Sequence[Fill], markets: Mapping[str, Bars]) -> Iterator[str]:
-    """Targets fill at the first touch, as if nobody stood before us in the queue."""
-    beyond = [
-        markets[fill.symbol].high[fill.bar] / fill.price - 1.0
-        for fill in fills
-        if fill.reason in _LIMITS
-    ]
+def _limits(fills: Sequence[Fill], markets: Mapping[str, Bars]) -> Iterator[str]:
+    """Limit orders fill as if nobody stood before us in the queue, and fill whole."""
+    beyond = [_beyond(fill, markets) for fill in fills if fill.reason == "take_profit"]
     if beyond:
         barely = sum(each < USUAL.half_spread for each in beyond)
         yield (
             f"targets fill as soon as the price touches them: in {barely:,} of {len(beyond):,} it "
             f"went less than {USUAL.half_spread:.2%} beyond, where a real order may still wait"
+        )
+    entered = [_beyond(f, markets) for f in fills if f.reason == "entry" and _by_limit(f)]
+    if entered:
+        barely = sum(each < USUAL.half_spread for each in entered)
+        yield (
+            f"limit entries fill whole once the price trades through them: in {barely:,} of "
+            f"{len(entered):,} it went less than {USUAL.half_spread:.2%} beyond"
         )
 
 
@@ -145,6 +153,19 @@ def _always(fills: Sequence[Fill]) -> Iterator[str]:
     if fills:
         yield "no order is late, and the exchange is never down and refuses none"
     yield "how many configurations were tried is known for this folder of runs only"
+
+
+def _by_limit(fill: Fill) -> bool:
+    """Return whether the order paid neither spread nor slippage: only limits do not."""
+    return fill.price == fill.aimed_price
+
+
+def _beyond(fill: Fill, markets: Mapping[str, Bars]) -> float:
+    """Return how far the bar went beyond the price of a limit order, as a fraction of it."""
+    bars = markets[fill.symbol]
+    if fill.units < 0:
+        return float(bars.high[fill.bar] / fill.price - 1.0)
+    return float(1.0 - bars.low[fill.bar] / fill.price)
 
 
 def _range(fill: Fill, markets: Mapping[str, Bars]) -> float:

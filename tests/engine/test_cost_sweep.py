@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.cost_sweep import FALLBACK_FEE, break_even_fee, cost_sweep
+from engine.cost_sweep import FALLBACK_FEE, CostSweep, cost_sweep
 from engine.records import Fill, trades_of
 from feeds.costs import Costs
 from tests.engine.run_makers import make_fill
@@ -33,6 +33,11 @@ def fills_of(trips: list[tuple[float, float, float, float]], fee: float) -> list
     return made
 
 
+def swept(trips: list[tuple[float, float, float, float]], fee: float) -> CostSweep:
+    fills = fills_of(trips, fee)
+    return cost_sweep(trades_of(fills), fills, fee)
+
+
 @given(round_trips, st.floats(0.0, 0.01))
 def test_at_the_fee_of_the_run_the_sweep_says_what_the_run_says(
     trips: list[tuple[float, float, float, float]], fee: float
@@ -50,7 +55,7 @@ def test_at_the_fee_of_the_run_the_sweep_says_what_the_run_says(
 def test_at_the_break_even_fee_nothing_is_left(
     trips: list[tuple[float, float, float, float]], fee: float
 ) -> None:
-    even = break_even_fee(trades_of(fills_of(trips, fee)))
+    even = swept(trips, fee).break_even_fee
     if even is None:
         free = trades_of(fills_of(trips, 0.0))
         assert np.mean([t.return_fraction for t in free]) <= 0.0
@@ -63,8 +68,7 @@ def test_at_the_break_even_fee_nothing_is_left(
 def test_a_higher_fee_is_never_better(
     trips: list[tuple[float, float, float, float]], fee: float
 ) -> None:
-    fills = fills_of(trips, fee)
-    found = cost_sweep(trades_of(fills), fills, fee)
+    found = swept(trips, fee)
     assert [s.fee for s in found.steps] == sorted(s.fee for s in found.steps)
     for low, high in zip(found.steps, found.steps[1:], strict=False):
         assert low.pnl > high.pnl
@@ -74,24 +78,32 @@ def test_a_higher_fee_is_never_better(
 
 
 def test_costs_break_even_between_the_prices_that_were_aimed_at() -> None:
-    fills = fills_of([(100.0, 101.0, 1.0, 1.0), (100.0, 100.5, 1.0, 1.0)], 0.001)
-    found = cost_sweep(trades_of(fills), fills, 0.001)
+    found = swept([(100.0, 101.0, 1.0, 1.0), (100.0, 100.5, 1.0, 1.0)], 0.001)
     assert found.before_costs == found.break_even_cost == pytest.approx(0.0075)
     assert found.before_fees == pytest.approx(0.0075 - 2 * 0.0003, abs=1e-5)
 
 
 def test_trades_that_lose_without_fees_break_even_at_none() -> None:
-    fills = fills_of([(100.0, 99.0, 1.0, 1.0)], 0.001)
-    found = cost_sweep(trades_of(fills), fills, 0.001)
+    found = swept([(100.0, 99.0, 1.0, 1.0)], 0.001)
     assert (found.break_even_fee, found.break_even_cost) == (None, None)
     assert found.before_costs == pytest.approx(-0.01)
     assert (found.before_fees or 0.0) < -0.01
 
 
 def test_a_run_without_a_fee_is_swept_up_to_the_stated_one() -> None:
-    fills = fills_of([(100.0, 101.0, 1.0, 1.0)], 0.0)
-    fees = [step.fee for step in cost_sweep(trades_of(fills), fills, 0.0).steps]
+    fees = [step.fee for step in swept([(100.0, 101.0, 1.0, 1.0)], 0.0).steps]
     assert (fees[0], fees[-1]) == (0.0, FALLBACK_FEE)
+
+
+def test_a_maker_fee_keeps_its_proportion() -> None:
+    fills = fills_of([(100.0, 101.0, 1.0, 1.0)], 0.001)
+    half = [fills[0], replace(fills[1], fee=fills[1].fee / 2)]
+    trades = trades_of(half)
+    found = cost_sweep(trades, half, 0.001)
+    assert found.steps[2].pnl == pytest.approx(trades[0].pnl)
+    assert found.steps[0].pnl - found.steps[4].pnl == pytest.approx(2 * trades[0].fees)
+    alike = swept([(100.0, 101.0, 1.0, 1.0)], 0.001)
+    assert (found.break_even_fee or 0.0) > (alike.break_even_fee or 0.0)
 
 
 def test_a_run_without_trades_has_nothing_to_sweep() -> None:

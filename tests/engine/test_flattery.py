@@ -16,7 +16,6 @@ from tests.engine.run_makers import make_fill
 from tests.makers import candles, make_bars, with_hole
 
 RULES = SymbolRules(tick=0.01, amount_step=1e-5, min_notional=5.0)
-HONEST = replace(USUAL, range_slippage=0.02)
 # A calm bar, a wild one and one whose high is a hair above 101.
 BARS = candles(
     [(100.0, 100.5, 99.5, 100.0), (100.0, 110.0, 90.0, 100.0), (100.0, 101.001, 99.0, 100.0)]
@@ -25,7 +24,7 @@ BARS = candles(
 
 def under(bars: Bars = BARS, **changed: Any) -> Circumstances:
     given: dict[str, Any] = {
-        "costs": HONEST,
+        "costs": USUAL,
         "rules": {bars.symbol: RULES},
         "markets": {bars.symbol: bars},
         "in_sample": False,
@@ -35,7 +34,9 @@ def under(bars: Bars = BARS, **changed: Any) -> Circumstances:
 
 def at(bar: int, reason: str, **changed: Any) -> Fill:
     fill = make_fill(units=0.25 if reason == "entry" else -0.25)
-    return replace(fill, **{"bar": bar, "reason": reason, **changed})
+    limit = changed.get("price", fill.price)
+    slipped = {"aimed_price": limit if reason == "take_profit" else 99.9}
+    return replace(fill, **{"bar": bar, "reason": reason, **slipped, **changed})
 
 
 def about(word: str, found: tuple[str, ...]) -> list[str]:
@@ -63,14 +64,14 @@ def test_the_order_of_the_sentences_is_stable() -> None:
 @pytest.mark.parametrize("share", [0.0, 0.5])
 def test_costs_below_the_usual_are_named(cost: str, words: str, share: float) -> None:
     low: Mapping[str, float] = {cost: getattr(USUAL, cost) * share}
-    (sentence,) = about(words, flattery([], under(costs=replace(HONEST, **low))))
+    (sentence,) = about(words, flattery([], under(costs=replace(USUAL, **low))))
     assert ("of nothing" in sentence) == (share == 0.0)
     assert not about(words, flattery([], under()))
 
 
 def test_even_slippage_is_said_with_the_ranges_that_were_traded() -> None:
     fills = [at(0, "entry"), at(1, "stop_loss"), at(2, "take_profit", price=101.0)]
-    even = replace(HONEST, range_slippage=0.0)
+    even = replace(USUAL, range_slippage=0.0)
     (sentence,) = about("calm and wild", flattery(fills, under(costs=even)))
     assert "10.50% of the price on average" in sentence
     assert "up to 20.00%" in sentence
@@ -122,5 +123,19 @@ def test_simulated_bars_and_seen_bars_are_said() -> None:
 
 
 def test_the_usual_costs_flatter_nobody() -> None:
-    assert Costs(fee=USUAL.fee).fee == USUAL.fee
-    assert not about("is usual", flattery([], under(costs=HONEST)))
+    assert not about("usual", flattery([], under(costs=USUAL)))
+    assert Costs() == USUAL
+
+
+def test_a_maker_fee_and_a_little_range_slippage_are_named() -> None:
+    costs = replace(USUAL, maker_fee=0.0002, range_slippage=0.01)
+    found = flattery([], under(costs=costs))
+    assert about("a maker fee of 0.0200%", found)
+    assert about("slippage of 1.00% of a bar's range; 2.00% is usual", found)
+
+
+def test_limit_entries_that_were_barely_traded_through_are_counted() -> None:
+    near, far = (at(bar, "entry", price=p, aimed_price=p) for bar, p in ((0, 99.501), (1, 99.0)))
+    (sentence,) = about("limit entries", flattery([near, far], under()))
+    assert "in 1 of 2 it went less than 0.01% beyond" in sentence
+    assert not about("limit entries", flattery([at(0, "entry")], under()))
