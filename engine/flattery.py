@@ -57,7 +57,7 @@ def _about_the_bars(under: Circumstances) -> Iterator[str]:
     if under.in_sample:
         yield "in-sample: the ensemble has learned from bars of this run"
     if any(bars.synthetic for bars in under.markets.values()):
-        yield "synthetic: the market is simulated, without crashes, outages or news"
+        yield "synthetic: the market is simulated, and no real one keeps to its rules"
     else:
         yield (
             f"{_listed(under.markets)}: chosen with today's knowledge; coins that were delisted "
@@ -146,7 +146,9 @@ def _missing_rules(under: Circumstances) -> Iterator[str]:
         missing.setdefault(free, []).append(name)
     for symbols, names in missing.items():
         if symbols:
-            yield f"no {' or '.join(names)} is set for {_listed(symbols)}; an exchange has them"
+            *first, last = names
+            rules = f"{', '.join(first)} or {last}" if first else last
+            yield f"no {rules} is set for {_listed(symbols)}; an exchange has one"
 
 
 def _always(fills: Sequence[Fill]) -> Iterator[str]:

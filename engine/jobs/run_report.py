@@ -45,8 +45,11 @@ class RunReport:
             self._costs(),
             "",
             side_by_side(self.results, self.comparison),
+            "",
             sweep_text(self.results),
+            "",
             flattery_text(self.results),
+            "",
             f"result hash {joint_hash(hashes_of(self.results))}",
             f"kept in {self.run_dir}",
         ]

@@ -111,7 +111,7 @@ def test_rules_that_are_not_set_are_named_with_the_symbols_that_lack_them() -> N
     (sentence,) = about("is set for", flattery([], under(markets=markets, rules=some)))
     assert sentence.startswith("no amount step or least order value is set for ETH/USDT")
     (all_,) = about("is set for", flattery([], under(markets=markets, rules={})))
-    assert all_.startswith("no tick or amount step or least order value is set for BTC/USDT, ETH")
+    assert all_.startswith("no tick, amount step or least order value is set for BTC/USDT, ETH")
 
 
 def test_simulated_bars_and_seen_bars_are_said() -> None:
