@@ -40,7 +40,10 @@ class BarBroker(FillBroker):
       price its parent pays, rounded away from it to the symbol's tick;
     - `trail` (0 for none): after each bar without an exit a stop follows to this fraction below
       the bar's high (above its low for a stop that buys), effective from the next bar; the fill
-      of a stop that has followed gives `trailing_stop` as its reason.
+      of a stop that has followed gives `trailing_stop` as its reason;
+    - `through`: a limit order fills only where the price trades beyond it, by a tick if there is
+      one;
+    - `valid_bars`: an order that has not filled on one of so many bars is dropped as `unfilled`.
     """
 
     _toactivate: deque[Any]
@@ -50,7 +53,9 @@ class BarBroker(FillBroker):
     def submit(self, order: Any, check: bool = True) -> Any:
         order.addinfo(decided_at=self._now())
         if len(order.data):
-            order.addinfo(terms=self.terms_of(order.data, order.created.price))
+            by_limit = order.exectype == Order.Limit
+            terms = self.terms_of(order.data, order.created.price, by_limit=by_limit)
+            order.addinfo(terms=terms, decided_on=order.data.index)
         refusal = self._refusal(order)
         if refusal is None:
             return super().submit(order, check)
@@ -113,6 +118,7 @@ class BarBroker(FillBroker):
                 self._end_segment(data, data.open[0])
         real = {data for data in arrived if not data.filled[0]}
         self._match(real)
+        self._drop_expired(arrived)
         for data in arrived:
             if data.segment_end[0]:
                 self._end_segment(data, data.close[0])
@@ -140,6 +146,7 @@ class BarBroker(FillBroker):
             return
         self._try_exec(order)
         if order.alive():
+            order.addinfo(rests=True)
             self.pending.append(order)
             return
         if order.status == Order.Completed:
@@ -153,13 +160,19 @@ class BarBroker(FillBroker):
         If the parent filled inside the bar, what came before its fill is unknown: the stop counts
         the bar as beginning at the fill, the target waits for the next bar.
         """
-        at_open = parent.exectype in _TURN and self._aimed == parent.data.open[0]
+        open_ = parent.data.open[0]
+        at_open = parent.exectype in _TURN and self._aimed == open_
+        begins = self._aimed
+        if parent.exectype == Order.Limit:  # filled at the open if that has jumped over it
+            begins = min(begins, open_) if parent.isbuy() else max(begins, open_)
         later: deque[Any] = deque()
         for child in self._toactivate:
             if child.parent == parent:
                 self._set_price(child, parent.executed.price)
                 if not at_open:
-                    child.addinfo(bar_begins_at=self._aimed)
+                    child.addinfo(bar_begins_at=begins, rests=True)
+                if parent.exectype == Order.Limit:
+                    child.addinfo(follows_close=True)
             if child.parent == parent and (at_open or child.exectype in _TURN):
                 child.activate()
             else:
@@ -190,13 +203,24 @@ class BarBroker(FillBroker):
             tick = self.rules_of(data.symbol).tick
             if not fraction or not order.active() or data not in real:
                 continue
+            high, low = data.high[0], data.low[0]
+            if order.info.pop("follows_close", False):  # the bar's extreme may be older
+                high = low = data.close[0]
             if order.issell():
-                follows = max(created.price, tick_down(data.high[0] * (1.0 - fraction), tick))
+                follows = max(created.price, tick_down(high * (1.0 - fraction), tick))
             else:
-                follows = min(created.price, tick_up(data.low[0] * (1.0 + fraction), tick))
+                follows = min(created.price, tick_up(low * (1.0 + fraction), tick))
             if follows != created.price:
                 created.price = follows
                 order.addinfo(trailed=True)
+
+    def _drop_expired(self, arrived: list[SymbolFeed]) -> None:
+        for order in list(self.pending):
+            valid, data = order.info.get("valid_bars"), order.data
+            if not valid or data not in arrived or data.index - order.info["decided_on"] < valid:
+                continue
+            self.cancel(order)
+            self._note_rejection(order, "unfilled")
 
     # ---------------------------------------------------------------- a segment ends
 

@@ -118,8 +118,10 @@ class Engine(bt.Cerebro):
             equity=self._equity(fills),
         )
 
-    def veto(self, feed: SymbolFeed, units: float) -> str | None:
-        """Return the protection that vetoes buying the units at the next open, or None.
+    def veto(self, feed: SymbolFeed, units: float, limit: float | None = None) -> str | None:
+        """Return the protection that vetoes buying the units, or None.
+
+        They are bought at the next open, or at a limit.
 
         The engine does not ask by itself: a strategy asks before it sends an entry, and writes
         down the answer.
@@ -130,7 +132,7 @@ class Engine(bt.Cerebro):
             symbol=feed.symbol,
             decided_at=feed.moment,
             bar_length=feed.bar_length.delta,
-            cost=units * self.broker.terms_of(feed).paid,
+            cost=units * self.broker.terms_of(feed, limit, by_limit=limit is not None).paid,
             equity=self.broker.getvalue(),
             at_work=self.broker.at_work(),
         )

@@ -29,14 +29,15 @@ class BrokerConfig(Section):
 
     cash: float = Field(10_000.0, gt=0, le=1e12)
     fee: float = 0.001
+    maker_fee: float | None = None
     half_spread: float = 0.0001
     slippage: float = 0.0001
     range_slippage: float = Field(0.02, ge=0, le=MOST_RANGE_SLIPPAGE)
 
-    @field_validator("fee", "half_spread", "slippage")
+    @field_validator("fee", "maker_fee", "half_spread", "slippage")
     @classmethod
-    def _is_fraction(cls, cost: float) -> float:
-        if not 0.0 <= cost <= MOST_COST:
+    def _is_fraction(cls, cost: float | None) -> float | None:
+        if cost is not None and not 0.0 <= cost <= MOST_COST:
             raise ValueError(f"must be a fraction from 0 to {MOST_COST}; 0.001 is 0.1 %")
         return cost
 
@@ -45,6 +46,7 @@ class BrokerConfig(Section):
         """The costs of a fill."""
         return Costs(
             fee=self.fee,
+            maker_fee=self.maker_fee,
             half_spread=self.half_spread,
             slippage=self.slippage,
             range_slippage=self.range_slippage,

@@ -6,7 +6,8 @@ What it changes, and the facts of backtrader 1.9.78 that it relies on:
   at an open and even beyond the bar's range. `_try_exec_market` and `_try_exec_stop` ask `_slip_up`
   and `_slip_down` for every such price, and fill a stop that the open has jumped over at the open.
 - Limits fill at their price, never better, and pay no penalty; backtrader fills a limit that the
-  open has jumped over at the open.
+  open has jumped over at the open. One that has rested pays the maker fee; one that the first open
+  has jumped over never rested. `_execute` asks `getcommissioninfo` for the fee.
 - Rounding leaves nothing behind: an exit closes the position exactly (in backtrader 0.1 + 0.2
   bought and 0.3 sold leaves a rest), an order that turns one around is filled completely.
 - Cash is checked once, at the price really paid (`checksubmit` is off).
@@ -26,10 +27,12 @@ from engine.records import DUST, Fill, Rejection, TradeBook
 from engine.rules import SymbolRules
 from engine.sizing import Terms
 from feeds.costs import Costs
+from feeds.entries import traded_through
 
 Order = bt.Order
 
 _NO_RULES = SymbolRules()
+_MAKER = "maker"  # no symbol has this name
 
 
 class FillBroker(bt.brokers.BackBroker):
@@ -53,6 +56,8 @@ class FillBroker(bt.brokers.BackBroker):
     def init(self) -> None:
         super().init()
         self.setcommission(commission=self.p.costs.fee)
+        self.setcommission(commission=self.p.costs.limit_fee, name=_MAKER)
+        self._maker = False
         self.fills: list[Fill] = []
         self.rejections: list[Rejection] = []
         self.book = TradeBook()
@@ -85,13 +90,16 @@ class FillBroker(bt.brokers.BackBroker):
         rules: Mapping[str, SymbolRules] = self.p.rules
         return rules.get(symbol, _NO_RULES)
 
-    def terms_of(self, data: SymbolFeed, price: float | None = None) -> Terms:
+    def terms_of(
+        self, data: SymbolFeed, price: float | None = None, *, by_limit: bool = False
+    ) -> Terms:
         """Return the terms on which the symbol can be bought now; at the close if no price."""
         return Terms(
             price=float(data.close[0] if price is None else price),
             bar_range=range_of(data),
             costs=self.p.costs,
             rules=self.rules_of(data.symbol),
+            by_limit=by_limit,
         )
 
     def _waiting(self) -> Iterator[tuple[str, float]]:
@@ -141,11 +149,21 @@ class FillBroker(bt.brokers.BackBroker):
         return float(self.p.costs.sold_at(price, self._range))
 
     def _try_exec_limit(
-        self, order: Any, _popen: float, phigh: float, plow: float, plimit: float
+        self, order: Any, popen: float, phigh: float, plow: float, plimit: float
     ) -> None:
-        if plow <= plimit if order.isbuy() else phigh >= plimit:
+        side, best = (1.0, plow) if order.isbuy() else (-1.0, phigh)
+        tick = self.rules_of(order.data.symbol).tick
+        reached = side * best <= side * plimit
+        if order.info.get("through"):
+            reached = traded_through(side * best, side * plimit, tick)
+        if reached:
             self._aimed = plimit
+            self._maker = "rests" in order.info or side * popen > side * plimit
             self._execute(order, ago=0, price=plimit)
+            self._maker = False
+
+    def getcommissioninfo(self, data: Any) -> Any:
+        return self.comminfo[_MAKER] if self._maker else super().getcommissioninfo(data)
 
     def _try_exec_stop(self, order: Any, popen: float, *rest: float) -> None:
         super()._try_exec_stop(order, order.info.pop("bar_begins_at", popen), *rest)

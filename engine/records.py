@@ -55,7 +55,8 @@ class Rejection:
     reason : `no_cash` if at the decision there was nothing to buy from; `partial_cash` if there
         was not enough for these units, while the others were bought; `cash` if there was not
         enough at the fill; `amount_step`, `min_notional` or `order_type` if a rule was broken;
-        `no_bar` if the symbol had no bar yet; `segment_end` if the market stopped before the
+        `no_bar` if the symbol had no bar yet; `unfilled` if the price did not trade through a
+        limit in time; `segment_end` if the market stopped before the
         order could fill
     """
 

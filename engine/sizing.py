@@ -44,26 +44,30 @@ class Terms:
 
     Attributes
     ----------
-    price : at the decision, before spread and slippage
+    price : the close at the decision, before spread and slippage, or the limit
     bar_range : high less low of the deciding bar, which stands for the bars that will fill: wild
         bars follow each other
     costs, rules : of the broker and the exchange
+    by_limit : whether the entry is a limit order: it pays its price, and the higher of both fees
+        must be at hand, since it may find the price beyond it
     """
 
     price: float
     bar_range: float
     costs: Costs
     rules: SymbolRules = _FREE
+    by_limit: bool = False
 
     @property
     def bought(self) -> float:
         """The expected price of the entry, spread and slippage included."""
-        return self.costs.bought_at(self.price, self.bar_range)
+        return self.price if self.by_limit else self.costs.bought_at(self.price, self.bar_range)
 
     @property
     def paid(self) -> float:
         """What a unit takes from the cash, fee included."""
-        return self.bought * (1.0 + self.costs.fee)
+        fee = max(self.costs.fee, self.costs.limit_fee) if self.by_limit else self.costs.fee
+        return self.bought * (1.0 + fee)
 
     def received(self, stop: float) -> float:
         """Return what a unit brings that a stop sells, fee included."""

@@ -19,19 +19,26 @@ class Costs:
         bought: price * (1 + half_spread + slippage) + range_slippage * (high - low)
         sold:   price * (1 - half_spread - slippage) - range_slippage * (high - low)
 
-    and no sale brings less than nothing.
+    and no sale brings less than nothing. A limit fill pays its price and nothing on top.
 
     Attributes
     ----------
     fee : fraction of the value, per side
+    maker_fee : the same for limit orders that rest in the book before they fill; None: `fee`
     half_spread, slippage : fractions of the price aimed at
     range_slippage : fraction of the range of the bar that fills the order
     """
 
     fee: float = 0.001
+    maker_fee: float | None = None
     half_spread: float = 0.0001
     slippage: float = 0.0001
     range_slippage: float = 0.02
+
+    @property
+    def limit_fee(self) -> float:
+        """The fee of a limit order that rested before it filled."""
+        return self.fee if self.maker_fee is None else self.maker_fee
 
     @property
     def market_penalty(self) -> float:

@@ -1,7 +1,8 @@
 """How a long position ends: one compiled rule for labels, engine and sweeps.
 
-The convention, the same as the broker's (docs/assumptions.md): an entry fills at a bar's open,
-so that bar's whole range counts; when stop and target are both touched the stop comes first; a
+The convention, the same as the broker's (docs/assumptions.md): an entry at the market fills at a
+bar's open, so that bar's whole range counts; one that fills inside its bar meets the bar's low and
+not its high; when stop and target are both touched the stop comes first; a
 stop that the open has jumped over fills at the open; a target never fills better than its price;
 the time limit is a market order at an open; filled bars fill nothing; what is still open at the
 last bar of a segment ends at its close.
@@ -62,6 +63,8 @@ class Exits:
     trail : fraction below the highest high at which the stop follows; 0 for none
     max_bars : bars held before a market order ends the position at the next open
     tick : of the symbol, to which a stop that follows is rounded down; 0 for none
+    inside : True for entries that fill inside their bar, whose high may be older than they are:
+        the target counts from the next bar, and the stop follows the entry bar's close
     """
 
     target: FloatArray
@@ -69,6 +72,7 @@ class Exits:
     trail: FloatArray
     max_bars: IntArray
     tick: float = 0.0
+    inside: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,6 +87,10 @@ class ExitTable:
     def by_market(self) -> BoolArray:
         """True where the exit pays spread and slippage: everything but a target."""
         return np.not_equal(self.reason, ExitReason.TAKE_PROFIT)
+
+    def fee(self, costs: Costs) -> FloatArray:
+        """Return the fee of each exit: a target is a limit order that rested."""
+        return np.where(self.by_market, costs.fee, costs.limit_fee)
 
     def received(self, bars: Bars, costs: Costs) -> FloatArray:
         """Return the price that each position was sold at, spread and slippage included."""
@@ -119,7 +127,7 @@ def tick_down(price: float, tick: float) -> float:
 
 
 def first_exit(bars: Bars, entry: IntArray, exits: Exits) -> ExitTable:
-    """Return where long positions that filled at the open of the bars `entry` end.
+    """Return where long positions that filled on the bars `entry`, at the open or inside, end.
 
     Parameters
     ----------
@@ -141,7 +149,7 @@ def first_exit(bars: Bars, entry: IntArray, exits: Exits) -> ExitTable:
         (bars.filled, bars.last_of_segment()),
         np.asarray(entry, np.int64),
         (exits.target, exits.stop, exits.trail, exits.max_bars),
-        float(exits.tick),
+        (float(exits.tick), exits.inside),
         (bar, price, reason),
     )
     return ExitTable(bar, price, reason)
@@ -163,12 +171,13 @@ def _walk(
     flags: tuple[BoolArray, BoolArray],
     entry: IntArray,
     exits: tuple[FloatArray, FloatArray, FloatArray, IntArray],
-    tick: float,
+    how: tuple[float, bool],
     out: tuple[IntArray, FloatArray, IntArray],
 ) -> None:
     open_, high, low, close = prices
     filled, last = flags
     target, first_stop, trail, max_bars = exits
+    tick, inside = how
     bar, price, reason = out
     for k in range(len(entry)):
         stop = first_stop[k]
@@ -177,9 +186,11 @@ def _walk(
         while ended == _OPEN:
             if not filled[j]:
                 late = j - entry[k] >= max_bars[k]
-                ended, paid = _touched(open_[j], high[j], low[j], stop, target[k], late)
+                top = close[j] if inside and j == entry[k] else high[j]
+                goal = math.inf if inside and j == entry[k] else target[k]
+                ended, paid = _touched(open_[j], top, low[j], stop, goal, late)
                 if trail[k] > 0.0 and ended == _OPEN:
-                    stop = max(stop, tick_down(high[j] * (1.0 - trail[k]), tick))
+                    stop = max(stop, tick_down(top * (1.0 - trail[k]), tick))
             if ended == _OPEN and last[j]:
                 ended, paid = _SEGMENT_END, close[j]
             j += 1

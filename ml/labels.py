@@ -1,7 +1,8 @@
 """Labels: what a decision turned out to be worth, and when one could have known it.
 
 A decision is made at a bar's close and fills at the open of the next bar that can fill, so a label
-depends on nothing before that bar: what came earlier is the features' business. A label that would
+depends on nothing before that bar: what came earlier is the features' business. Of a limit order it
+depends on the deciding bar's close too, below which it is placed. A label that would
 have to look beyond its segment or the data is not valid, and neither is that of a filled bar, at
 whose close nothing is decided.
 """
@@ -13,6 +14,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from feeds.bars import Bars, BoolArray, FloatArray, IntArray, TimeArray
 from feeds.costs import Costs
+from feeds.entries import EntryLimit, entries
 from feeds.errors import BadBarsError
 from feeds.exits import (
     ExitFractions,
@@ -21,7 +23,6 @@ from feeds.exits import (
     Fraction,
     first_exit,
     next_fill_bar,
-    range_at,
     tick_down,
     tick_up,
 )
@@ -37,7 +38,7 @@ class Labels:
     Attributes
     ----------
     value : int64, 1 if the decision paid, else 0
-    entry : int64, position of the bar at whose open the decision fills, or -1
+    entry : int64, position of the bar on which the decision fills, or -1
     known_at : datetime64[ms], close of the bar that settles the label; NaT where not valid
     valid : bool
     outcome : float64, net profit of the position over the money put in, costs included; NaN for a
@@ -84,12 +85,19 @@ def horizon_labels(bars: Bars, *, lookahead: int = 5, profit_threshold: float = 
 
 
 def barrier_labels(
-    bars: Bars, away: ExitFractions, *, max_bars: int, costs: Costs, tick: float = 0.0
+    bars: Bars,
+    away: ExitFractions,
+    *,
+    max_bars: int,
+    costs: Costs,
+    tick: float = 0.0,
+    limit: EntryLimit | None = None,
 ) -> Labels:
     """Return 1 where a long position with these exits ends in profit after costs.
 
     Target and stop are counted from the price of the entry fill. The label is known when the bar
-    closes on which the position ended; a position that only a segment's end closed has none.
+    closes on which the position ended; a position that only a segment's end closed has none, nor
+    has a limit order that is not filled.
 
     Parameters
     ----------
@@ -98,23 +106,28 @@ def barrier_labels(
         NaN nothing can be decided
     max_bars : bars held before a market order ends the position
     costs : of entry and exit
-    tick : of the symbol, to which the broker rounds target and stop; 0 for none
+    tick : of the symbol, to which the broker rounds limit, target and stop; 0 for none
+    limit : how the entry is placed; None for a market order
     """
-    entry = _entries(bars)
+    fills = entries(bars, np.arange(len(bars)), costs, limit=limit, tick=tick)
+    entry = np.where(bars.filled, -1, fills.bar)
     distances = np.stack([_per_bar(bars, x) for x in away])
     asked = np.flatnonzero((entry >= 0) & ~np.isnan(distances).any(axis=0))
     below, above, behind = distances[:, asked]
-    paid = costs.bought_at(bars.open[entry[asked]], range_at(bars, entry[asked]))
+    paid = fills.price[asked]
     exits = Exits(
         target=tick_up(paid * (1.0 + above), tick),
         stop=tick_down(paid * (1.0 - below), tick),
         trail=behind,
         max_bars=np.full(len(asked), max_bars),
         tick=tick,
+        inside=fills.inside,
     )
     table = first_exit(bars, entry[asked], exits)
     outcome = np.full(len(bars), np.nan)
-    outcome[asked] = _net(paid, table.received(bars, costs), costs)
+    received = table.received(bars, costs) * (1.0 - table.fee(costs))
+    # Over the money put in, as `Trade.return_fraction`.
+    outcome[asked] = (received - paid * (1.0 + fills.fee[asked])) / paid
     settled = np.zeros(len(bars), np.bool_)
     settled[asked] = table.reason != ExitReason.SEGMENT_END
     last = entry.copy()
@@ -129,11 +142,6 @@ def _entries(bars: Bars) -> IntArray:
 
 def _per_bar(bars: Bars, fraction: Fraction) -> FloatArray:
     return np.broadcast_to(np.asarray(fraction, np.float64), len(bars))
-
-
-def _net(paid: FloatArray, received: FloatArray, costs: Costs) -> FloatArray:
-    """Return each position's net profit over the money put in, as `Trade.return_fraction` does."""
-    return (received * (1.0 - costs.fee) - paid * (1.0 + costs.fee)) / paid
 
 
 def _labels(

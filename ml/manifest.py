@@ -70,6 +70,11 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="null")
 
 
+def _market_entry() -> Facts:
+    """Return how bundles entered that were made before there was a choice."""
+    return {"order": "market"}
+
+
 class Manifest(_Frozen):
     """How the ensemble of a bundle came about. Moments may be given as numpy's, in UTC.
 
@@ -79,8 +84,8 @@ class Manifest(_Frozen):
     feature_names : in the order of the columns
     label : what was learned, with its parameters
     population : the bars that were learned from
-    exits, costs, mandatory : of the strategy that it was trained for; `mandatory` is the filter
-        without which the ensemble is not asked
+    entry, exits, costs, mandatory : of the strategy that it was trained for; `mandatory` is the
+        filter without which the ensemble is not asked
     seen_until : the latest moment of which any of its data, tuning included, knew
     data_digests : `Bars.digest` by symbol
     fill_limit : missing bars in a row that were filled when the bars were read
@@ -93,6 +98,7 @@ class Manifest(_Frozen):
     feature_names: tuple[str, ...] = Field(min_length=1)
     label: Facts
     population: str
+    entry: Facts = Field(default_factory=_market_entry)
     exits: Facts
     costs: Facts
     mandatory: Facts
@@ -172,6 +178,7 @@ def check_serves(
     *,
     timeframe: str,
     feature_names: Sequence[str],
+    entry: Mapping[str, Any] | None = None,
     exits: Mapping[str, Any] | None = None,
     mandatory: Mapping[str, Any] | None = None,
 ) -> None:
@@ -179,7 +186,7 @@ def check_serves(
 
     Parameters
     ----------
-    exits, mandatory : of the run's strategy; None is not compared
+    entry, exits, mandatory : of the run's strategy; None is not compared
 
     Raises
     ------
@@ -189,6 +196,7 @@ def check_serves(
     pairs = [
         ("timeframe", manifest.timeframe, timeframe),
         *_by_place("feature", manifest.feature_names, feature_names),
+        *_by_key("entry", manifest.entry, entry),
         *_by_key("exits", manifest.exits, exits),
         *_by_key("mandatory", manifest.mandatory, mandatory),
     ]

@@ -1,10 +1,11 @@
 """Settings of the hybrid strategy: rules, points, thresholds, exits, sizing."""
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from feeds.entries import EntryLimit
 from feeds.exits import ExitFractions, Fraction
 from feeds.section import Section
 from ml.bundle import DEFAULT_PATH
@@ -32,6 +33,30 @@ class Points(Section):
     def largest_bonus(self) -> float:
         """The most that an opinion can add."""
         return max(self.ml_strong, self.ml_entry, self.ml_weak, self.ml_neutral, self.ml_avoid)
+
+
+class EntryRules(Section):
+    """How a position is entered.
+
+    A market order fills at the next open. A limit order waits `offset_percent` below the close at
+    the decision, for `valid_bars` bars, and fills only where the price trades through it.
+    """
+
+    order: Literal["market", "limit"] = "market"
+    offset_percent: float = Field(0.0, ge=0, lt=100)
+    valid_bars: int = Field(1, ge=1, le=10_000)
+
+    @property
+    def limit(self) -> EntryLimit | None:
+        """How the limit order is placed; None for a market order."""
+        if self.order == "market":
+            return None
+        return EntryLimit(offset=self.offset_percent * 0.01, valid_bars=self.valid_bars)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What decides where an entry fills: the rest says nothing of a market order."""
+        return {"order": "market"} if self.order == "market" else self.model_dump(mode="json")
 
 
 class ExitRules(Section):
@@ -99,6 +124,7 @@ class CryptoScalpingConfig(Section):
     support_period: int = Field(50, ge=2, le=WARMUP_BARS)
     support_distance_percent: float = Field(0.3, gt=0)
     points: Points = Points()
+    entry: EntryRules = EntryRules()
     exits: ExitRules = ExitRules()
     sizing: Sizing = Sizing()
 

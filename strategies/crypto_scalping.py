@@ -35,14 +35,17 @@ class Size(Protocol):
     def reason(self) -> str | None: ...
 
 
-SizeOf = Callable[[Any, float], Size]
-"""(feed, stop as a fraction of the price) -> the size of an entry; 0 units for none."""
+SizeOf = Callable[[Any, float, float | None], Size]
+"""(feed, stop as a fraction of the price, limit) -> the size of an entry; 0 units for none.
 
-Veto = Callable[[Any, float], str | None]
-"""(feed, units) -> the protection that vetoes this entry, or None."""
+The limit is None for a market order, here and below.
+"""
+
+Veto = Callable[[Any, float, float | None], str | None]
+"""(feed, units, limit) -> the protection that vetoes this entry, or None."""
 
 
-def unprotected(_feed: Any, _units: float) -> None:
+def unprotected(_feed: Any, _units: float, _limit: float | None) -> None:
     """Veto nothing."""
 
 
@@ -124,22 +127,34 @@ class CryptoScalpingStrategy(bt.Strategy):
 
     def _enter(self, data: Any, decision: Decision) -> None:
         away = self.config.exits.fractions(decision.evidence.values["atr_fraction"])
-        size = self.size_of(data, float(away.stop))
+        limit = self._limit(data)
+        size = self.size_of(data, float(away.stop), limit)
         if size.units <= 0:
             self._note(decision, Outcome.TOO_SMALL, **_shortfall(size))
             return
-        vetoed_by = self.veto(data, size.units)
+        vetoed_by = self.veto(data, size.units, limit)
         if vetoed_by is not None:
             self._note(decision, Outcome.VETOED, veto=str(vetoed_by))
             log.info("%s", veto_line(decision, vetoed_by))
             return
         self._note(decision, Outcome.ORDERED, **_shortfall(size))
-        self._order(data, decision, away, size.units)
-
-    def _order(self, data: Any, decision: Decision, away: ExitFractions, units: float) -> None:
         log.info("%s", entry_block(decision, self.config))
-        price = data.close[0]
-        entry = self.buy(data, size=units, transmit=False, reason="entry")
+        self._order(data, away, size.units, limit)
+
+    def _limit(self, data: Any) -> float | None:
+        """Return at which price a limit order waits; None for a market order."""
+        limit = self.config.entry.limit
+        if limit is None:
+            return None
+        return limit.price(data.close[0], self.broker.rules_of(data.symbol).tick)
+
+    def _order(self, data: Any, away: ExitFractions, units: float, limit: float | None) -> None:
+        price = data.close[0] if limit is None else limit
+        how = {} if limit is None else {
+            "exectype": bt.Order.Limit, "price": limit, "through": True,
+            "valid_bars": self.config.entry.valid_bars,
+        }  # fmt: skip
+        entry = self.buy(data, size=units, transmit=False, reason="entry", **how)
         stop = self.sell(
             data, size=units, exectype=bt.Order.Stop, price=price * (1 - away.stop), parent=entry,
             transmit=False, reason="stop_loss", below_fill=away.stop, trail=away.trail,

@@ -95,6 +95,7 @@ def test_only_what_is_optional_differs_from_the_default_in_the_example() -> None
     different = {path for path, value in shown.items() if default.get(path, None) != value}
     whole = ("symbols.", "protections.")
     assert {path for path in different if not path.startswith(whole)} == {
+        "broker.maker_fee",
         "strategy.exits.trailing_stop",
         "data.exchange",
         "data.base_url",
@@ -117,6 +118,7 @@ def test_what_is_in_percent_says_so_in_its_name_or_goes_by_the_unit_of_the_exits
     ("path", "largest", "refused"),
     [
         ("broker.fee", 0.02, 0.021),
+        ("broker.maker_fee", 0.02, 0.021),
         ("broker.half_spread", 0.02, 0.021),
         ("broker.slippage", 0.02, 0.021),
         ("strategy.ml_strong_threshold", 1.0, 0.59),

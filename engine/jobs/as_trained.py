@@ -9,7 +9,7 @@ from ml.manifest import Manifest
 
 
 def as_trained(settings: Settings, manifest: Manifest) -> Settings:
-    """Return the settings with label, population, exits, costs, filter and gaps of the bundle.
+    """Return the settings with the bundle's label, population, entry, exits, costs, filter, gaps.
 
     Raises
     ------
@@ -22,10 +22,10 @@ def as_trained(settings: Settings, manifest: Manifest) -> Settings:
     needed = ("lookahead", "profit_threshold") if kind == "horizon" else ()
     known["training"] |= {"label": kind, "population": manifest.population}
     known["training"] |= dict.fromkeys(needed) | label
-    known["strategy"] |= {"exits": manifest.exits}
+    known["strategy"] |= {"entry": manifest.entry, "exits": manifest.exits}
     known["strategy"] |= {"rsi_oversold": manifest.mandatory.get("rsi_below")}
     # Bundles from before slippage grew with the range were trained without it.
-    known["broker"] |= {"range_slippage": 0.0} | manifest.costs
+    known["broker"] |= {"range_slippage": 0.0, "maker_fee": None} | manifest.costs
     known["data"] |= {"fill_limit": manifest.fill_limit}
     try:
         return Settings.model_validate(known)

@@ -85,11 +85,14 @@ def _execute(engine: Engine, views: Views, settings: Settings) -> HybridRun:
     )
 
 
-def _size_of(engine: Engine, settings: Settings) -> Callable[[Any, float], Sized]:
+def _size_of(engine: Engine, settings: Settings) -> Callable[[Any, float, float | None], Sized]:
     """Return the sizing rule of the configuration, bound to the engine's wallet."""
     broker, rule = engine.broker, size_rule(settings)
-    return lambda data, stop_fraction: rule(
-        broker.terms_of(data), stop_fraction, broker.getvalue(), broker.free_cash()
+    return lambda data, stop_fraction, limit: rule(
+        broker.terms_of(data, limit, by_limit=limit is not None),
+        stop_fraction,
+        broker.getvalue(),
+        broker.free_cash(),
     )
 
 

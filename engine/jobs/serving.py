@@ -59,6 +59,7 @@ def serving_analyzer(settings: Settings, timeframe: Timeframe) -> Analyzer:
         bundle.manifest,
         timeframe=str(timeframe),
         feature_names=FEATURE_NAMES,
+        entry=settings.strategy.entry.facts,
         exits=settings.strategy.exits.model_dump(mode="json"),
         mandatory=settings.strategy.mandatory_filter,
     )

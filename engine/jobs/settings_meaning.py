@@ -35,6 +35,11 @@ MEANINGS: Mapping[str, Meaning] = {
     "seed": Meaning("", "where all chance comes from"),
     "broker.cash": Meaning("quote currency", "what the account begins with"),
     "broker.fee": Meaning("fraction", "of the value, on every fill, per side", _COST),
+    "broker.maker_fee": Meaning(
+        "fraction",
+        "of the value, on limit fills that rested in the book; absent: `fee`",
+        f"absent, or {_COST}",
+    ),
     "broker.half_spread": Meaning("fraction", "of the price, on market and stop fills", _COST),
     "broker.slippage": Meaning("fraction", "of the price, on market and stop fills", _COST),
     "broker.range_slippage": Meaning(
@@ -83,6 +88,13 @@ MEANINGS: Mapping[str, Meaning] = {
     "strategy.points.ml_weak": Meaning("points", "from `ml_weak_threshold` on"),
     "strategy.points.ml_neutral": Meaning("points", "from `ml_avoid_threshold` on"),
     "strategy.points.ml_avoid": Meaning("points", "below `ml_avoid_threshold`"),
+    "strategy.entry.order": Meaning("", "at the next open, or by a limit order that waits"),
+    "strategy.entry.offset_percent": Meaning(
+        "percent", "of the close at the decision, by which the limit is below it"
+    ),
+    "strategy.entry.valid_bars": Meaning(
+        "bars", "in which the limit may fill before it is dropped"
+    ),
     "strategy.exits.unit": Meaning(
         "", "of the three below: percent of the entry price, or multiples of ATR(14)"
     ),
@@ -197,6 +209,12 @@ NOTES = {
     "strategy.points": (
         "Six points of the nine that the rules can give are an entry; the ensemble's add to them\n"
         "or, below 0, take away."
+    ),
+    "strategy.entry": (
+        "A limit fills at its price where the low is below it, by a tick if the symbol has one.\n"
+        "It pays no spread and the `maker_fee`, or the `fee` if the first open has reached it.\n"
+        "While it waits nothing else is entered in the symbol. A bundle serves only the entries\n"
+        "that it was trained for."
     ),
     "strategy.exits": (
         "A bundle serves only the exits and the `rsi_oversold` that it was trained for; train\n"

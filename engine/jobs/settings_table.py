@@ -96,6 +96,7 @@ def example() -> Settings:
     return Settings.model_validate(
         {
             "data": {"exchange": "binance", "base_url": "http://127.0.0.1:8080/api/v3"},
+            "broker": {"maker_fee": 0.001},
             "strategy": {"exits": {"trailing_stop": 0.4}},
             "protections": {
                 "max_drawdown": 0.2,

@@ -160,6 +160,7 @@ def origin_of(seen: Sequence[Bars], settings: Settings) -> dict[str, Any]:
         "feature_names": FEATURE_NAMES,
         "label": label_facts(training),
         "population": training.population,
+        "entry": strategy.entry.facts,
         "exits": strategy.exits.model_dump(mode="json"),
         "costs": asdict(settings.costs),
         "mandatory": strategy.mandatory_filter,

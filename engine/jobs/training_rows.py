@@ -68,4 +68,5 @@ def _labels(table: EvidenceTable, settings: Settings) -> Labels:
         max_bars=exits.max_bars,
         costs=settings.costs,
         tick=settings.rules_of(table.bars.symbol).tick,
+        limit=settings.strategy.entry.limit,
     )

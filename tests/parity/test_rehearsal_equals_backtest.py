@@ -17,6 +17,8 @@ from tests.makers import make_bars, with_hole
 from tests.world import UNTIL, World
 
 SETTINGS = load_settings(overrides={"strategy": {"min_entry_score": 5.0}})
+WAITING = {"order": "limit", "offset_percent": 0.1, "valid_bars": 4}
+LIMITED = load_settings(overrides={"strategy": {"min_entry_score": 5.0, "entry": WAITING}})
 PROTECTED = load_settings(
     overrides={
         "strategy": {"rsi_oversold": 45.0, "min_entry_score": 3.0, "sizing": {"fraction": 0.3}},
@@ -48,10 +50,11 @@ def rehearsal(traded: list[Market], settings: Settings = SETTINGS) -> HybridRun:
     return run_stream(traded, WindowViews(settings.strategy), settings)
 
 
+@pytest.mark.parametrize("settings", [SETTINGS, LIMITED], ids=["market", "limit"])
 @pytest.mark.parametrize("seed", [1, 2])
-def test_a_rehearsal_makes_the_fills_of_the_backtest(seed: int) -> None:
+def test_a_rehearsal_makes_the_fills_of_the_backtest(seed: int, settings: Settings) -> None:
     traded = markets(seed)
-    at_once, one_by_one = backtest(traded), rehearsal(traded)
+    at_once, one_by_one = backtest(traded, settings), rehearsal(traded, settings)
     assert len(at_once.execution.trades) > 5
     assert one_by_one.execution.fills == at_once.execution.fills
     assert one_by_one.execution.rejections == at_once.execution.rejections

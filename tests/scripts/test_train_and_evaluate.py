@@ -71,6 +71,7 @@ def test_the_manifest_says_what_was_learned_from_what(bundle: Path, market: Bars
     assert manifest.exits["take_profit"] == 0.5
     assert manifest.costs == {
         "fee": 0.001,
+        "maker_fee": None,
         "half_spread": 0.0001,
         "slippage": 0.0001,
         "range_slippage": 0.02,

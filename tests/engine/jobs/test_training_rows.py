@@ -62,32 +62,42 @@ def test_the_horizon_label_takes_its_settings(bars: Bars) -> None:
     np.testing.assert_array_equal(training_source(bars, settings).labels.value, expected.value)
 
 
-@pytest.mark.parametrize("range_slippage", [0.0, 0.05])
-@pytest.mark.parametrize("tick", [0.0, 0.05])
+WAITING = {"order": "limit", "offset_percent": 0.2, "valid_bars": 7}
+
+
+@pytest.mark.parametrize(
+    ("entry", "tick"),
+    [({}, 0.0), ({}, 0.05), ({"order": "limit"}, 0.0), (WAITING, 0.05)],
+    ids=["market", "market on ticks", "limit", "waiting on ticks"],
+)
 @pytest.mark.parametrize("exits", EXITS.values(), ids=EXITS.keys())
 def test_the_barrier_label_says_how_the_brokers_trade_ends(
-    bars: Bars, exits: dict[str, Any], tick: float, range_slippage: float
+    bars: Bars, exits: dict[str, Any], entry: dict[str, Any], tick: float
 ) -> None:
     settings = settings_with(
-        broker={"range_slippage": range_slippage},
+        broker={"range_slippage": 0.05, "maker_fee": 0.0002},
         training={"label": "barrier"},
-        strategy={"exits": exits, "min_entry_score": 2.0},
+        strategy={"entry": entry, "exits": exits, "min_entry_score": 2.0},
         symbols={"BTC/USDT": {"tick": tick}},
     )
     labels = training_source(bars, settings).labels
     tables = {bars.symbol: evidence_table(bars, settings.strategy)}
     views = BatchViews(tables, settings.strategy)
-    trades = run_batch([Market(bars, 400)], views, settings).execution.trades
-    settled = [t for t in trades if t.exit_reason != "segment_end"]
+    execution = run_batch([Market(bars, 400)], views, settings).execution
+    settled = [t for t in execution.trades if t.exit_reason != "segment_end"]
     at = np.searchsorted(bars.closed_at, [t.decided_at for t in settled])
     assert {t.pnl > 0 for t in settled} == {True, False}
-    assert len(settled) > 40
+    assert len(settled) > 35
     assert labels.valid[at].all()
     assert labels.value[at].tolist() == [int(t.pnl > 0) for t in settled]
     returns = [t.return_fraction for t in settled]
     np.testing.assert_allclose(labels.outcome[at], returns, rtol=0, atol=1e-12)
     closed_at = np.array([t.closed_at for t in settled]) + bars.timeframe.delta
     np.testing.assert_array_equal(labels.known_at[at], closed_at)
+    np.testing.assert_array_equal(bars.time[labels.entry[at]], [t.opened_at for t in settled])
+    unfilled = [r.decided_at for r in execution.rejections if r.reason == "unfilled"]
+    assert bool(unfilled) == bool(entry)
+    assert not labels.valid[np.searchsorted(bars.closed_at, unfilled)].any()
 
 
 def test_the_payoff_label_is_the_barrier_label_that_counts_by_what_was_won_or_lost(
