@@ -13,7 +13,7 @@ from engine.protections import Protection, ProtectionsConfig
 from engine.records import Trade
 from engine.sizing import Sized, Terms, Wallet, units_for_fraction, units_for_risk
 from feeds.bars import Bars
-from feeds.exits import next_fill_bar
+from feeds.exits import next_fill_bar, tick_down
 
 # By how much a figure may be off that was reached by other sums.
 CLOSE = 1e-8
@@ -24,7 +24,7 @@ DAY = np.timedelta64(1, "D")
 class Sent:
     """An entry that was sent: the close on which it was bought, if it was, and on which it ended.
 
-    `price` is the close on which it was decided.
+    `price` is the close on which it was decided, or the limit.
     """
 
     symbol: str
@@ -63,15 +63,17 @@ class Retold:
             if row["outcome"] == "entered":
                 trade = trades[key]
                 ends = trade.opened_at + self.length, trade.closed_at + self.length
-                yield Sent(*key, trade.units, row["close"], *ends)
+                yield Sent(*key, trade.units, self.price(row), *ends)
             elif row["outcome"] == "rejected":
                 over = self._refused_at(self.bars[key[0]], key[1], refused[key].reason)
-                yield Sent(*key, refused[key].units, row["close"], None, over)
+                yield Sent(*key, refused[key].units, self.price(row), None, over)
 
     def _refused_at(self, bars: Bars, decided_at: np.datetime64, reason: str) -> np.datetime64:
         at = int(np.searchsorted(bars.closed_at, decided_at))
         if reason == "cash":
             return np.datetime64(bars.closed_at[next_fill_bar(bars)[at]])
+        if reason == "unfilled":
+            return np.datetime64(bars.closed_at[at + self.settings.strategy.entry.valid_bars])
         segment = np.flatnonzero(bars.segment == bars.segment[at])
         return np.datetime64(bars.closed_at[segment[-1]])
 
@@ -85,6 +87,14 @@ class Retold:
                 assert one.symbol != symbol
                 yield one
 
+    def price(self, row: Mapping[str, Any]) -> float:
+        """Return the price that an entry of this row sees: the close, or its limit."""
+        entry = self.settings.strategy.entry
+        if entry.order == "market":
+            return float(row["close"])
+        tick = self.settings.rules_of(row["symbol"]).tick
+        return float(tick_down(row["close"] * (1 - entry.offset_percent / 100), tick))
+
     def range_at(self, symbol: str, closed_at: np.datetime64) -> float:
         bars = self.bars[symbol]
         at = int(np.searchsorted(bars.closed_at, closed_at))
@@ -93,6 +103,8 @@ class Retold:
     def cost(self, one: Sent) -> float:
         """Return what an entry costs at the price, and in a range, that it saw."""
         costs = self.settings.costs
+        if self.settings.strategy.entry.order == "limit":
+            return one.units * one.price * (1 + max(costs.fee, costs.limit_fee))
         wild = costs.range_slippage * self.range_at(one.symbol, one.decided_at)
         bought = one.price * (1 + costs.half_spread + costs.slippage) + wild
         return one.units * bought * (1 + costs.fee)
@@ -121,7 +133,8 @@ class Retold:
             reserve=self.equity(now) * sizing.reserve_percent / 100,
         )
         terms = Terms(
-            price=row["close"],
+            price=self.price(row),
+            by_limit=self.settings.strategy.entry.order == "limit",
             bar_range=self.range_at(symbol, now),
             costs=self.settings.costs,
             rules=self.settings.rules_of(symbol),
@@ -163,7 +176,9 @@ class Retold:
                 return busy - _or_never(self.config.max_open_positions) - 0.5
             case Protection.MAX_EXPOSURE:
                 there = sum(self.at_work(one, now) for one in self.others(symbol, now))
-                mine = self.cost(Sent(symbol, now, self.size(row).units, row["close"], None, now))
+                mine = self.cost(
+                    Sent(symbol, now, self.size(row).units, self.price(row), None, now)
+                )
                 limit = _or_never(self.config.max_exposure)
                 return (there + mine) / self.equity(now) - limit
 

@@ -74,6 +74,13 @@ SIZING = st.fixed_dictionaries(
         "reserve_percent": st.sampled_from([0.0, 0.5, 10.0]),
     }
 )
+ENTRY = st.just({"order": "market"}) | st.fixed_dictionaries(
+    {
+        "order": st.just("limit"),
+        "offset_percent": st.sampled_from([0.0, 0.1, 1.0]),
+        "valid_bars": st.integers(1, 12),
+    }
+)
 EXITS = st.fixed_dictionaries(
     {
         "unit": st.sampled_from(["percent", "atr"]),
@@ -116,11 +123,13 @@ def all_settings(draw: st.DrawFn) -> Settings:
                 "half_spread": draw(COSTS),
                 "slippage": draw(COSTS),
                 "range_slippage": draw(st.sampled_from([0.0, 0.03, 0.2])),
+                "maker_fee": draw(some(COSTS)),
             },
             "strategy": {
                 "rsi_oversold": 60.0,
                 "min_entry_score": 2.0,
                 "sizing": draw(SIZING),
+                "entry": draw(ENTRY),
                 "exits": draw(EXITS),
             },
             "symbols": {symbol: draw(RULES) for symbol in SYMBOLS},
@@ -157,9 +166,13 @@ def check_the_account_adds_up_at_every_close(ran: Ran) -> None:
 
 
 def check_fees_and_profits_add_up(ran: Ran) -> None:
-    execution, fee = ran.run.execution, ran.settings.costs.fee
+    execution, costs = ran.run.execution, ran.settings.costs
+    by_limit = {"take_profit": [costs.limit_fee]}
+    if ran.settings.strategy.entry.order == "limit":
+        by_limit["entry"] = [costs.limit_fee, costs.fee]
     for fill in execution.fills:
-        assert fill.fee == pytest.approx(abs(fill.units) * fill.price * fee, rel=1e-9)
+        fees = [abs(fill.units) * fill.price * f for f in by_limit.get(fill.reason, [costs.fee])]
+        assert min(abs(fill.fee - fee) for fee in fees) <= 1e-9 * fill.fee
     assert sum(t.fees for t in execution.trades) == pytest.approx(
         sum(f.fee for f in execution.fills), rel=1e-9
     )
