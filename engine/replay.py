@@ -4,8 +4,8 @@ A run only has to say which of the entries are made: by the score that is handed
 that is open, by the wallet that all symbols share, by the protections. That the trades are the
 Engine's is proved in `tests/engine/jobs/test_replay.py`.
 
-Within a moment the order is the broker's: market orders as they were sent, stops, targets, the ends
-of segments; then decisions at the close, symbol by symbol.
+Within a moment the order is the broker's (`Turn`), and orders of one kind come as they were sent;
+then come decisions at the close, symbol by symbol.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ import numpy as np
 
 from engine.account import AccountHistory
 from engine.equity import EquityCurve, last_close
-from engine.plans import NEVER, Columns, Entries, Plan, Turn, plan_columns, terms_of
+from engine.plans import NEVER, Columns, Entries, Plan, plan_columns, terms_of
 from engine.protections import Proposal, ProtectionsConfig, checks_of, first_veto
 from engine.sizing import Sized, Terms
 from feeds.bars import BoolArray, FloatArray, IntArray, TimeArray
@@ -89,26 +89,26 @@ class _Account:
     def order(self, number: int, plan: Plan, units: float, cost: float) -> None:
         """Send an entry."""
         self.waiting[plan.market] = units, cost
-        dropped = plan.filled == NEVER
-        at, turn = (plan.ended, Turn.SEGMENT_END) if dropped else (plan.filled, Turn.MARKET)
+        fills = plan.filled != NEVER
+        at, turn = (plan.filled, plan.entry_turn) if fills else (plan.ended, plan.exit_turn)
         heappush(self.due, (at, turn, plan.moment, plan.market, number))
 
-    def fill(self, number: int, plan: Plan, fee: float) -> None:
+    def fill(self, number: int, plan: Plan) -> None:
         """Let a waiting entry be bought, or dropped if it cannot be."""
         units, _ = self.waiting.pop(plan.market)
         paid = units * plan.bought
-        left = self.cash - paid - paid * fee
+        left = self.cash - paid - paid * plan.entry_fee
         if plan.filled != NEVER and left >= 0.0:
             self.cash, self.units[plan.market] = left, units
-            heappush(self.due, (plan.ended, plan.turn, plan.sent, plan.market, number))
+            heappush(self.due, (plan.ended, plan.exit_turn, plan.sent, plan.market, number))
 
-    def sell(self, number: int, plan: Plan, fee: float) -> float:
+    def sell(self, number: int, plan: Plan) -> float:
         """Let a position end, and return its net profit."""
         units = self.units.pop(plan.market)
         self.done.append((number, units))
-        received = units * plan.sold
-        self.cash += received - received * fee
-        return received - received * fee - units * plan.bought * (1.0 + fee)
+        gained = units * plan.sold * (1.0 - plan.exit_fee)
+        self.cash += gained
+        return gained - units * plan.bought * (1.0 + plan.entry_fee)
 
 
 class Replay:
@@ -132,7 +132,7 @@ class Replay:
         size: Size,
         protections: ProtectionsConfig,
     ) -> None:
-        self._cash, self._fee, self._size = cash, costs.fee, size
+        self._cash, self._size = cash, size
         self._checks, self._watches = checks_of(protections), protections.watches_equity
         self._symbols = [each.bars.symbol for each in entries]
         self._bar_length = entries[0].bars.timeframe.delta
@@ -182,9 +182,9 @@ class Replay:
     def _happen(self, account: _Account, number: int) -> None:
         plan = self._plans[number]
         if plan.market in account.waiting:
-            account.fill(number, plan, self._fee)
+            account.fill(number, plan)
             return
-        pnl = account.sell(number, plan, self._fee)
+        pnl = account.sell(number, plan)
         if self._checks:
             closed_at = self._columns["closed_at"][number]
             account.history.note_trade(_Ended(self._symbols[plan.market], pnl, closed_at))
@@ -227,7 +227,7 @@ class Replay:
         units = np.array([bought for _, bought in account.done], np.float64)
         of = {name: column[which] for name, column in self._columns.items()}
         paid, received = units * of["bought"], units * of["sold"]
-        spent, gained = paid + paid * self._fee, received - received * self._fee
+        spent, gained = paid * (1.0 + of["entry_fee"]), received * (1.0 - of["exit_fee"])
         return Replayed(
             symbol=[self._symbols[market] for market in of["market"]],
             decided_at=of["decided_at"],

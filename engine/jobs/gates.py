@@ -139,6 +139,7 @@ def _entries(market: Market, table: EvidenceTable, rows: IntArray, settings: Set
         away=exits.fractions(table.values["atr_fraction"][rows]),  # noqa: PD011  no frame
         max_bars=exits.max_bars,
         rules=settings.rules_of(market.bars.symbol),
+        limit=settings.strategy.entry.limit,
     )
 
 

@@ -1,8 +1,10 @@
 """The replay trades what the Engine trades, on random markets under random settings."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,6 +28,13 @@ from tests.engine.jobs.test_random_runs import (
     market,
 )
 
+ENTRY = st.fixed_dictionaries(
+    {
+        "order": st.sampled_from(["market", "limit"]),
+        "offset_percent": st.sampled_from([0.0, 0.05, 0.5, 1.5]),
+        "valid_bars": st.integers(1, 12),
+    }
+)
 NO_PROTECTIONS = dict.fromkeys(ProtectionsConfig.model_fields)
 
 
@@ -41,12 +50,14 @@ def any_settings(draw: st.DrawFn) -> Settings:
                 "fee": draw(COSTS),
                 "half_spread": draw(COSTS),
                 "slippage": draw(COSTS),
+                "maker_fee": draw(st.none() | COSTS),
                 "range_slippage": draw(st.sampled_from([0.0, 0.03, 0.2])),
             },
             "strategy": {
                 "rsi_oversold": 60.0,
                 "min_entry_score": draw(st.sampled_from([2.0, 4.0])),
                 "sizing": draw(SIZING),
+                "entry": draw(ENTRY),
                 "exits": draw(EXITS),
             },
             "symbols": {symbol: draw(RULES) for symbol in SYMBOLS},
@@ -74,8 +85,8 @@ def replayed(markets: Sequence[Market], chosen: Settings) -> Replayed:
     return replay_of(markets, shown, rows, chosen).run(masks)
 
 
-def check_same(markets: Sequence[Market], chosen: Settings) -> int:
-    """Check that the replay is the Engine's run, and return the number of its trades."""
+def check_same(markets: Sequence[Market], chosen: Settings) -> Replayed:
+    """Check that the replay is the Engine's run, and return it."""
     tables = {m.bars.symbol: evidence_table(m.bars, chosen.strategy) for m in markets}
     ran = run_batch(markets, BatchViews(tables, chosen.strategy), chosen).execution
     found = replayed(markets, chosen)
@@ -106,7 +117,7 @@ def check_same(markets: Sequence[Market], chosen: Settings) -> int:
     np.testing.assert_array_equal(found.equity.time, ran.equity.time)
     np.testing.assert_allclose(found.equity.equity, ran.equity.equity, rtol=1e-11)
     np.testing.assert_allclose(found.equity.cash, ran.equity.cash, rtol=1e-9, atol=1e-7)
-    return len(trades)
+    return found
 
 
 @given(
@@ -114,8 +125,33 @@ def check_same(markets: Sequence[Market], chosen: Settings) -> int:
     begin=st.lists(st.integers(0, 120), min_size=3, max_size=3),
     chosen=any_settings(),
 )
-@settings(max_examples=40)
+@settings(max_examples=15)
 def test_the_replay_trades_what_the_engine_trades(
     seeds: list[int], begin: list[int], chosen: Settings
 ) -> None:
     check_same(wild_markets(seeds, begin), chosen)
+
+
+CASES: dict[str, dict[str, Any]] = {
+    "fraction": {"sizing": {"fraction": 0.4}},
+    "risk": {"sizing": {"method": "risk", "risk": 0.01}, "exits": {"unit": "atr"}},
+    "trailing": {"exits": {"trailing_stop": 0.4, "max_bars": 20}},
+    "time": {"exits": {"take_profit": 9.0, "stop_loss": 9.0}},
+    "whole cash": {"sizing": {"fraction": 1.0, "reserve_percent": 0.0}},
+    "limit": {"entry": {"order": "limit", "offset_percent": 0.2, "valid_bars": 3}},
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("rule", [{}, {"amount_step": 0.5, "tick": 0.1, "min_notional": 900.0}])
+def test_each_way_to_trade_is_replayed(case: str, rule: dict[str, float]) -> None:
+    strategy = {"rsi_oversold": 60.0, "min_entry_score": 2.0, **CASES[case]}
+    symbols = {symbol: rule for symbol in SYMBOLS if rule}
+    chosen = load_settings(overrides={"strategy": strategy, "symbols": symbols})
+    found = check_same(wild_markets([1, 2, 3], [0, 50, 100]), chosen)
+    reasons = {ExitReason(number) for number in found.reason}
+    assert len(found) > 60
+    assert reasons >= {
+        "trailing": {ExitReason.TRAILING_STOP},
+        "time": {ExitReason.TIME_LIMIT},
+    }.get(case, {ExitReason.STOP_LOSS, ExitReason.TAKE_PROFIT})
