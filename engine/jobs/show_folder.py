@@ -116,9 +116,7 @@ class RunFolder:
         path = self.path / label / name
         try:
             if path.suffix == ".csv":
-                return pd.read_csv(
-                    path, keep_default_na=False, na_values=[""], float_precision="round_trip"
-                )
+                return pd.read_csv(path, keep_default_na=False, na_values=[""])
             return pd.read_parquet(path)
         except _UNREADABLE as error:
             raise _damaged(path, first_line(error)) from error
