@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from engine.jobs.audit_alteration import CHANGES
 from engine.jobs.audit_compare import first_unequal, told
 from engine.jobs.audit_report import Kind, Leak
-from feeds.bars import Bars, FloatArray, TimeArray
+from feeds.bars import Bars, TimeArray
 from feeds.progress import progress
 from ml.features.base import Feature
 from ml.features.matrix import feature_matrix
-from ml.prediction import Prediction
+from ml.prediction import Prediction, Unavailable
 from strategies.config import CryptoScalpingConfig
 from strategies.evidence import EvidenceTable, evidence_table
 from strategies.scoring import technical_scores
@@ -128,15 +128,19 @@ def batch_look(
 
 
 def _opinion_columns(bars: int, rows: Sequence[int], opinions: OpinionTable) -> Columns:
-    columns: dict[str, FloatArray] = {"asked": np.zeros(bars)}
-    for place, row in enumerate(rows):
-        opinion = opinions.at(place)
-        columns["asked"][row] = 1.0
-        if isinstance(opinion, Prediction):
-            said = {f"vote {name}": vote for name, vote in opinion.votes.items()}
-            for name, value in {"probability": opinion.probability, **said}.items():
-                columns.setdefault(name, np.full(bars, np.nan))[row] = value
+    said = [_said(opinions.at(place)) for place in range(len(rows))]
+    columns = {}
+    for name in dict.fromkeys(name for words in said for name in words):
+        columns[name] = np.full(bars, np.nan)
+        columns[name][rows] = [words.get(name, np.nan) for words in said]
     return columns
+
+
+def _said(opinion: Prediction | Unavailable) -> Mapping[str, float]:
+    if isinstance(opinion, Unavailable):
+        return {"asked": 1.0}
+    votes = {f"vote {name}": vote for name, vote in opinion.votes.items()}
+    return {"asked": 1.0, "probability": opinion.probability, **votes}
 
 
 def audit_serving(

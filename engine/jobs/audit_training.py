@@ -33,7 +33,6 @@ from ml.training.data_pipeline import TrainingSet
 from ml.training.fitting import Material
 from ml.training.trainer import train
 
-_LEARNED_FROM = ("train", "stop", "calibrate")
 _HALF_MS = 0.5  # `cut_moments` drops fractions of a millisecond
 
 
@@ -53,21 +52,22 @@ Training: TypeAlias = Callable[[Sequence[Bars], TimeArray | None], Trail]
 
 def training_of(settings: Settings, models: Mapping[str, tuple[float, Model]]) -> Training:
     """Return the training of the `train` command, with its stages laid open."""
+    return lambda markets, cuts: trail_of(training_rows(markets, settings), cuts, settings, models)
 
-    def learn(markets: Sequence[Bars], cuts: TimeArray | None) -> Trail:
-        rows = training_rows(markets, settings)
-        config = settings.training if cuts is None else cut_at(settings.training, rows, cuts)
-        trained = train(rows, config, models, seed=settings.seed)
-        parts = trained.parts
-        material = Material.from_rows(
-            rows.take(parts.train),
-            rows.take(parts.stop),
-            rows.take(parts.calibrate),
-            seed=settings.seed,
-        )
-        return Trail(rows, parts, material, trained.ensemble)
 
-    return learn
+def trail_of(
+    rows: TrainingSet,
+    cuts: TimeArray | None,
+    settings: Settings,
+    models: Mapping[str, tuple[float, Model]],
+) -> Trail:
+    """Return the training on the rows; its parts are cut at the moments, if they are given."""
+    config = settings.training if cuts is None else cut_at(settings.training, rows, cuts)
+    trained = train(rows, config, models, seed=settings.seed)
+    parts = trained.parts
+    learned_from = (rows.take(parts.train), rows.take(parts.stop), rows.take(parts.calibrate))
+    material = Material.from_rows(*learned_from, seed=settings.seed)
+    return Trail(rows, parts, material, trained.ensemble)
 
 
 def cut_at(config: TrainingConfig, rows: TrainingSet, cuts: TimeArray) -> TrainingConfig:
@@ -114,9 +114,9 @@ def audit_training(
     before = learn(markets, None)
     cuts = cut_moments(before.rows.decided_at, fractions)
     split = cuts[-1]
-    reach = _label_reach(before, cuts)
-    if reach is not None:
-        return TrainingAudited(before, split, 0, [reach])
+    late = _too_late(before, cuts)
+    if late is not None:
+        return TrainingAudited(before, split, 0, [late])
     after = learn([altered_after(bars, split, seed) for bars in markets], cuts)
     compared = 0
     for first, second in zip(_stages(before), _stages(after), strict=True):
@@ -127,22 +127,23 @@ def audit_training(
     return TrainingAudited(before, split, compared, [])
 
 
-def _label_reach(trail: Trail, cuts: TimeArray) -> Leak | None:
-    """Return the first row that is learned from before its label is known.
+def _too_late(trail: Trail, cuts: TimeArray) -> Leak | None:
+    """Return the first row of a part that is decided, or whose label is known, after its end.
 
-    Another future need not turn such a label round, so it is looked for by itself.
+    Another future need not turn a label round, so such rows are looked for by themselves.
     """
-    for name, cut in zip(_LEARNED_FROM, cuts, strict=True):
-        rows = trail.rows.take(getattr(trail.parts, name))
-        late = rows.known_at > cut
-        if late.any():
-            row = int(np.argmax(late))
-            return _leak(
-                f"{name} rows: label reach",
-                rows.symbols[rows.symbol[row]],
-                rows.decided_at[row],
-                f"known at {rows.known_at[row]}Z, and the part ends at {cut}Z",
-            )
+    material = trail.material
+    parts = (("train", material.train), ("stop", material.stop), ("calibrate", material.held_out))
+    for (name, rows), end in zip(parts, cuts, strict=True):
+        for what, moments, late in (
+            ("rows of a later part", rows.decided_at, rows.decided_at >= end),
+            ("label reach", rows.known_at, rows.known_at > end),
+        ):
+            if late.any():
+                row = int(np.argmax(late))
+                symbol, decided = rows.symbols[rows.symbol[row]], rows.decided_at[row]
+                difference = f"{moments[row]}Z, and the part ends at {end}Z"
+                return _leak(f"{name} rows: {what}", symbol, decided, difference)
     return None
 
 

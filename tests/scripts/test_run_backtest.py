@@ -6,11 +6,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from feeds.bars import Bars, FloatArray
 from feeds.files import write_bars
+from ml.features.base import Feature
+from ml.features.price import log_return
+from ml.models.catalog import MEMBER_NAMES
 from run_backtest import main
+from tests.ml.trained import quick_model
 from tests.world import World
 
 CLEAN = "2022-02-15"
@@ -198,6 +204,49 @@ def test_the_settings_are_shown_and_nothing_is_run(capsys: pytest.CaptureFixture
     assert "fee = 0.0005" in capsys.readouterr().out
 
 
+def next_return(bars: Bars) -> FloatArray:
+    return np.append(log_return(bars, period=1)[1:], np.nan)
+
+
+@pytest.fixture
+def audit_words(world: World, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Ask for an audit of some weeks, with an ensemble that learns in a blink."""
+    one = {"logistic": (1.0, quick_model("logistic"))}
+    monkeypatch.setattr("engine.jobs.audit.default_models", lambda *_, **__: one)
+    return ["--audit", "--data", str(world.files[0]), "--start-date", "2022-02-01"]
+
+
+def test_an_audit_of_the_product_finds_no_leak(
+    audit_words: list[str], out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = answer(capsys, *audit_words, "--out", out)["audit"]
+    assert found["clean"]
+    assert found["leaks"] == []
+    assert found["serving"]["moments"] > 20
+    assert found["serving"]["orders"]["fills"] > 0
+    assert not out.exists()
+
+
+def test_an_audit_that_finds_a_leak_prints_its_name_and_exits_with_1(
+    audit_words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cheat = Feature("cheat", "price", 1, next_return)
+    monkeypatch.setattr("engine.jobs.audit.FEATURES", (cheat,))
+    assert main([*audit_words, "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)["audit"]
+    assert not found["clean"]
+    assert {leak["what"] for leak in found["leaks"]} == {"cheat"}
+    assert {leak["kind"] for leak in found["leaks"]} == {"altered", "cut"}
+
+
+@pytest.mark.slow
+def test_an_audit_of_the_embedded_default_finds_no_leak(capsys: pytest.CaptureFixture[str]) -> None:
+    found = answer(capsys, "--audit")["audit"]
+    assert found["clean"]
+    assert found["synthetic"]
+    assert found["training"]["members"] == list(MEMBER_NAMES)
+
+
 @pytest.mark.slow
 def test_without_arguments_it_trains_and_compares_on_a_simulated_market(
     out: Path, capsys: pytest.CaptureFixture[str]
@@ -228,6 +277,8 @@ def test_the_default_market_can_be_run_without_ml_and_without_training(
         (["--data", "x.csv", "--symbols", "BTC/USDT"], "files were named"),
         (["--data", "x.csv", "--days", "5"], "files were named"),
         (["--days", "5", "--start-date", "2024-01-01"], "give one of them"),
+        (["--audit", "--ml", "on"], "--ml and --in-sample do not go with it"),
+        (["--audit", "--walk-forward", "train=30d,test=10d"], "run them apart"),
     ],
 )
 def test_flags_that_do_not_go_together_are_wrong_usage(
