@@ -71,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.exit_grid", description=__doc__)
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE")
-    parser.add_argument("--end-date", type=parse_utc, metavar="DATE")
+    parser.add_argument("--end-date", dest="until", type=parse_utc, metavar="DATE")
     args = parser.parse_args(argv)
     rules = list(grid())
     markets = BarFiles(tuple(args.files)).read(SETTINGS.data)

@@ -71,7 +71,7 @@ class Terms:
 
     def received(self, stop: float) -> float:
         """Return what a unit brings that a stop sells, fee included."""
-        return self.costs.sold_at(stop, self.bar_range) * (1.0 - self.costs.fee)
+        return float(self.costs.sold_at(stop, self.bar_range)) * (1.0 - self.costs.fee)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ def units_for_fraction(wallet: Wallet, terms: Terms, *, fraction: float) -> Size
     Sized(units=3.0, missing=1.0, reason='partial_cash')
     """
     planned = min(wallet.equity * fraction, wallet.equity - wallet.reserve)
-    return _sized(planned / terms.paid, wallet, terms)
+    return _sized(_units(planned, terms.paid), wallet, terms)
 
 
 def units_for_risk(
@@ -141,7 +141,7 @@ def units_for_risk(
     paid = terms.paid
     loss = paid - terms.received(terms.bought * (1.0 - stop_fraction))
     risked = wallet.equity * risk_fraction
-    planned = risked / loss if loss > _SPARE * paid else wallet.payable / paid
+    planned = risked / loss if loss > _SPARE * paid else _units(wallet.payable, paid)
     return _sized(planned, wallet, terms)
 
 
@@ -159,6 +159,11 @@ def _sized(planned: float, wallet: Wallet, terms: Terms) -> Sized:
     if units < whole * (1.0 - _ROUNDING):
         return Sized(units, whole - units, PARTIAL_CASH)
     return Sized(units)
+
+
+def _units(money: float, paid: float) -> float:
+    """Return the units that the money pays; a limit rounded down to nothing buys nothing."""
+    return money / paid if paid > 0.0 else 0.0
 
 
 def _in_steps(units: float, rules: SymbolRules) -> float:

@@ -250,6 +250,20 @@ def test_the_reason_for_each_size(
     assert found.reason == reason
 
 
+@pytest.mark.parametrize(
+    "plan", [{"fraction": 0.5}, {"risk_fraction": 0.01, "stop_fraction": 0.02}]
+)
+def test_a_limit_below_the_first_tick_buys_nothing(plan: Plan) -> None:
+    assert size(wallet_of(1000.0, 1.0), plan, 0.0, FREE, SymbolRules()).units == 0.0
+
+
+def test_a_limit_order_is_sized_by_its_price_and_the_higher_fee() -> None:
+    costs = Costs(fee=0.01, maker_fee=0.002, half_spread=0.1, slippage=0.1, range_slippage=0.5)
+    terms = Terms(price=50.0, bar_range=5.0, costs=costs, by_limit=True)
+    found = units_for_fraction(Wallet(equity=1010.0, cash=1010.0), terms, fraction=0.5)
+    assert found.units == pytest.approx(10.0)
+
+
 def test_without_a_loss_at_the_stop_the_cash_decides() -> None:
     plan = {"risk_fraction": 0.01, "stop_fraction": 0.0}
     found = size(wallet_of(1000.0, 0.1), plan, 50.0, FREE, SymbolRules())

@@ -40,6 +40,7 @@ def test_a_run_like_the_training_is_served() -> None:
         ({"feature_names": ("atr", "rsi")}, "feature 0 'rsi', this run has 'atr'"),
         ({"feature_names": ("rsi",)}, "feature 1 'atr', this run has None"),
         ({"feature_names": ("rsi", "atr", "x")}, "feature 2 None, this run has 'x'"),
+        ({"entry": {"order": "limit"}}, "entry.order 'market', this run has 'limit'"),
         ({"exits": {"stop_loss": 0.01, "steps": [1, 2]}}, "exits.stop_loss 0.005, this run has"),
         ({"exits": {"stop_loss": 0.005}}, r"exits.steps \[1, 2\], this run has None"),
         ({"mandatory": {"rsi_below": 25.0}}, "mandatory.rsi_below 30.0, this run has 25.0"),
