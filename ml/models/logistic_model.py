@@ -28,7 +28,7 @@ class LogisticModel(BinaryModel):
 
     _above_zero = ("C",)
 
-    def __init__(self, *, C: float = 1.0, seed: int = 0) -> None:
+    def __init__(self, *, C: float = 3e-4, seed: int = 0) -> None:
         self.C = C
         self.seed = seed
 

@@ -37,7 +37,7 @@ class RandomForestModel(BinaryModel):
         *,
         n_estimators: int = 300,
         max_depth: int = 12,
-        min_samples_leaf: int = 20,
+        min_samples_leaf: int = 100,
         seed: int = 0,
         jobs: int = 1,
     ) -> None:

@@ -37,7 +37,7 @@ class SVMModel(BinaryModel):
 
     _above_zero = ("C", "max_rows")
 
-    def __init__(self, *, C: float = 1.0, max_rows: int = 8000, seed: int = 0) -> None:
+    def __init__(self, *, C: float = 0.1, max_rows: int = 8000, seed: int = 0) -> None:
         self.C = C
         self.max_rows = max_rows
         self.seed = seed

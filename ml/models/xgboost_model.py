@@ -25,7 +25,7 @@ class XGBoostModel(BinaryModel):
     max_rounds : trees, at most
     max_depth : of a tree
     learning_rate : weight of a tree
-    seed : of the draws of rows and features (80 % each per tree)
+    seed : of the draws of rows (half of them) and features (30 %) for each tree
     jobs : threads while learning; answering takes one
     """
 
@@ -44,7 +44,7 @@ class XGBoostModel(BinaryModel):
         *,
         max_rounds: int = 600,
         max_depth: int = 5,
-        learning_rate: float = 0.05,
+        learning_rate: float = 0.02,
         seed: int = 0,
         jobs: int = 1,
     ) -> None:
@@ -75,9 +75,9 @@ class XGBoostModel(BinaryModel):
             "tree_method": "hist",
             "max_depth": self.max_depth,
             "eta": self.learning_rate,
-            "min_child_weight": 5,
-            "subsample": 0.8,
-            "colsample_bytree": 0.8,
+            "min_child_weight": 20,
+            "subsample": 0.5,
+            "colsample_bytree": 0.3,
             "seed": self.seed,
             "nthread": self.jobs,
         }
