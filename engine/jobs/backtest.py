@@ -77,7 +77,7 @@ def _compared(
 ) -> dict[str, Any]:
     off, on = done
     log.info("the comparison begins")
-    beside = references(context.markets, tables, asked, context.settings)
+    beside = references(context.markets, tables, asked, context.settings, on.trades)
     tried = trials(context.out, data_facts(context.markets), done)
     return comparison(off, on, beside, tried)
 

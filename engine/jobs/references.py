@@ -1,5 +1,6 @@
 """What the runs are compared with: gates without skill, and holding."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,11 +12,14 @@ from engine.jobs.gates import Gates
 from engine.jobs.markets import Market
 from engine.jobs.settings import Settings
 from engine.metrics import daily_returns, max_drawdown, profit_factor, sharpe, total_return
+from engine.records import Trade
 from engine.replay import Replayed
 from feeds.bars import FloatArray
 from feeds.costs import Costs
 from strategies.evidence import EvidenceTable
 from strategies.views import Asked
+
+log = logging.getLogger("tandem.run")
 
 BAND = (0.05, 0.95)
 
@@ -46,9 +50,17 @@ def references(
     tables: Mapping[str, EvidenceTable],
     asked: Mapping[str, Asked],
     settings: Settings,
+    on: Sequence[Trade],
 ) -> References:
-    """Run the gates on the markets of a run with ML, and hold."""
+    """Run the gates on the markets of a run with ML, and hold.
+
+    Parameters
+    ----------
+    markets, tables, asked, settings : of the run
+    on : what the run traded, which a replay of it must trade too
+    """
     gates = Gates(markets, tables, asked, settings)
+    _warn_of_another_run(gates.as_asked(), on)
     return References(
         first=min(market.decided[0] for market in markets),
         last=max(market.decided[-1] for market in markets),
@@ -57,6 +69,19 @@ def references(
         volatility=gates.volatility(),
         held=held(markets, cash=settings.broker.cash, costs=settings.costs),
     )
+
+
+def _warn_of_another_run(replayed: Replayed, on: Sequence[Trade]) -> None:
+    """Say it if the gates' way to trade is not the Engine's."""
+    traded = {(trade.symbol, trade.decided_at) for trade in on}
+    other = len(traded ^ set(zip(replayed.symbol, replayed.decided_at, strict=True)))
+    if other:
+        log.warning(
+            "the gates are measured by a replay that must trade what ML-on traded, found %d of %d "
+            "entries in one of the two only",
+            other,
+            len(traded),
+        )
 
 
 def held(markets: Sequence[Market], *, cash: float, costs: Costs) -> EquityCurve:

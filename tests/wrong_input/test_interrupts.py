@@ -66,34 +66,49 @@ def test_a_comparison_stops_while_it_is_loading(room: Room, world: World) -> Non
 
 
 class Interrupting:
-    """A display that interrupts the second task."""
+    """A display that interrupts the task of that number."""
 
-    def __init__(self) -> None:
+    def __init__(self, number: int) -> None:
+        self.number = number
         self.tasks = 0
 
     @contextmanager
     def task(self, what: str, total: float | None, unit: str) -> Iterator[Advance]:
         self.tasks += 1
-        if self.tasks == 2:
+        if self.tasks == self.number:
             raise KeyboardInterrupt
         yield lambda count=1, /: None
 
 
-def test_a_comparison_keeps_its_first_run_if_the_second_is_interrupted(
-    room: Room, world: World, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("task", "said", "kept"),
+    [
+        (2, "interrupted in ML-on; ML-off was finished and is kept in", ["off"]),
+        (
+            3,
+            "interrupted in the comparison; both runs were finished and are kept in",
+            ["off", "on"],
+        ),
+    ],
+)
+def test_a_comparison_keeps_what_was_finished_when_it_is_interrupted(
+    room: Room,
+    world: World,
+    capsys: pytest.CaptureFixture[str],
+    task: int,
+    said: str,
+    kept: list[str],
 ) -> None:
     before = room.contents()
-    with shown_by(Interrupting()):
+    with shown_by(Interrupting(task)):
         code = run_backtest([*map(str, comparing(room, world)), "--quiet"])
     out, err = capsys.readouterr()
     assert (code, out) == (130, "")
-    said, line = err.splitlines()
-    assert line == "run_backtest: stopped"
     (new,) = (path for path in room.runs.iterdir() if f"runs/{path.name}" not in before)
-    assert said == f"interrupted in ML-on; ML-off was finished and is kept in {new}"
+    assert err.splitlines() == [f"{said} {new}", "run_backtest: stopped"]
     check_comparison(room, before)
-    (run,) = json.loads((new / "metrics.json").read_text())["runs"]
-    assert run["ml"] == "off"
+    found = json.loads((new / "metrics.json").read_text())["runs"]
+    assert [run["ml"] for run in found] == kept
 
 
 def moments(length: float) -> Iterator[float]:

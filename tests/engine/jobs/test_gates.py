@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from engine.jobs.gates import Candidates, Gates, by_volatility, shuffled
 from engine.jobs.hybrid_run import run_batch
 from engine.jobs.markets import Market
+from engine.jobs.references import references
 from engine.jobs.settings import Settings, load_settings
 from engine.replay import Replayed
 from feeds.bars import Bars, FloatArray, IntArray
@@ -62,6 +63,19 @@ def test_without_a_change_a_gate_is_the_run_itself(ml: bool) -> None:
     found = at.gates.as_asked() if ml else at.gates.without()
     assert keys(found) == sorted((t.symbol, t.decided_at) for t in ran.trades)
     np.testing.assert_allclose(found.equity.equity, ran.equity.equity, rtol=1e-11)
+
+
+def test_a_replay_that_trades_otherwise_is_said_out_loud(caplog: pytest.LogCaptureFixture) -> None:
+    at = settled()
+    few = load_settings(
+        overrides={"strategy": {"min_entry_score": 5.0}, "statistics": {"gate_seeds": 2}}
+    )
+    views = BatchViews(at.tables, few.strategy, at.asked)
+    trades = run_batch(at.markets, views, few).execution.trades
+    references(at.markets, at.tables, at.asked, few, trades)
+    assert caplog.messages == []
+    references(at.markets, at.tables, at.asked, few, trades[3:])
+    assert f"found 3 of {len(trades) - 3} entries in one of the two only" in caplog.text
 
 
 def test_the_random_gate_is_repeatable_and_each_seed_is_another_run() -> None:
