@@ -1,18 +1,39 @@
 """What was asked of a run, in a form that the run folder keeps and that can be asked again."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
 from engine.config import DataConfig
 from engine.errors import RunError
 from engine.jobs.markets import AskedBars, BarFiles, ExchangeBars
 from engine.jobs.serving import MLMode
+from feeds.errors import FeedError
 from feeds.moments import iso, parse_utc
+from feeds.symbol import normalise_symbol
 from feeds.timeframe import Timeframe
 from ml.analyzer import Analyzer
+
+
+def _that_reads(read: Callable[[str], object]) -> AfterValidator:
+    """Return a check that a text can be read, for pydantic."""
+
+    def checked(text: str) -> str:
+        try:
+            read(text)
+        except FeedError as error:
+            raise ValueError(str(error)) from error
+        return text
+
+    return AfterValidator(checked)
+
+
+MomentText: TypeAlias = Annotated[str, _that_reads(parse_utc)]
+SymbolText: TypeAlias = Annotated[str, _that_reads(normalise_symbol)]
+TimeframeText: TypeAlias = Annotated[str, _that_reads(Timeframe.parse)]
 
 
 class _Frozen(BaseModel):
@@ -24,8 +45,8 @@ class FilesRecord(_Frozen):
 
     kind: Literal["files"] = "files"
     paths: tuple[Path, ...] = Field(min_length=1)
-    symbol: str | None
-    timeframe: str | None
+    symbol: SymbolText | None
+    timeframe: TimeframeText | None
 
 
 class ExchangeRecord(_Frozen):
@@ -35,11 +56,11 @@ class ExchangeRecord(_Frozen):
     exchange: str | None
     base_url: str | None
     store: Path
-    symbols: tuple[str, ...] = Field(min_length=1)
-    timeframe: str
-    start: str
-    end: str
-    before: int
+    symbols: tuple[SymbolText, ...] = Field(min_length=1)
+    timeframe: TimeframeText
+    start: MomentText
+    end: MomentText
+    before: int = Field(ge=0)
 
 
 class DefaultRecord(_Frozen):
@@ -82,8 +103,8 @@ class RequestRecord(_Frozen):
 
     command: str
     bars: BarsRecord
-    start: str | None = None
-    end: str | None = None
+    start: MomentText | None = None
+    end: MomentText | None = None
     ml: MLMode
     model: ModelRecord | None = None
     in_sample: bool = False

@@ -2,18 +2,17 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from engine.errors import RunError
-from engine.jobs.request_record import RequestRecord
+from engine.jobs.request_record import MomentText, RequestRecord, SymbolText, TimeframeText
 from engine.jobs.settings import Settings
 from feeds.messages import first_line, printable, shown
 
@@ -39,8 +38,8 @@ class MadeOf(_Facts):
 class SymbolFacts(_Facts):
     """The bars of one symbol, as far as they are named here."""
 
-    start: str
-    end: str
+    start: MomentText
+    end: MomentText
     bars: int
     digest: str
 
@@ -49,8 +48,8 @@ class DataFacts(_Facts):
     """What was traded."""
 
     synthetic: bool
-    timeframe: str
-    symbols: dict[str, SymbolFacts]
+    timeframe: TimeframeText
+    symbols: dict[SymbolText, SymbolFacts] = Field(min_length=1)
 
 
 class RunManifest(_Facts):
@@ -58,9 +57,9 @@ class RunManifest(_Facts):
 
     created_at: str
     request: RequestRecord
-    stamps: tuple[str, ...]
+    stamps: tuple[Literal["SYNTHETIC", "IN-SAMPLE"], ...]
     data: DataFacts
-    runs: dict[str, MadeOf] = Field(min_length=1)
+    runs: dict[Literal["off", "on"], MadeOf] = Field(min_length=1)
     result_hash: str
     files: dict[str, str]
 
@@ -139,7 +138,7 @@ def open_run(name: str, out: Path) -> RunFolder:
     if not (path / "manifest.json").is_file():
         raise RunError(f"{path}: must be the folder of a run, found no manifest.json in it")
     manifest = _manifest(path / "manifest.json")
-    _check_files(path, manifest.files)
+    _check_files(path, manifest)
     return RunFolder(path, manifest)
 
 
@@ -166,16 +165,18 @@ def _manifest(path: Path) -> RunManifest:
         raise _damaged(path, f"{where}: {printable(first['msg'])}") from error
 
 
-def _check_files(path: Path, digests: Mapping[str, str]) -> None:
+def _check_files(path: Path, manifest: RunManifest) -> None:
     """Raise `RunError` for the first file that is missing or is not what was written."""
-    for name, digest in digests.items():
+    needed = ["config.json", "metrics.json"]
+    needed += [f"{label}/{name}" for label in manifest.runs for name in TABLES]
+    for name in dict.fromkeys([*needed, *manifest.files]):
         file = path / name
-        if ".." in Path(name).parts or Path(name).is_absolute():
-            raise _damaged(path / "manifest.json", f"it names {shown(name)}")
+        if ".." in Path(name).parts or Path(name).is_absolute() or name not in manifest.files:
+            raise _damaged(path / "manifest.json", f"its files are not those of a run: {name}")
         if not file.is_file():
             raise _damaged(file, "it is missing")
         with file.open("rb") as opened:
-            if hashlib.file_digest(opened, "sha256").hexdigest() != digest:
+            if hashlib.file_digest(opened, "sha256").hexdigest() != manifest.files[name]:
                 raise _damaged(file, "it is not what the run wrote")
 
 

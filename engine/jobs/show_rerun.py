@@ -154,7 +154,7 @@ def _with_bundle(settings: Settings, path: Path) -> Settings:
 
 def _compared(old: RunFolder, new: RunFolder) -> Rerun:
     made, again = old.manifest.runs, new.manifest.runs
-    hashes = {
+    hashes: dict[str, tuple[str, str | None]] = {
         label: (facts.result_hash, again[label].result_hash if label in again else None)
         for label, facts in made.items()
     }

@@ -212,7 +212,12 @@ DAMAGE: Mapping[str, tuple[Spoil, str]] = {
     "bars of no kind": (
         stating(lambda m: m["request"].update(bars={"kind": "dream"})), "damaged: request.bars"
     ),
-    "a file outside": (stating(lambda m: m["files"].update({"../x": "0"})), "it names '../x'"),
+    "a file outside": (
+        stating(lambda m: m["files"].update({"../x": "0"})), "not those of a run: ../x"
+    ),
+    "a table that nobody vouches for": (
+        stating(lambda m: m["files"].pop("on/trades.csv")), "not those of a run: on/trades.csv"
+    ),
     "a folder of something else": (without("manifest.json"), "found no manifest.json"),
     "nothing": (shutil.rmtree, "a run is a folder"),
 }  # fmt: skip
