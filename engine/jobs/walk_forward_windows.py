@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,14 @@ from ml.manifest import library_versions
 log = logging.getLogger("tandem.ml")
 
 _ROOT = Path(__file__).resolve().parents[2]
-_CODE = ("feeds", "ml", "strategies", "engine/jobs/train.py", "engine/jobs/training_rows.py")
+_CODE = (
+    "feeds",
+    "ml",
+    "strategies",
+    "engine/jobs/train.py",
+    "engine/jobs/training_rows.py",
+    "engine/jobs/walk_forward_windows.py",
+)
 
 # What says how bundles are used, not what they learn: it may change and they are taken up.
 _USE: dict[str, Any] = {
@@ -225,23 +233,25 @@ def _record(window: Window, learned: Learned, digest: str) -> Record:
 
 @contextmanager
 def _in_own_process(parent: int) -> Iterator[None]:
-    """Log for the time of the block, and end this process when its parent is gone.
+    """Log for the time of the block; from now on this process ends when its parent is gone."""
+    _end_with(parent)
+    with logged(error_console(), verbose=False):
+        yield
+
+
+@cache
+def _end_with(parent: int) -> None:
+    """Let this process end soon after its parent does, however that ended.
 
     An orphan would hold its window and learn on for nobody.
     """
-    over = threading.Event()
 
     def watch() -> None:
-        while not over.wait(0.5):
-            if os.getppid() != parent:
-                os._exit(1)
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
-    try:
-        with logged(error_console(), verbose=False):
-            yield
-    finally:
-        over.set()
 
 
 def _code_digest() -> str:
