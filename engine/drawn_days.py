@@ -20,7 +20,10 @@ difference of a run and a third of its trades; 300 seeds each, blocks of 2 days;
 Where rare losses of a whole day make the result, a sample may hold none, and then no method can
 know of them. With blocks as long as the days ask for, the mean is 95.3 for expectancies, 94.4 for
 win rates, 94.2 for profit factors (whose interval is that of their logarithm) and 93.2 for the
-differences of profit factors. tests/truth measures it on markets.
+differences of profit factors. Trades after falls on real bars of six symbols, their days drawn
+anew in blocks of five to samples of 60 to 365 days and 130 to 5700 trades, were covered at 93.2 to
+97.5 (400 seeds each); simulated markets without drift at 93.5 with 120 trades in 60 days (1000
+seeds; tests/truth/test_intervals.py).
 """
 
 import math
