@@ -1,7 +1,7 @@
 """The broker: which order meets which bar.
 
-What it changes, and the facts of backtrader 1.9.78 that it relies on (`engine.fills` has those
-about prices and money):
+What it changes, and the facts of backtrader 1.9.78 that it relies on (`engine.prices` and
+`engine.fills` have those about prices and money):
 
 - Within a bar market orders come first, then stops, then limits; backtrader goes by age. `next`
   is the only caller of `_try_exec`.
@@ -21,8 +21,9 @@ from backtrader.order import BuyOrder, SellOrder
 
 from engine.data import SymbolFeed
 from engine.errors import RunError
-from engine.fills import FillBroker, range_of
-from feeds.exits import tick_down, tick_up
+from engine.fills import FillBroker
+from engine.prices import range_of
+from engine.records import UNFILLED
 
 Order = bt.Order
 
@@ -179,16 +180,6 @@ class BarBroker(FillBroker):
                 later.append(child)
         self._toactivate = later
 
-    def _set_price(self, child: Any, fill: float) -> None:
-        tick = self.rules_of(child.data.symbol).tick
-        if "below_fill" in child.info:
-            price = tick_down(fill * (1.0 - child.info["below_fill"]), tick)
-        elif "above_fill" in child.info:
-            price = tick_up(fill * (1.0 + child.info["above_fill"]), tick)
-        else:
-            return
-        child.created.price = child.created.pricelimit = price
-
     def _drop_orphans(self, data: SymbolFeed) -> None:
         """Cancel bracket exits whose position is gone; they would open another one."""
         held = self._held(data)
@@ -197,30 +188,13 @@ class BarBroker(FillBroker):
             if exits and order.size * held >= 0:
                 self.cancel(order)
 
-    def _trail(self, real: set[SymbolFeed]) -> None:
-        for order in self.pending:
-            data, fraction, created = order.data, order.info.get("trail"), order.created
-            tick = self.rules_of(data.symbol).tick
-            if not fraction or not order.active() or data not in real:
-                continue
-            high, low = data.high[0], data.low[0]
-            if order.info.pop("follows_close", False):  # the bar's extreme may be older
-                high = low = data.close[0]
-            if order.issell():
-                follows = max(created.price, tick_down(high * (1.0 - fraction), tick))
-            else:
-                follows = min(created.price, tick_up(low * (1.0 + fraction), tick))
-            if follows != created.price:
-                created.price = follows
-                order.addinfo(trailed=True)
-
     def _drop_expired(self, arrived: list[SymbolFeed]) -> None:
         for order in list(self.pending):
             valid, data = order.info.get("valid_bars"), order.data
             if not valid or data not in arrived or data.index - order.info["decided_on"] < valid:
                 continue
             self.cancel(order)
-            self._note_rejection(order, "unfilled")
+            self._note_rejection(order, UNFILLED)
 
     # ---------------------------------------------------------------- a segment ends
 

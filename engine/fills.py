@@ -1,20 +1,13 @@
-"""What a fill costs, and its record: the half of the broker that counts the money.
+"""What fills do to the account, and their records: the part of the broker that counts the money.
 
 What it changes, and the facts of backtrader 1.9.78 that it relies on:
 
-- Market and stop orders pay half the spread and the slippage, more of it the wider their bar, even
-  at an open and even beyond the bar's range. `_try_exec_market` and `_try_exec_stop` ask `_slip_up`
-  and `_slip_down` for every such price, and fill a stop that the open has jumped over at the open.
-- Limits fill at their price, never better, and pay no penalty; backtrader fills a limit that the
-  open has jumped over at the open. One that has rested pays the maker fee; one that the first open
-  has jumped over never rested. `_execute` asks `getcommissioninfo` for the fee.
 - Rounding leaves nothing behind: an exit closes the position exactly (in backtrader 0.1 + 0.2
   bought and 0.3 sold leaves a rest), an order that turns one around is filled completely.
 - Cash is checked once, at the price really paid (`checksubmit` is off).
 """
 
-from collections.abc import Iterator, Mapping
-from types import MappingProxyType
+from collections.abc import Iterator
 from typing import Any
 
 import backtrader as bt
@@ -23,20 +16,14 @@ import numpy as np
 from engine.account import AccountHistory
 from engine.data import SymbolFeed
 from engine.errors import RunError
+from engine.prices import PriceBroker
 from engine.records import DUST, Fill, Rejection, TradeBook
-from engine.rules import SymbolRules
-from engine.sizing import Terms
-from feeds.costs import Costs
-from feeds.entries import traded_through
 
 Order = bt.Order
 
-_NO_RULES = SymbolRules()
-_MAKER = "maker"  # no symbol has this name
 
-
-class FillBroker(bt.brokers.BackBroker):
-    """A broker that fills at prices a trader could have had and records every fill.
+class FillBroker(PriceBroker):
+    """A broker that counts the money and records every fill.
 
     Attributes
     ----------
@@ -47,23 +34,16 @@ class FillBroker(bt.brokers.BackBroker):
     """
 
     params: Any = (
-        ("costs", Costs()),
-        ("rules", MappingProxyType({})),
         ("checksubmit", False),
         ("watch_equity", False),
     )
 
     def init(self) -> None:
         super().init()
-        self.setcommission(commission=self.p.costs.fee)
-        self.setcommission(commission=self.p.costs.limit_fee, name=_MAKER)
-        self._maker = False
         self.fills: list[Fill] = []
         self.rejections: list[Rejection] = []
         self.book = TradeBook()
         self.history = AccountHistory(float(self.startingcash))
-        self._aimed = 0.0
-        self._range = 0.0
         self._last_order: dict[SymbolFeed, Any] = {}
 
     def add_cash(self, cash: float) -> None:
@@ -84,23 +64,6 @@ class FillBroker(bt.brokers.BackBroker):
         for symbol, cost in self._waiting():
             money[symbol] = money.get(symbol, 0.0) + cost
         return money
-
-    def rules_of(self, symbol: str) -> SymbolRules:
-        """Return what the exchange asks of orders in a symbol."""
-        rules: Mapping[str, SymbolRules] = self.p.rules
-        return rules.get(symbol, _NO_RULES)
-
-    def terms_of(
-        self, data: SymbolFeed, price: float | None = None, *, by_limit: bool = False
-    ) -> Terms:
-        """Return the terms on which the symbol can be bought now; at the close if no price."""
-        return Terms(
-            price=float(data.close[0] if price is None else price),
-            bar_range=range_of(data),
-            costs=self.p.costs,
-            rules=self.rules_of(data.symbol),
-            by_limit=by_limit,
-        )
 
     def _waiting(self) -> Iterator[tuple[str, float]]:
         """Yield symbol and cost of each entry that waits, on the terms that it saw."""
@@ -133,53 +96,6 @@ class FillBroker(bt.brokers.BackBroker):
                 reason=reason,
             )
         )
-
-    # ---------------------------------------------------------------- prices
-
-    def _try_exec(self, order: Any) -> None:
-        self._range = range_of(order.data)
-        super()._try_exec(order)
-
-    def _slip_up(self, _pmax: Any, price: float, **_how: bool) -> float:
-        self._aimed = price
-        return float(self.p.costs.bought_at(price, self._range))
-
-    def _slip_down(self, _pmin: Any, price: float, **_how: bool) -> float:
-        self._aimed = price
-        return float(self.p.costs.sold_at(price, self._range))
-
-    def _try_exec_limit(
-        self, order: Any, popen: float, phigh: float, plow: float, plimit: float
-    ) -> None:
-        side, best = (1.0, plow) if order.isbuy() else (-1.0, phigh)
-        tick = self.rules_of(order.data.symbol).tick
-        reached = side * best <= side * plimit
-        if order.info.get("through"):
-            reached = traded_through(side * best, side * plimit, tick)
-        if reached:
-            self._aimed = plimit
-            self._maker = "rests" in order.info or side * popen > side * plimit
-            self._execute(order, ago=0, price=plimit)
-            self._maker = False
-
-    def getcommissioninfo(self, data: Any) -> Any:
-        return self.comminfo[_MAKER] if self._maker else super().getcommissioninfo(data)
-
-    def _try_exec_stop(self, order: Any, popen: float, *rest: float) -> None:
-        super()._try_exec_stop(order, order.info.pop("bar_begins_at", popen), *rest)
-
-    def _try_exec_stoplimit(self, order: Any, *bar: float) -> None:
-        """Fill at the limit; on the bar that triggers it, only if the limit is beyond the stop."""
-        popen, phigh, plow, pclose, trigger, limit = bar
-        side = 1.0 if order.isbuy() else -1.0
-        if side * (phigh if order.isbuy() else plow) >= side * trigger:
-            order.triggered = True
-            if side * popen >= side * trigger:
-                self._try_exec_limit(order, popen, phigh, plow, limit)
-            elif side * limit >= side * trigger:
-                self._try_exec_limit(order, popen, limit, limit, limit)
-        if order.alive() and order.exectype == Order.StopTrailLimit:
-            order.trailadjust(pclose)
 
     # ---------------------------------------------------------------- money
 
@@ -243,8 +159,3 @@ class FillBroker(bt.brokers.BackBroker):
         self._unrealized = worth - sum(pos.size * pos.price for _, pos in held)
         self._fundval = self._value / self._fundshares
         return float(self._value)
-
-
-def range_of(data: SymbolFeed) -> float:
-    """Return high less low of the current bar."""
-    return float(data.high[0] - data.low[0])

@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.table import Table
 
-from engine.records import PARTIAL_CASH
+from engine.records import PARTIAL_CASH, UNFILLED
 from engine.report_evidence import explained, intervals_table, references_table
 from engine.result import RunResult
 from engine.tables import UNDEFINED, WIDTH, rendered, run_name, stamp_lines, table
@@ -106,16 +106,22 @@ def _metrics_table(results: Sequence[RunResult], comparison: Mapping[str, Any]) 
 
 
 def _counts(results: Sequence[RunResult]) -> list[tuple[str, list[int]]]:
-    reduced = [sum(r.reason == PARTIAL_CASH for r in result.rejections) for result in results]
-    refused = [len(result.rejections) for result in results]
+    reduced, unfilled = _rejected(results, PARTIAL_CASH), _rejected(results, UNFILLED)
+    every = [len(result.rejections) for result in results]
+    counts = zip(every, reduced, unfilled, strict=True)
     return [
         ("Trades", [len(result.trades) for result in results]),
-        ("Orders refused", [all_ - part for all_, part in zip(refused, reduced, strict=True)]),
+        ("Orders refused", [all_ - part - vain for all_, part, vain in counts]),
+        *([("Orders unfilled", unfilled)] if any(unfilled) else []),
         ("Entries reduced", reduced),
         *_vetoes(results),
         ("ML asked, bars", [result.ml_asked for result in results]),
         ("ML unavailable, bars", [result.ml_unavailable for result in results]),
     ]
+
+
+def _rejected(results: Sequence[RunResult], reason: str) -> list[int]:
+    return [sum(r.reason == reason for r in result.rejections) for result in results]
 
 
 def _vetoes(results: Sequence[RunResult]) -> list[tuple[str, list[int]]]:

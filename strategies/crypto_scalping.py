@@ -139,6 +139,8 @@ class CryptoScalpingStrategy(bt.Strategy):
             return
         self._note(decision, Outcome.ORDERED, **_shortfall(size))
         log.info("%s", entry_block(decision, self.config))
+        if limit is not None:
+            log.info("  waits at %.8g for %d bars", limit, self.config.entry.valid_bars)
         self._order(data, away, size.units, limit)
 
     def _limit(self, data: Any) -> float | None:

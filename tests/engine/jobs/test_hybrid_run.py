@@ -166,3 +166,42 @@ def test_each_run_remembers_only_itself() -> None:
     first, second = run(settings, "A/USDT"), run(settings, "A/USDT")
     assert first.vetoes == second.vetoes != {}
     assert first.execution.fills == second.execution.fills
+
+
+def waiting(**entry: object) -> Settings:
+    entry |= {"order": "limit"}
+    return load_settings(overrides={"strategy": {"entry": entry, "min_entry_score": 5.0}})
+
+
+def test_a_limit_that_waits_in_vain_is_a_record_and_keeps_its_symbol_until_then() -> None:
+    ran = run(waiting(offset_percent=0.8, valid_bars=6), "A/USDT")
+    rows = ran.decisions.set_index("decided_at")
+    unfilled = rows[rows["outcome"] == "rejected"]
+    assert set(unfilled["rejection"]) == {"unfilled"}
+    assert len(unfilled) == len(ran.execution.rejections) > 5
+    bar = pd.Timedelta(minutes=5)
+    waited = [rows.loc[at + bar : at + 5 * bar, "outcome"].tolist() for at in unfilled.index]
+    assert {outcome for each in waited for outcome in each} == {"in_position"}
+
+
+def test_a_waiting_entry_can_be_followed_on_the_close_at_which_it_ends() -> None:
+    ran = run(waiting(offset_percent=5.0, valid_bars=1), "A/USDT")
+    at = ran.decisions["decided_at"].to_numpy("datetime64[ms]")
+    bars_apart = np.diff(at) // np.timedelta64(5, "m")
+    assert ran.execution.fills == ()
+    assert "in_position" not in set(ran.decisions["outcome"])
+    assert bars_apart.min() == 1
+
+
+def test_waiting_entries_count_as_positions_and_their_cash_is_spoken_for() -> None:
+    far = {"order": "limit", "offset_percent": 3.0, "valid_bars": 40}
+    strategy = {"min_entry_score": 5.0, "entry": far, "sizing": {"fraction": 0.6}}
+    symbols = ("A/USDT", "B/USDT")
+    free = run(load_settings(overrides={"strategy": strategy}), *symbols)
+    held = run(
+        load_settings(overrides={"strategy": strategy, "protections": {"max_open_positions": 1}}),
+        *symbols,
+    )
+    assert (free.decisions["shortfall"] == "partial_cash").any()
+    assert held.vetoes["max_open_positions"] > 0
+    assert set(held.decisions.query("outcome == 'vetoed'")["symbol"]) == {"B/USDT"}
