@@ -252,8 +252,11 @@ def _block_days(table: FloatArray) -> float:
     excess = table[:, _RETURNS] - table[:, _TRADES] * table[:, _RETURNS].sum() / (trades or 1.0)
     asked = SHORTEST_BLOCK_DAYS
     if len(table) > _FEWEST_DAYS_FOR_ESTIMATE and np.ptp(excess) > _NOTHING:
-        asked = float(optimal_block_length(excess)["stationary"].iloc[0])
-    return max(SHORTEST_BLOCK_DAYS, min(asked, len(table) / FEWEST_BLOCKS))
+        with np.errstate(divide="ignore", invalid="ignore"):  # few days with trades
+            asked = float(optimal_block_length(excess)["stationary"].iloc[0])
+    longest = max(SHORTEST_BLOCK_DAYS, len(table) / FEWEST_BLOCKS)
+    # An estimate that failed is NaN.
+    return min(asked, longest) if asked > SHORTEST_BLOCK_DAYS else SHORTEST_BLOCK_DAYS
 
 
 def _drawn_counts(days: int, block: float, *, seed: int, draws: int) -> FloatArray:

@@ -278,3 +278,25 @@ def test_the_smallest_difference_is_found_in_four_of_five_samples() -> None:
     rng = np.random.default_rng(0)
     measured = smallest_difference(error) + rng.normal(0.0, error, 200_000)
     assert np.mean(measured > 1.96 * error) == pytest.approx(0.80, abs=0.005)
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+def test_whatever_the_trades_an_interval_holds_its_figure_or_is_not_said(seed: int) -> None:
+    """Few days, trades on the first ones only, returns of one value or of any size."""
+    rng = np.random.default_rng(seed)
+    days = int(rng.integers(1, 120))
+
+    def drawn() -> TradeReturns:
+        count = int(rng.choice([0, 1, 2, 5, 30, 100]))
+        at = rng.integers(0, max(1, int(days * rng.random())), count).tolist()
+        alike = rng.choice([0.0, 0.01, -0.01, 1e-13, -1.0, 5.0], count)
+        wild = rng.standard_t(2, count) * 10.0 ** rng.integers(-12, 1)
+        return trades_on(at, (alike if rng.random() < 0.4 else wild).tolist())
+
+    found = intervals(days=days, draws=50, on=drawn(), off=[drawn() for _ in range(3)])
+    for figures in (*found.runs.values(), found.pair("on", "off")):
+        for name in FIGURES:
+            interval = getattr(figures, name)
+            said = [end for end in (interval.low, interval.value, interval.high) if end is not None]
+            assert said == sorted(said)
+            assert len(said) in {0, 1, 3}
