@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.jobs.backtest import backtest
@@ -58,6 +58,12 @@ def _add_walk_forward_flags(group: Any) -> None:
         help="train again for each test; --start-date is that of the first training, --model where "
         "the last bundle is put in force",
     )
+    group.add_argument(
+        "--fit-thresholds",
+        action="store_true",
+        default=None,
+        help="choose the thresholds of the points again for each window",
+    )
 
 
 def _add_audit_flags(group: Any) -> None:
@@ -69,6 +75,10 @@ def _add_audit_flags(group: Any) -> None:
     )
 
 
+def _overrides(args: argparse.Namespace) -> Mapping[str, Any]:
+    return {**run_overrides(args), "training": {"fit_thresholds": args.fit_thresholds}}
+
+
 def _run(args: argparse.Namespace, settings: Settings) -> Report:
     request = run_request(args, settings)
     if args.audit:
@@ -77,6 +87,7 @@ def _run(args: argparse.Namespace, settings: Settings) -> Report:
 
         return audit(request)
     if args.walk_forward is None:
+        refuse_flags(args, ("fit_thresholds",), "goes with --walk-forward: add it, or leave it out")
         return backtest(request)
     from engine.jobs.walk_forward import walk_forward  # a run starts without learning
 
@@ -89,7 +100,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return answer(
         "run_backtest",
         args,
-        run_overrides(args),
+        _overrides(args),
         lambda settings: _run(args, settings),
     )
 

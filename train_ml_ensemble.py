@@ -41,6 +41,12 @@ def _parser() -> argparse.ArgumentParser:
         "and train it again; what is learned stays the bundle's",
     )
     training.add_argument(
+        "--fit-thresholds",
+        action="store_true",
+        default=None,
+        help="choose the thresholds of the points on the calibrate part",
+    )
+    training.add_argument(
         "--optimize",
         action="store_true",
         default=None,
@@ -91,6 +97,7 @@ def _overrides(args: argparse.Namespace) -> Mapping[str, Any]:
             "population": args.population,
             "preset": args.preset,
             "jobs": args.jobs,
+            "fit_thresholds": args.fit_thresholds,
             "optimize": args.optimize,
             "trials": args.trials,
         },

@@ -1,6 +1,6 @@
 """Serving: bars in, the ensemble's opinion out, for many bars at once or for the last one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -75,7 +75,9 @@ class Analyzer:
             int(row): f"needs {self.lookback} bars of its segment before it, has {before[row]}"
             for row in np.flatnonzero(~ready)
         }
-        return self.bundle.ensemble.predict(samples).among(ready, late)
+        table = self.bundle.ensemble.predict(samples).among(ready, late)
+        fitted = self.bundle.manifest.thresholds
+        return table if fitted is None else replace(table, thresholds=(fitted,) * len(rows))
 
     def predict_last(self, window: Bars) -> Prediction | Unavailable:
         """Return the opinion on the last bar of a trailing window."""

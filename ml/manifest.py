@@ -21,6 +21,7 @@ from feeds.gaps import FILL_LIMIT
 from feeds.messages import shown
 from ml.errors import BundleMismatchError
 from ml.models.catalog import form_of
+from ml.prediction import Thresholds
 
 FORMAT: Final = 1  # of a bundle; another number is another layout of files or manifest
 
@@ -90,6 +91,7 @@ class Manifest(_Frozen):
     data_digests : `Bars.digest` by symbol
     fill_limit : missing bars in a row that were filled when the bars were read
     metrics : of the training and its test part; of an update, old against new on the newest rows
+    thresholds : of the points, where they were fitted with the ensemble
     tuning : how the models' parameters were searched for, trials included; empty if they were not
     synthetic : whether any of the data was simulated
     """
@@ -110,6 +112,7 @@ class Manifest(_Frozen):
     synthetic: bool
     fill_limit: int = FILL_LIMIT
     metrics: Facts = Field(default_factory=dict)
+    thresholds: Thresholds | None = None
     tuning: Facts = Field(default_factory=dict)
     libraries: dict[str, str] = Field(default_factory=library_versions)
 

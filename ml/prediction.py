@@ -1,6 +1,6 @@
 """What the ensemble says about a bar, or why it says nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -49,6 +49,25 @@ _LEVELS = tuple(Confidence)
 
 
 @dataclass(frozen=True, slots=True)
+class Thresholds:
+    """From which probability on an opinion is worth which points; each is at most the one before.
+
+    Attributes
+    ----------
+    strong, entry, weak, avoid : in [0, 1], at a prior of 0.5
+    """
+
+    strong: float
+    entry: float
+    weak: float
+    avoid: float
+
+    def __post_init__(self) -> None:
+        if not 1.0 >= self.strong >= self.entry >= self.weak >= self.avoid >= 0.0:
+            raise ValueError(f"thresholds must fall from 1 at most to 0 at least, found {self}")
+
+
+@dataclass(frozen=True, slots=True)
 class Prediction:
     """The ensemble's opinion of one bar.
 
@@ -58,6 +77,7 @@ class Prediction:
         were equally common
     votes : each answering member's probability, by name
     left_out : the reason for each member that did not answer, by name
+    thresholds : that were fitted with the ensemble; None where the configured ones apply
     """
 
     probability: float
@@ -65,6 +85,7 @@ class Prediction:
     confidence: Confidence
     votes: Mapping[str, float]
     left_out: Mapping[str, str]
+    thresholds: Thresholds | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +106,7 @@ class PredictionTable:
     votes : (n,) for each member, NaN where it did not answer
     left_out : reason for each member that answered none of the rows it was asked about
     reasons : why there is no opinion, by row
+    thresholds : of each row, as in `Prediction`; empty where none were fitted
     """
 
     probability: FloatArray
@@ -92,6 +114,7 @@ class PredictionTable:
     votes: Mapping[str, FloatArray]
     left_out: Mapping[str, str]
     reasons: Mapping[int, str]
+    thresholds: Sequence[Thresholds | None] = ()
 
     def __len__(self) -> int:
         return len(self.probability)
@@ -114,6 +137,7 @@ class PredictionTable:
             confidence=_LEVELS[self.confidence[row]],
             votes={name: vote for name, vote in votes.items() if name not in silent},
             left_out={**silent, **self.left_out},
+            thresholds=self.thresholds[row] if self.thresholds else None,
         )
 
     def among(self, asked: BoolArray, reasons: Mapping[int, str]) -> "PredictionTable":

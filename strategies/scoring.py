@@ -7,7 +7,7 @@ from typing import TypeAlias
 import numpy as np
 
 from feeds.bars import BoolArray, FloatArray
-from ml.prediction import EPSILON, Prediction, Unavailable
+from ml.prediction import EPSILON, Prediction, Thresholds, Unavailable
 from strategies.config import CryptoScalpingConfig, Points
 from strategies.evidence import RULES, Evidence, EvidenceTable
 
@@ -55,27 +55,45 @@ def ml_points(opinion: Opinion, config: CryptoScalpingConfig) -> float:
     """Return the points that the opinion is worth; no opinion is worth nothing."""
     if not isinstance(opinion, Prediction):
         return 0.0
-    reached = (worth for floor, worth in _steps(config) if opinion.probability >= floor - EPSILON)
+    steps = zip(floors_of(opinion.thresholds, config), _worths(config), strict=True)
+    reached = (worth for floor, worth in steps if opinion.probability >= floor - EPSILON)
     return next(reached, config.points.ml_avoid)
 
 
-def ml_scores(probability: FloatArray, config: CryptoScalpingConfig) -> FloatArray:
-    """Return the points of many opinions; NaN stands for none."""
-    floors, worths = zip(*_steps(config), strict=True)
-    reached = [probability >= floor - EPSILON for floor in floors]
-    scores = np.select([*reached, ~np.isnan(probability)], [*worths, config.points.ml_avoid], 0.0)
+def ml_scores(
+    probability: FloatArray, config: CryptoScalpingConfig, floors: FloatArray | None = None
+) -> FloatArray:
+    """Return the points of many opinions; NaN stands for none.
+
+    Parameters
+    ----------
+    floors : (4, n) the thresholds of each opinion, see `floors_of`; None for the configured ones
+    """
+    configured = np.array(floors_of(None, config))[:, None]
+    reached = probability >= (configured if floors is None else floors) - EPSILON
+    worths = [*_worths(config), config.points.ml_avoid]
+    scores = np.select([*reached, ~np.isnan(probability)], worths, 0.0)
     return np.asarray(scores, np.float64)
 
 
-def _steps(config: CryptoScalpingConfig) -> tuple[tuple[float, float], ...]:
-    """Return the thresholds, the highest first, and the points from each on."""
-    points = config.points
+def floors_of(
+    fitted: Thresholds | None, config: CryptoScalpingConfig
+) -> tuple[float, float, float, float]:
+    """Return the thresholds in force, the highest first: those fitted, else the configured ones."""
+    if fitted is not None:
+        return fitted.strong, fitted.entry, fitted.weak, fitted.avoid
     return (
-        (config.ml_strong_threshold, points.ml_strong),
-        (config.ml_entry_threshold, points.ml_entry),
-        (config.ml_weak_threshold, points.ml_weak),
-        (config.ml_avoid_threshold, points.ml_neutral),
+        config.ml_strong_threshold,
+        config.ml_entry_threshold,
+        config.ml_weak_threshold,
+        config.ml_avoid_threshold,
     )
+
+
+def _worths(config: CryptoScalpingConfig) -> tuple[float, float, float, float]:
+    """Return the points from each threshold on."""
+    points = config.points
+    return points.ml_strong, points.ml_entry, points.ml_weak, points.ml_neutral
 
 
 def technical_scores(table: EvidenceTable, points: Points) -> FloatArray:

@@ -38,6 +38,7 @@ GIVEN: dict[str, str | None] = {
     "--population": "all",
     "--preset": "small",
     "--jobs": "1",
+    "--fit-thresholds": None,
     "--optimize": None,
     "--trials": "3",
 }

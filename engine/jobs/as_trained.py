@@ -22,6 +22,7 @@ def as_trained(settings: Settings, manifest: Manifest) -> Settings:
     needed = ("lookahead", "profit_threshold") if kind == "horizon" else ()
     known["training"] |= {"label": kind, "population": manifest.population}
     known["training"] |= dict.fromkeys(needed) | label
+    known["training"]["fit_thresholds"] |= manifest.thresholds is not None
     known["strategy"] |= {"entry": manifest.entry, "exits": manifest.exits}
     known["strategy"] |= {"rsi_oversold": manifest.mandatory.get("rsi_below")}
     # Bundles from before slippage grew with the range were trained without it.

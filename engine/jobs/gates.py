@@ -28,7 +28,7 @@ from ml.features.catalog import FEATURES
 from ml.features.matrix import feature_matrix
 from ml.prediction import EPSILON, Prediction
 from strategies.evidence import EvidenceTable, candidates
-from strategies.scoring import ml_scores, technical_scores
+from strategies.scoring import floors_of, ml_scores, technical_scores
 from strategies.views import Asked
 
 _RANDOM, _VOLATILITY = 1, 2  # two streams of chance under one seed
@@ -45,6 +45,7 @@ class Candidates:
     technical : their technical scores
     answered : of `rows`, the places of the bars with an opinion
     probability, month, volatility : of each bar with an opinion; the month is counted from 1970
+    floors : (4, n) the thresholds of its points
     """
 
     rows: IntArray
@@ -53,6 +54,7 @@ class Candidates:
     probability: FloatArray
     month: IntArray
     volatility: FloatArray
+    floors: FloatArray
 
 
 class Gates:
@@ -108,7 +110,7 @@ class Gates:
     def _suffices(self, own: Candidates, probability: FloatArray) -> BoolArray:
         config = self._settings.strategy
         score = own.technical.copy()
-        score[own.answered] += ml_scores(probability, config)
+        score[own.answered] += ml_scores(probability, config, own.floors)
         enough: BoolArray = score >= config.min_entry_score - EPSILON
         return enough
 
@@ -150,6 +152,10 @@ def _candidates_of(
     rows = rows[rows >= first]
     opinions = [asked.opinions.at(row) for row in range(len(asked.bars))]
     answers = [each.probability if isinstance(each, Prediction) else np.nan for each in opinions]
+    floors = np.full((4, len(table.bars)), np.nan)
+    for bar, each in zip(asked.bars.tolist(), opinions, strict=True):
+        if isinstance(each, Prediction):
+            floors[:, bar] = floors_of(each.thresholds, settings.strategy)
     said = np.full(len(table.bars), np.nan)
     said[asked.bars] = answers
     answered = np.flatnonzero(~np.isnan(said[rows]))
@@ -161,6 +167,7 @@ def _candidates_of(
         probability=said[bars],
         month=table.bars.closed_at[bars].astype("datetime64[M]").astype(np.int64),
         volatility=feature_matrix(table.bars, _RECENT_VOLATILITY)[bars, 0].astype(np.float64),
+        floors=floors[:, bars],
     )
 
 

@@ -147,6 +147,11 @@ MEANINGS: Mapping[str, Meaning] = {
     ),
     "training.max_rows": Meaning("rows", "of all parts; more are thinned evenly in time"),
     "training.jobs": Meaning("threads", "that a model may use"),
+    "training.fit_thresholds": Meaning(
+        "",
+        "whether the four thresholds are chosen on the calibrate part, by what entries came to; "
+        "they are kept in the bundle",
+    ),
     "training.optimize": Meaning("", "whether the models' parameters are searched for first"),
     "training.trials": Meaning("trials", "of the search, for each model, its defaults the first"),
     "training.tuning_folds": Meaning("folds", "of the train part, on which a trial is judged"),
@@ -189,6 +194,12 @@ FLAGS = (
     Flag("--population", "training.population", _TRAIN),
     Flag("--preset", "training.preset", _TRAIN),
     Flag("--jobs", "training.jobs", _TRAIN),
+    Flag(
+        "--fit-thresholds",
+        "training.fit_thresholds",
+        (*_TRAIN, "run_backtest"),
+        "without a value; it sets true",
+    ),
     Flag("--optimize", "training.optimize", _TRAIN, "without a value; it sets true"),
     Flag("--trials", "training.trials", _TRAIN),
 )

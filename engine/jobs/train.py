@@ -12,6 +12,7 @@ from engine.jobs.learning_report import training_text
 from engine.jobs.log import keep_log
 from engine.jobs.markets import AskedBars
 from engine.jobs.settings import Settings
+from engine.jobs.thresholds import fitted_thresholds
 from engine.jobs.training_rows import training_rows
 from engine.jobs.tuning_report import tuning_text
 from feeds.bars import Bars
@@ -22,6 +23,7 @@ from ml.errors import TrainingError
 from ml.features.catalog import FEATURE_NAMES
 from ml.manifest import Manifest
 from ml.models.catalog import default_models
+from ml.prediction import Thresholds
 from ml.training.checkpoints import checkpoints
 from ml.training.config import TrainingConfig
 from ml.training.data_pipeline import TrainingSet
@@ -111,6 +113,7 @@ def learn_bundle(
             created_at=(clock or SystemClock()).now(),
             metrics=metrics_of(trained, rows),
             tuning=tuning,
+            thresholds=thresholds_of(trained, rows, seen, settings),
             **origin_of(seen, settings),
         )
         kept_bars = seen if keep_bars else ()
@@ -140,6 +143,16 @@ def _models(rows: TrainingSet, settings: Settings) -> tuple[Models, dict[str, An
     storage = trial_file(settings.strategy.ml_model_path)
     found = tune(rows, training, models, seed=settings.seed, storage=storage)
     return found.applied_to(models), found.to_json()
+
+
+def thresholds_of(
+    trained: Trained, rows: TrainingSet, seen: Sequence[Bars], settings: Settings
+) -> Thresholds | None:
+    """Return the thresholds fitted on the calibrate part; None where the configured ones stay."""
+    if not settings.training.fit_thresholds:
+        return None
+    held_out = rows.take(trained.parts.calibrate)
+    return fitted_thresholds(trained.ensemble, held_out, seen, settings)
 
 
 def metrics_of(trained: Trained, rows: TrainingSet) -> dict[str, Any]:

@@ -55,13 +55,19 @@ def _payoff(labels: Labels) -> FloatArray:
 
 
 def _labels(table: EvidenceTable, settings: Settings) -> Labels:
-    training, exits = settings.training, settings.strategy.exits
+    training = settings.training
     if training.label == "horizon":
         return horizon_labels(
             table.bars,
             lookahead=training.lookahead,
             profit_threshold=training.profit_threshold,
         )
+    return exit_labels(table, settings)
+
+
+def exit_labels(table: EvidenceTable, settings: Settings) -> Labels:
+    """Return what the strategy's own exits make of an entry at each bar, after costs."""
+    exits = settings.strategy.exits
     return barrier_labels(
         table.bars,
         exits.fractions(table.values["atr_fraction"]),

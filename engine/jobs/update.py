@@ -20,7 +20,7 @@ from engine.jobs.as_trained import as_trained
 from engine.jobs.log import keep_log
 from engine.jobs.markets import BarSource, ExchangeBars, last_close
 from engine.jobs.settings import Settings
-from engine.jobs.train import metrics_of, origin_of
+from engine.jobs.train import metrics_of, origin_of, thresholds_of
 from engine.jobs.training_rows import training_rows
 from engine.jobs.update_report import Comparison, Growth, UpdateReport, Window
 from feeds.bars import Bars
@@ -237,7 +237,9 @@ def _train(
         comparison = compare(old, trained, rows)
         newest = {"extends": old.kept.version.name, **comparison.to_json()}
         metrics = {**metrics_of(trained, rows), "newest": newest}
-        manifest = _manifest(old.manifest, metrics, origin_of(markets, settings), clock)
+        fitted = thresholds_of(trained, rows, markets, settings)
+        origin = {**origin_of(markets, settings), "thresholds": fitted}
+        manifest = _manifest(old.manifest, metrics, origin, clock)
         version = save_bundle(trained.ensemble, manifest, path, bars=markets, extends=old)
         keep_log(version)
     return UpdateReport(

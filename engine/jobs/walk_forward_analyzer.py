@@ -1,7 +1,7 @@
 """The ensembles of a walk-forward as one: each bar is asked of the ensemble of its window."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -48,7 +48,8 @@ class WindowAnalyzers:
             number: _asked(self.analyzers[number], bars, rows[window == number])
             for number in np.unique(window[window >= 0]).tolist()
         }
-        return _joined(tables, window)
+        fitted = [analyzer.bundle.manifest.thresholds for analyzer in self.analyzers]
+        return replace(_joined(tables, window), thresholds=[fitted[number] for number in window])
 
     def predict_last(self, window: Bars) -> Prediction | Unavailable:
         """Return the opinion on the last bar of a trailing window."""

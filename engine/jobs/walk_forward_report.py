@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +108,7 @@ class WalkForwardReport:
             "path": answers.window.path,
             "rows": {name: part["rows"] for name, part in training["parts"].items()},
             **window_scores(answers),
+            "thresholds": manifest.thresholds and asdict(manifest.thresholds),
             "trades": {
                 result.label: _summary(self._decided_in(place, result.trades))
                 for result in self.run.results

@@ -49,6 +49,7 @@ _CODE = (
     "feeds",
     "ml",
     "strategies",
+    "engine/jobs/thresholds.py",
     "engine/jobs/train.py",
     "engine/jobs/training_rows.py",
     "engine/jobs/walk_forward_windows.py",
@@ -60,18 +61,17 @@ _USE: dict[str, Any] = {
     "data": {"store", "exchange", "base_url"},
     "protections": True,
     "statistics": True,
-    "strategy": {
-        "use_ml_ensemble": True,
-        "ml_model_path": True,
-        "ml_strong_threshold": True,
-        "ml_entry_threshold": True,
-        "ml_weak_threshold": True,
-        "ml_avoid_threshold": True,
-        "min_entry_score": True,
-        "points": True,
-        "sizing": True,
-    },
+    "strategy": {"use_ml_ensemble", "ml_model_path", "sizing"},
     "training": {"jobs"},
+}
+# Thresholds are fitted to the rest of the scoring; where they are not, it is use too.
+_SCORING = {
+    "ml_strong_threshold",
+    "ml_entry_threshold",
+    "ml_weak_threshold",
+    "ml_avoid_threshold",
+    "min_entry_score",
+    "points",
 }
 
 
@@ -130,10 +130,16 @@ def windows_digest(
         "bars": {each.symbol: each.digest() for each in bars},
         "code": _code_digest(),
         "libraries": library_versions(),
-        "settings": settings.model_dump(mode="json", exclude=_USE),
+        "settings": settings.model_dump(mode="json", exclude=_unheeded(settings)),
         "windows": [str(spec), *map(str, windows)],
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def _unheeded(settings: Settings) -> dict[str, Any]:
+    if settings.training.fit_thresholds:
+        return _USE
+    return {**_USE, "strategy": _USE["strategy"] | _SCORING}
 
 
 def train_windows(

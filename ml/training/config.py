@@ -24,6 +24,7 @@ class TrainingConfig(Section):
         leaves the test to others
     max_rows : rows of all parts together; more are thinned evenly in time
     jobs : threads a model may use
+    fit_thresholds : whether the thresholds of the points are fitted on the calibrate part
     optimize : whether the models' parameters are looked for before the training
     trials : of each member, its defaults among them, when they are
     tuning_folds : parts of the train part that a trial is judged on
@@ -38,6 +39,7 @@ class TrainingConfig(Section):
     fractions: tuple[float, float, float, float] = (0.65, 0.10, 0.10, 0.15)
     max_rows: int = Field(200_000, ge=1000)
     jobs: int = Field(2, ge=1, le=64)
+    fit_thresholds: bool = False
     optimize: bool = False
     trials: int = Field(20, ge=1, le=1000)
     tuning_folds: int = Field(3, ge=1, le=20)
