@@ -56,7 +56,7 @@ class Extent:
     """
 
     moments: int = 24
-    bars: int = 30_000
+    bars: int = 20_000
     order_moments: int = 4
     order_bars: int = 6_000
     rows: int = 20_000

@@ -74,7 +74,7 @@ class AuditReport:
     def text(self) -> str:
         """Return what a person reads."""
         serving, training = self.serving, self.training
-        orders = serving["orders"]
+        orders, split = serving["orders"], training["split"].astype("datetime64[m]")
         stamp = "SYNTHETIC  " if self.synthetic else ""
         looked_at = [
             f"{stamp}leak audit of {', '.join(serving['symbols'])}: what comes after a moment is "
@@ -83,7 +83,7 @@ class AuditReport:
             f"{serving['columns']} columns of features, evidence, scores and opinions",
             f"orders: {orders['moments']} moments, {orders['bars']:,} bars; "
             f"{orders['decisions']:,} decisions, {orders['fills']:,} fills",
-            f"training: split at {readable(training['split'])}; {training['rows']:,} rows learned "
+            f"training: split at {readable(split)}; {training['rows']:,} rows learned "
             f"from, members {', '.join(training['members'])}",
         ]
         verdict = [leak.line() for leak in self.leaks] or ["no leak found"]

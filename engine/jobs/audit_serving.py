@@ -39,10 +39,17 @@ BATCH_ATOL = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """Something that must not know what follows, and how far two answers may lie apart."""
+    """Something that must not know what follows.
+
+    Attributes
+    ----------
+    atol : how far two numbers may lie apart; 0.0 for not at all
+    by_moment : whether what is reckoned depends on the moment, and not on the bars alone
+    """
 
     look: Look
     atol: float = 0.0
+    by_moment: bool = False
 
 
 def watched(
@@ -55,7 +62,7 @@ def watched(
     return [
         Watched(features_look(features)),
         Watched(evidence_look(evidence_of, config)),
-        Watched(opinion_look(source, config, evidence_of), PROBABILITY_ATOL),
+        Watched(opinion_look(source, config, evidence_of), PROBABILITY_ATOL, by_moment=True),
         Watched(batch_look(source, config, evidence_of), BATCH_ATOL),
     ]
 
@@ -156,19 +163,19 @@ def audit_serving(
     seed : of the other bars
     """
     leaks: dict[tuple[str, str, str], Leak] = {}
-    compared: set[str] = set()
+    references = [each.look(markets, moments[-1]) for each in watch]
     with progress("auditing", total=len(moments), unit="moments") as advance:
         for moment in np.sort(moments):
             changed = {kind: changed_after(markets, moment, kind, seed) for kind in CHANGES}
-            for each in watch:
-                reference = each.look(markets, moment)
-                compared.update(name for columns in reference.values() for name in columns)
+            for each, known in zip(watch, references, strict=True):
+                reference = each.look(markets, moment) if each.by_moment else known
                 for kind, others in changed.items():
                     answer = each.look(others, moment)
                     for leak in _leaks(others, reference, answer, _Scene(kind, moment, each.atol)):
                         leaks.setdefault((leak.what, str(leak.symbol), kind), leak)
             advance()
-    return list(leaks.values()), len(compared)
+    names = {name for known in references for columns in known.values() for name in columns}
+    return list(leaks.values()), len(names)
 
 
 def changed_after(

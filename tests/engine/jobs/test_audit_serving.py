@@ -167,14 +167,15 @@ class Votes:
 
 
 def test_an_ensemble_that_looks_ahead_is_caught(moments: TimeArray) -> None:
-    leaks = audited(Watched(opinion_look(Votes(ahead=1), CONFIG), 1e-9), moments)
+    leaks = audited(Watched(opinion_look(Votes(ahead=1), CONFIG), 1e-9, by_moment=True), moments)
     assert {leak.what for leak in leaks} == {"probability", "vote one"}
     assert {leak.kind for leak in leaks} == KINDS
 
 
 def test_an_ensemble_that_compares_the_bars_of_a_batch_is_caught(moments: TimeArray) -> None:
     source = Votes(by_batch=True)
-    assert audited(Watched(opinion_look(source, CONFIG), 1e-9), moments) == []
+    alone = Watched(opinion_look(source, CONFIG), 1e-9, by_moment=True)
+    assert audited(alone, moments) == []
     leaks = audited(Watched(batch_look(source, CONFIG), 1e-6), moments)
     assert {leak.what for leak in leaks} == {"probability in a batch", "vote one in a batch"}
 
