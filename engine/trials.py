@@ -162,7 +162,8 @@ def _key(label: str, config: Mapping[str, Any], digests: Mapping[str, str]) -> s
         for name, section in config.items()
         if name not in IDLE_SECTIONS
     }
-    text = json.dumps(plain([label, deciding, digests.get("bundle")]), sort_keys=True)
+    ensemble = digests.get("bundle", digests.get("windows"))
+    text = json.dumps(plain([label, deciding, ensemble]), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

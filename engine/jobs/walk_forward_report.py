@@ -69,8 +69,9 @@ class WalkForwardReport:
         return {**self.run.to_json(), "walk_forward": self.facts()}
 
     def keep(self, folder: Path) -> None:
-        """Write what is said beside the run to where the windows are kept."""
-        atomic_text(folder / "report.json", json.dumps(self.to_json(), indent=2) + "\n")
+        """Write the answer to where the windows are kept, under the name of the run's folder."""
+        file = folder / f"{self.run.run_dir.name}.json"
+        atomic_text(file, json.dumps(self.to_json(), indent=2) + "\n")
 
     def text(self) -> str:
         """Return what a person reads."""

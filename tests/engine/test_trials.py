@@ -87,10 +87,11 @@ def test_what_decides_no_trade_makes_no_other_configuration(tmp_path: Path) -> N
     assert trials(tmp_path, data(), [run(ml_model_path="here")]).count == 1
 
 
-def test_another_bundle_is_another_configuration(tmp_path: Path) -> None:
-    on = make_result("on", config=settings(), digests=DIGESTS | {"bundle": "one"})
+@pytest.mark.parametrize("ensemble", ["bundle", "windows"])
+def test_another_ensemble_is_another_configuration(ensemble: str, tmp_path: Path) -> None:
+    on = make_result("on", config=settings(), digests=DIGESTS | {ensemble: "one"})
     keep(tmp_path, on)
-    other = make_result("on", config=settings(), digests=DIGESTS | {"bundle": "two"})
+    other = make_result("on", config=settings(), digests=DIGESTS | {ensemble: "two"})
     assert trials(tmp_path, data(), [other]).count == 2
     assert trials(tmp_path, data(), [on]).count == 1
 
