@@ -1,10 +1,11 @@
 """The decision journal: a row for every candidate bar, and the block that the log shows."""
 
+from dataclasses import fields
 from enum import StrEnum
 from typing import Any
 
 from feeds.moments import readable
-from ml.prediction import Prediction, Unavailable
+from ml.prediction import Prediction, Thresholds, Unavailable
 from strategies.config import CryptoScalpingConfig
 from strategies.scoring import Decision, Opinion
 
@@ -57,7 +58,14 @@ def _opinion_columns(opinion: Opinion) -> dict[str, Any]:
                 "confidence": str(opinion.confidence),
                 **{f"vote_{name}": vote for name, vote in opinion.votes.items()},
                 "ml_reason": "; ".join(f"{k}: {v}" for k, v in opinion.left_out.items()) or None,
+                **_fitted_columns(opinion.thresholds),
             }
+
+
+def _fitted_columns(fitted: Thresholds | None) -> dict[str, float]:
+    """Return the thresholds that came with the bundle; nothing where the configured ones hold."""
+    names = () if fitted is None else fields(fitted)
+    return {f"threshold_{each.name}": getattr(fitted, each.name) for each in names}
 
 
 def entry_block(decision: Decision, config: CryptoScalpingConfig) -> str:

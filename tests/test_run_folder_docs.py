@@ -26,7 +26,7 @@ from engine.sizing import Sized
 from feeds.exits import ExitReason
 from feeds.files import write_bars
 from ml.models.catalog import MEMBER_NAMES
-from ml.prediction import Confidence, Prediction, Signal, Unavailable
+from ml.prediction import Confidence, Prediction, Signal, Thresholds, Unavailable
 from strategies.config import CryptoScalpingConfig
 from strategies.evidence import evidence_table
 from strategies.journal import Outcome, journal_row
@@ -38,7 +38,7 @@ from tests.test_layout import ROOT
 PAGE = ROOT / "docs" / "run-folder.md"
 VOTES = dict.fromkeys(MEMBER_NAMES, 0.6)
 OPINIONS: tuple[Opinion, ...] = (
-    Prediction(0.6, Signal.BUY, Confidence.VERY_HIGH, VOTES, {}),
+    Prediction(0.6, Signal.BUY, Confidence.VERY_HIGH, VOTES, {}, Thresholds(0.7, 0.6, 0.5, 0.4)),
     Unavailable("no bundle"),
     None,
 )

@@ -1,16 +1,17 @@
 """One candidate bar as the journal has it: rules against thresholds, the ensemble, the end."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from textwrap import fill
 from typing import Any
 
 from engine.jobs.settings import Settings
 from engine.plain import plain
 from engine.tables import UNDEFINED, WIDTH, rendered, table
-from ml.prediction import EPSILON
+from ml.prediction import EPSILON, Thresholds
 from strategies.evidence import RULES
 from strategies.journal import Outcome
+from strategies.scoring import floors_of
 
 Row = Mapping[str, Any]
 
@@ -184,15 +185,16 @@ def _ensemble_cells(row: Row, settings: Settings) -> tuple[str, str, str, str]:
 
 def _step(row: Row, settings: Settings) -> str:
     """Return the step of thresholds that the probability stands on."""
-    rules = settings.strategy
-    floors = (
-        rules.ml_strong_threshold,
-        rules.ml_entry_threshold,
-        rules.ml_weak_threshold,
-        rules.ml_avoid_threshold,
-    )
+    floors = floors_of(_fitted(row), settings.strategy)
     reached = [floor for floor in floors if row["probability"] >= floor - EPSILON]
     return f"from {reached[0]:g} on" if reached else f"below {floors[-1]:g}"
+
+
+def _fitted(row: Row) -> Thresholds | None:
+    """Return the thresholds that were fitted with the bundle, if they were."""
+    if row.get("threshold_strong") is None:
+        return None
+    return Thresholds(**{each.name: row[f"threshold_{each.name}"] for each in fields(Thresholds)})
 
 
 def _reason(row: Row) -> str:

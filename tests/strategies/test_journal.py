@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from ml.prediction import Confidence, Prediction, Signal, Unavailable
+from ml.prediction import Confidence, Prediction, Signal, Thresholds, Unavailable
 from strategies.config import CryptoScalpingConfig
 from strategies.evidence import Evidence
 from strategies.journal import Outcome, entry_block, journal_row, veto_line
@@ -61,3 +61,14 @@ def test_a_row_holds_points_values_votes_and_who_was_left_out() -> None:
 def test_a_row_says_why_there_was_no_opinion() -> None:
     row = journal_row(decide(seen(), Unavailable("no bundle"), CONFIG), Outcome.SCORE_BELOW)
     assert (row["ml"], row["ml_reason"]) == ("unavailable", "no bundle")
+
+
+def test_a_row_holds_the_thresholds_that_came_with_the_bundle() -> None:
+    fitted = replace(STRONG, thresholds=Thresholds(0.8, 0.7, 0.6, 0.5))
+    rows = [journal_row(decide(seen(), each, CONFIG), Outcome.ORDERED) for each in (STRONG, fitted)]
+    added = rows[1].keys() - rows[0].keys()
+    assert {name: rows[1][name] for name in added} == {
+        "threshold_strong": 0.8, "threshold_entry": 0.7, "threshold_weak": 0.6,
+        "threshold_avoid": 0.5,
+    }  # fmt: skip
+    assert [row["ml_points"] for row in rows] == [2.0, 1.0]
