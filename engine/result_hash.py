@@ -10,13 +10,14 @@ elsewhere the last digits of learned probabilities may differ.
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from engine.plain import plain
+from engine.records import Fill, Rejection, Trade
 
 if TYPE_CHECKING:
     from engine.result import RunResult
@@ -28,22 +29,23 @@ _BUNDLE = "bundle"
 def result_hash(result: "RunResult") -> str:
     """Return the SHA-256 of one run."""
     sha = hashlib.sha256()
-    for records in (result.trades, result.fills, result.rejections):
-        sha.update(_text([astuple(record) for record in records]))
-    curve = result.equity
-    sha.update(np.asarray(curve.time, "datetime64[ms]").astype("<i8").tobytes())
-    for values in (curve.equity, curve.cash, curve.position_value):
-        sha.update(_bits(values))
-    _add_frame(sha, result.decisions)
-    sha.update(_text(result.metrics.to_dict()))
-    sha.update(_text([result.label, result.vetoes, result.ml_asked, result.ml_unavailable]))
-    sha.update(_text([result.seed, bar_digests(result.digests)]))
+    happened = ((Trade, result.trades), (Fill, result.fills), (Rejection, result.rejections))
+    for kind, records in happened:
+        for each in fields(kind):
+            _add_column(sha, each.name, [getattr(record, each.name) for record in records])
+    for each in fields(result.equity):
+        _add_column(sha, each.name, getattr(result.equity, each.name))
+    for name in sorted(result.decisions.columns):
+        _add_column(sha, name, result.decisions[name])
+    sha.update(_text(plain(result.metrics.to_dict())))
+    counts = [result.label, result.vetoes, result.ml_asked, result.ml_unavailable]
+    sha.update(_text(plain([*counts, result.seed, bar_digests(result.digests)])))
     return sha.hexdigest()
 
 
 def joint_hash(hashes: Mapping[str, str]) -> str:
     """Return the hash of several runs together, from that of each by its label."""
-    return hashlib.sha256(_text(hashes)).hexdigest()
+    return hashlib.sha256(_text(dict(hashes))).hexdigest()
 
 
 def hashes_of(results: Sequence["RunResult"]) -> dict[str, str]:
@@ -56,23 +58,20 @@ def bar_digests(digests: Mapping[str, str]) -> dict[str, str]:
     return {name: digest for name, digest in digests.items() if name != _BUNDLE}
 
 
-def _add_frame(sha: "hashlib._Hash", frame: pd.DataFrame) -> None:
-    """Add the columns by name: numbers as they are, everything else as text."""
-    for name in sorted(frame.columns):
-        column = frame[name]
-        sha.update(_text([name, len(column)]))
-        if pd.api.types.is_numeric_dtype(column):
-            sha.update(_bits(column.to_numpy(np.float64, na_value=np.nan)))
-        else:
-            cells = zip(column, column.notna(), strict=True)
-            sha.update(_text([str(cell) if there else None for cell, there in cells]))
-
-
-def _bits(values: Any) -> bytes:
-    """Return the bits of the numbers; there are many that are not a number, and only one here."""
-    numbers = np.asarray(values, "<f8") + 0.0  # -0.0 becomes 0.0
-    return np.where(np.isnan(numbers), np.nan, numbers).tobytes()
+def _add_column(sha: "hashlib._Hash", name: str, values: Any) -> None:
+    """Add numbers as their bits, moments as milliseconds, everything else as text."""
+    column = pd.Series(values)
+    sha.update(_text([name, len(column)]))
+    if pd.api.types.is_numeric_dtype(column):
+        numbers = column.to_numpy("<f8", na_value=np.nan) + 0.0  # -0.0 becomes 0.0
+        # Many bit patterns are not a number, and only one is here.
+        sha.update(np.where(np.isnan(numbers), np.nan, numbers).tobytes())
+    elif pd.api.types.is_datetime64_any_dtype(column):
+        sha.update(column.to_numpy("datetime64[ms]").astype("<i8").tobytes())
+    else:
+        cells = zip(column.astype(object).tolist(), column.notna().tolist(), strict=True)
+        sha.update(_text([str(cell) if there else None for cell, there in cells]))
 
 
 def _text(value: Any) -> bytes:
-    return json.dumps(plain(value), sort_keys=True, allow_nan=False).encode()
+    return json.dumps(value, sort_keys=True, allow_nan=False).encode()
