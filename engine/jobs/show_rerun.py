@@ -73,7 +73,9 @@ class Rerun:
             for label, (then, now) in self.hashes.items()
             if then != now
         ]
-        lines = [*said, *(each.line() for each in self.tables), *changed, *other]
+        where = [*(each.line() for each in self.tables), *changed]
+        nowhere = "no table and no metric differs: counts do, or this version hashes otherwise"
+        lines = [*said, *(where or [nowhere]), *other]
         return "\n".join([*stamps, f"{self.run.path}: made again, and NOT the same", *lines])
 
 

@@ -17,6 +17,7 @@ from feeds.standin.server import StandIn
 from ml.bundle import load_bundle, save_bundle
 from tests.makers import make_bars
 from tests.scripts.showing import answer, made, read, refusal, rewrite, text
+from tests.world import World
 from tests.wrong_input.rooms import BARS, CLEAN, Room
 
 DATES = ["--start-date", CLEAN]
@@ -224,3 +225,21 @@ def test_the_embedded_default_is_trained_and_made_again(
     kept = list((tmp_path / "runs").glob("2*"))
     assert len(kept) == 1
     assert answer(capsys, kept[0], "--rerun")["identical"]
+
+
+@pytest.mark.slow
+def test_a_walk_forward_is_trained_and_made_again(
+    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "tandem.toml"
+    config.write_text(
+        '[training]\npreset = "small"\nlookahead = 8\nprofit_threshold = 0.003\n'
+        "fractions = [0.5, 0.2, 0.2, 0.1]\n"
+    )
+    words = ["--config", config, "--data", *world.files, "--walk-forward", "train=36d,test=24d"]
+    out = tmp_path / "runs"
+    assert run_backtest.main([*map(str, [*words, "--out", out]), "--quiet"]) == 0
+    (kept,) = out.glob("2*")
+    request = read(kept / "manifest.json")["request"]
+    assert (request["command"], request["model"]) == ("walk-forward", None)
+    assert answer(capsys, kept, "--rerun")["identical"]
