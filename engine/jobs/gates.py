@@ -7,8 +7,8 @@ often and as high as the ensemble did:
 - the volatility gate hands them out by the rank of recent volatility, and knows that alone: up or
   down, whichever way the ensemble's own opinions go with volatility. No outcome is looked at.
 
-All else is as in the run with ML: technical points, thresholds, mandatory filter, wallet. A bar
-without an opinion keeps none.
+An opinion keeps the points that it was worth where it was said. All else is as in the run with ML:
+technical points, mandatory filter, wallet, protections. A bar without an opinion keeps none.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ from ml.features.catalog import FEATURES
 from ml.features.matrix import feature_matrix
 from ml.prediction import EPSILON, Prediction
 from strategies.evidence import EvidenceTable, candidates
-from strategies.scoring import floors_of, ml_scores, technical_scores
+from strategies.scoring import ml_points, technical_scores
 from strategies.views import Asked
 
 _RANDOM, _VOLATILITY = 1, 2  # two streams of chance under one seed
@@ -44,17 +44,17 @@ class Candidates:
     rows : positions of the bars, ascending
     technical : their technical scores
     answered : of `rows`, the places of the bars with an opinion
-    probability, month, volatility : of each bar with an opinion; the month is counted from 1970
-    floors : (4, n) the thresholds of its points
+    points, probability : of each opinion; the thresholds between the two may change with time
+    month, volatility : of each bar with an opinion; the month is counted from 1970
     """
 
     rows: IntArray
     technical: FloatArray
     answered: IntArray
+    points: FloatArray
     probability: FloatArray
     month: IntArray
     volatility: FloatArray
-    floors: FloatArray
 
 
 class Gates:
@@ -82,11 +82,11 @@ class Gates:
 
     def as_asked(self) -> Replayed:
         """Return what the ensemble's own opinions trade: the run with ML."""
-        return self._run([each.probability for each in self.candidates])
+        return self._run([each.points for each in self.candidates])
 
     def without(self) -> Replayed:
         """Return what is traded without opinions: the run without ML."""
-        return self._run([np.full(len(c.answered), np.nan) for c in self.candidates])
+        return self._run([np.zeros(len(each.answered)) for each in self.candidates])
 
     def random(self, seeds: int) -> list[Replayed]:
         """Return one run for each of `seeds` shuffles."""
@@ -103,15 +103,14 @@ class Gates:
         rng = np.random.default_rng([self._settings.seed, _VOLATILITY])
         return self._run([by_volatility(each, rng) for each in self.candidates])
 
-    def _run(self, probabilities: Sequence[FloatArray]) -> Replayed:
-        pairs = zip(self.candidates, probabilities, strict=True)
+    def _run(self, points: Sequence[FloatArray]) -> Replayed:
+        pairs = zip(self.candidates, points, strict=True)
         return self._replay.run([self._suffices(own, given) for own, given in pairs])
 
-    def _suffices(self, own: Candidates, probability: FloatArray) -> BoolArray:
-        config = self._settings.strategy
+    def _suffices(self, own: Candidates, points: FloatArray) -> BoolArray:
         score = own.technical.copy()
-        score[own.answered] += ml_scores(probability, config, own.floors)
-        enough: BoolArray = score >= config.min_entry_score - EPSILON
+        score[own.answered] += points
+        enough: BoolArray = score >= self._settings.strategy.min_entry_score - EPSILON
         return enough
 
 
@@ -148,43 +147,42 @@ def _entries(market: Market, table: EvidenceTable, rows: IntArray, settings: Set
 def _candidates_of(
     table: EvidenceTable, first: int, asked: Asked, settings: Settings
 ) -> Candidates:
-    rows = np.flatnonzero(candidates(table, settings.strategy))
+    config = settings.strategy
+    rows = np.flatnonzero(candidates(table, config))
     rows = rows[rows >= first]
-    opinions = [asked.opinions.at(row) for row in range(len(asked.bars))]
-    answers = [each.probability if isinstance(each, Prediction) else np.nan for each in opinions]
-    floors = np.full((4, len(table.bars)), np.nan)
-    for bar, each in zip(asked.bars.tolist(), opinions, strict=True):
-        if isinstance(each, Prediction):
-            floors[:, bar] = floors_of(each.thresholds, settings.strategy)
-    said = np.full(len(table.bars), np.nan)
-    said[asked.bars] = answers
-    answered = np.flatnonzero(~np.isnan(said[rows]))
+    probability, points = np.full((2, len(table.bars)), np.nan)
+    for place, bar in enumerate(asked.bars.tolist()):
+        opinion = asked.opinions.at(place)
+        if isinstance(opinion, Prediction):
+            probability[bar], points[bar] = opinion.probability, ml_points(opinion, config)
+    answered = np.flatnonzero(~np.isnan(probability[rows]))
     bars = rows[answered]
     return Candidates(
         rows=rows,
-        technical=technical_scores(table, settings.strategy.points)[rows],
+        technical=technical_scores(table, config.points)[rows],
         answered=answered,
-        probability=said[bars],
+        points=points[bars],
+        probability=probability[bars],
         month=table.bars.closed_at[bars].astype("datetime64[M]").astype(np.int64),
         volatility=feature_matrix(table.bars, _RECENT_VOLATILITY)[bars, 0].astype(np.float64),
-        floors=floors[:, bars],
     )
 
 
 def shuffled(own: Candidates, rng: np.random.Generator) -> FloatArray:
-    """Return the probabilities in any order within each month."""
+    """Return the points in any order within each month."""
     place = np.lexsort([own.month])  # keeps the order of equals
     drawn = np.lexsort([rng.random(len(place)), own.month])
-    return _handed_out(own.probability[drawn], place)
+    return _handed_out(own.points[drawn], place)
 
 
 def by_volatility(own: Candidates, rng: np.random.Generator) -> FloatArray:
-    """Return the probabilities handed out by the rank of volatility; chance decides ties."""
+    """Return the points handed out by the rank of volatility; chance decides ties."""
     ranks = pd.Series(own.volatility).rank()
     falls = ranks.corr(pd.Series(own.probability).rank()) < 0.0
     calmest_first = np.lexsort([rng.random(len(ranks)), own.volatility])
-    lowest_first = np.sort(own.probability)
-    return _handed_out(lowest_first[::-1] if falls else lowest_first, calmest_first)
+    lowest_first = np.lexsort([own.probability, own.points])
+    order = lowest_first[::-1] if falls else lowest_first
+    return _handed_out(own.points[order], calmest_first)
 
 
 def _handed_out(values: FloatArray, place: IntArray) -> FloatArray:

@@ -95,11 +95,13 @@ def test_another_seed_of_the_settings_shuffles_otherwise() -> None:
 
 
 def asked_bars(probability: Sequence[float], volatility: Sequence[float]) -> Candidates:
+    """Return bars whose opinions are worth as many points as they are probable."""
     n = len(probability)
     return Candidates(
         rows=np.arange(n),
         technical=np.zeros(n),
         answered=np.arange(n),
+        points=np.array(probability),
         probability=np.array(probability),
         month=np.arange(n) * 4 // max(n, 1),
         volatility=np.array(volatility),
@@ -112,14 +114,14 @@ opinions = st.lists(
 
 
 @given(drawn=opinions, seed=st.integers(0, 1000))
-def test_a_shuffle_keeps_the_answersof_each_month(
+def test_a_shuffle_keeps_the_opinions_of_each_month(
     drawn: list[tuple[float, float]], seed: int
 ) -> None:
     own = asked_bars([p for p, _ in drawn], [v for _, v in drawn])
     given_ = shuffled(own, np.random.default_rng(seed))
     for month in np.unique(own.month):
         there = own.month == month
-        assert sorted(given_[there]) == sorted(own.probability[there])
+        assert sorted(given_[there]) == sorted(own.points[there])
 
 
 def test_months_that_lie_in_any_order_are_shuffled_apart() -> None:
@@ -130,12 +132,12 @@ def test_months_that_lie_in_any_order_are_shuffled_apart() -> None:
 
 
 @given(drawn=opinions, seed=st.integers(0, 1000))
-def test_the_volatility_gate_hands_out_the_same_answersby_rank(
+def test_the_volatility_gate_hands_out_the_same_opinions_by_rank(
     drawn: list[tuple[float, float]], seed: int
 ) -> None:
     own = asked_bars([p for p, _ in drawn], [v for _, v in drawn])
     found = by_volatility(own, np.random.default_rng(seed))
-    assert sorted(found) == sorted(own.probability)
+    assert sorted(found) == sorted(own.points)
     calm = np.argsort(own.volatility, kind="stable")
     steps = np.diff(found[calm])[np.diff(own.volatility[calm]) > 0]
     assert (steps >= 0).all() or (steps <= 0).all()
@@ -150,6 +152,11 @@ def test_the_direction_is_that_of_the_opinions(
 ) -> None:
     own = asked_bars(probability, [3.0, 1.0, 2.0])
     assert by_volatility(own, np.random.default_rng(0)).tolist() == expected
+
+
+def test_points_count_before_probabilities_where_thresholds_change() -> None:
+    own = replace(asked_bars([0.6, 0.7], [1.0, 2.0]), points=np.array([2.0, -1.0]))
+    assert by_volatility(own, np.random.default_rng(0)).tolist() == [-1.0, 2.0]
 
 
 def test_chance_decides_between_bars_of_the_same_volatility() -> None:
