@@ -11,7 +11,14 @@ from sklearn import metrics
 
 from feeds.bars import FloatArray, IntArray
 from ml.calibration import shift_prior
-from ml.training.evaluator import BAND_FLOORS, Confusion, bands, reliability, score
+from ml.training.evaluator import (
+    BAND_FLOORS,
+    Confusion,
+    bands,
+    expected_calibration_error,
+    reliability,
+    score,
+)
 
 Y = np.array([1, 1, 1, 0, 0, 0, 0, 0, 0, 0])
 SAID = np.array([0.9, 0.6, 0.4, 0.8, 0.1, 0.1, 0.2, 0.2, 0.3, 0.3])
@@ -113,3 +120,24 @@ def test_reliability_sets_what_was_said_beside_what_came() -> None:
     assert tenth.observed == pytest.approx(1 / 3)
     assert tenth.mean_probability == pytest.approx(0.5 / 3)
     assert (top.high, top.rows, top.observed) == (1.0, 1, 1.0)
+
+
+def test_the_calibration_error_by_hand() -> None:
+    y, natural = np.array([1, 0, 0, 1]), np.array([0.15, 0.19, 0.71, 0.75])
+    gaps = abs(0.34 - 1), abs(1.46 - 1)
+    assert expected_calibration_error(y, natural) == pytest.approx(sum(gaps) / 4)
+    weight = np.array([1.0, 3.0, 0.0, 4.0])
+    gaps = abs(0.15 + 3 * 0.19 - 1), abs(4 * 0.75 - 4)
+    assert expected_calibration_error(y, natural, weight) == pytest.approx(sum(gaps) / 8)
+
+
+@settings(deadline=None, max_examples=30)
+@given(seed=st.integers(0, 2**16))
+def test_the_calibration_error_is_the_mean_distance_of_the_reliability_bins(seed: int) -> None:
+    y, natural = random_case(seed)
+    distances = [
+        each.rows * abs(each.mean_probability - each.observed) for each in reliability(y, natural)
+    ]
+    assert expected_calibration_error(y, natural) == pytest.approx(sum(distances) / len(y))
+    found = score(y, shift_prior(natural, 0.3), 0.3).expected_calibration_error
+    assert found == pytest.approx(sum(distances) / len(y), abs=1e-6)
