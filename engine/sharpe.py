@@ -115,7 +115,11 @@ def expected_max_sharpe(count: int, variance: float) -> float:
 
 
 def deflated_sharpe(
-    returns: FloatArray, trial_sharpes: Sequence[float], *, count: int | None = None
+    returns: FloatArray,
+    trial_sharpes: Sequence[float],
+    *,
+    count: int | None = None,
+    least_variance: float = 0.0,
 ) -> float | None:
     """Return the probability that a Sharpe ratio is skill, when it was the best of many trials.
 
@@ -127,10 +131,20 @@ def deflated_sharpe(
     returns : daily, of the run that was chosen
     trial_sharpes : Sharpe ratios per day of the trials, the chosen one among them
     count : how many trials there were, if more than have a ratio
+    least_variance : taken where few trials, or trials much alike, tell a smaller one
     """
     trials = len(trial_sharpes) if count is None else count
-    benchmark = expected_max_sharpe(trials, trial_variance(trial_sharpes))
+    variance = max(trial_variance(trial_sharpes), least_variance)
+    benchmark = expected_max_sharpe(trials, variance)
     return probabilistic_sharpe(returns, benchmark)
+
+
+def chance_variance(days: int) -> float:
+    """Return the variance of the Sharpe ratio per day of returns without skill, 1 / (days - 1).
+
+    Lo, "The statistics of Sharpe ratios", 2002.
+    """
+    return 1.0 / (days - 1) if days > 1 else 0.0
 
 
 def trial_variance(trial_sharpes: Sequence[float]) -> float:

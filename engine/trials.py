@@ -16,7 +16,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 from pydantic import BaseModel, FiniteFloat
 
@@ -25,6 +25,9 @@ from engine.plain import plain
 from engine.result import RunResult
 
 log = logging.getLogger("tandem.run")
+
+Key: TypeAlias = tuple[str, str]
+"""A label, `off` or `on`, and a digest of what decides its trades."""
 
 # What a configuration holds that decides no trade: whole sections, and a key of another.
 IDLE_SECTIONS = frozenset({"seed", "training", "statistics"})
@@ -41,8 +44,9 @@ class Trials:
     Attributes
     ----------
     count : different configurations
-    sharpes : Sharpe ratio per day of each, in its latest run; those without one are missing
-    unreadable : folders below `out` that are damaged, or no run
+    sharpes : Sharpe ratio per day of each with ML, in its latest run; those without a ratio are
+        missing. ML-off is what they are compared with, and not one to be chosen among them
+    unreadable : folders of runs below `out` that are damaged
     """
 
     count: int
@@ -60,7 +64,7 @@ def trials(out: Path, data: Mapping[str, Any], results: Sequence[RunResult]) -> 
     results : the runs at hand, which have no folder yet
     """
     here = _Data.model_validate(plain(data))
-    found: dict[str, float | None] = {}
+    found: dict[Key, float | None] = {}
     unreadable = 0
     for folder in _folders(out):
         try:
@@ -70,12 +74,14 @@ def trials(out: Path, data: Mapping[str, Any], results: Sequence[RunResult]) -> 
     found |= {_key(r.label, r.config, r.digests): _daily(r.metrics.sharpe) for r in results}
     log.info(
         "configurations looked at on these bars, as the folders in %s tell, these runs among "
-        "them: %d; folders there that are damaged or no runs: %d",
+        "them: %d; folders there that are damaged: %d",
         out,
         len(found),
         unreadable,
     )
-    sharpes = tuple(sharpe for sharpe in found.values() if sharpe is not None)
+    sharpes = tuple(
+        sharpe for (label, _), sharpe in found.items() if label != "off" and sharpe is not None
+    )
     return Trials(count=len(found), sharpes=sharpes, unreadable=unreadable)
 
 
@@ -132,7 +138,7 @@ class _Folder(BaseModel):
         facts = {"data": metrics["data"], "runs": metrics["runs"], "making": manifest["runs"]}
         return cls.model_validate({**facts, "configs": configs})
 
-    def trials(self) -> dict[str, float | None]:
+    def trials(self) -> dict[Key, float | None]:
         """Return the Sharpe ratio per day of each configuration, by its key."""
         return {
             _key(run.ml, self.configs[run.ml], self.making[run.ml].digests): _daily(
@@ -143,20 +149,18 @@ class _Folder(BaseModel):
 
 
 def _folders(out: Path) -> list[Path]:
-    """Return the folders below `out`, oldest run first; hidden ones are being written."""
-    if not out.is_dir():
-        return []
-    return sorted(path for path in out.iterdir() if path.is_dir() and path.name[0] != ".")
+    """Return the folders below `out` that are named as runs are, oldest first."""
+    return sorted(path for path in out.glob("[0-9]*Z-*") if path.is_dir())
 
 
-def _of_folder(folder: Path, here: _Data) -> dict[str, float | None]:
+def _of_folder(folder: Path, here: _Data) -> dict[Key, float | None]:
     """Return the trials in the folder, if it was on the same bars."""
     found = _Folder.read(folder)
     return found.trials() if found.data.meets(here) else {}
 
 
-def _key(label: str, config: Mapping[str, Any], digests: Mapping[str, str]) -> str:
-    """Return a digest of all that decides trades on given bars."""
+def _key(label: str, config: Mapping[str, Any], digests: Mapping[str, str]) -> Key:
+    """Return the label and a digest of all that decides trades on given bars."""
     deciding = {
         name: _deciding(section, IDLE_KEYS.get(name))
         for name, section in config.items()
@@ -164,7 +168,7 @@ def _key(label: str, config: Mapping[str, Any], digests: Mapping[str, str]) -> s
     }
     ensemble = digests.get("bundle", digests.get("windows"))
     text = json.dumps(plain([label, deciding, ensemble]), sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return label, hashlib.sha256(text.encode()).hexdigest()
 
 
 def _deciding(section: Any, idle: str | None) -> Any:

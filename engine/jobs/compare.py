@@ -12,7 +12,7 @@ from engine.jobs.verdict import OFF, ON, PAIRS, RANDOM, VOLATILITY, verdict
 from engine.metrics import daily_returns
 from engine.records import Trade
 from engine.result import RunResult
-from engine.sharpe import deflated_sharpe, probabilistic_sharpe
+from engine.sharpe import chance_variance, deflated_sharpe, probabilistic_sharpe
 from engine.statistics import Intervals, TradeReturns, joint_intervals
 from engine.trials import Trials
 from strategies.journal import Outcome
@@ -68,7 +68,12 @@ def _sharpe(on: RunResult, cash: float, tried: Trials) -> dict[str, float | int 
     days = daily_returns(on.equity.time, on.equity.equity, cash)
     return {
         "probabilistic": probabilistic_sharpe(days),
-        "deflated": deflated_sharpe(days, tried.sharpes, count=tried.count),
+        "deflated": deflated_sharpe(
+            days,
+            tried.sharpes,
+            count=tried.count,
+            least_variance=chance_variance(len(days)),
+        ),
         "trials": tried.count,
     }
 

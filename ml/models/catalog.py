@@ -35,10 +35,25 @@ class _Entry:
 
 
 _ENTRIES: Mapping[str, _Entry] = {
-    "random_forest": _Entry(0.20, "RandomForestModel", threads=True, small={"n_estimators": 80}),
-    "xgboost": _Entry(0.25, "XGBoostModel", "ubjson", threads=True, small={"max_rounds": 80}),
+    "random_forest": _Entry(
+        0.20,
+        "RandomForestModel",
+        threads=True,
+        small={"n_estimators": 80, "min_samples_leaf": 20},
+    ),
+    "xgboost": _Entry(
+        0.25,
+        "XGBoostModel",
+        "ubjson",
+        threads=True,
+        small={"max_rounds": 80, "learning_rate": 0.05},
+    ),
     "lstm": _Entry(
-        0.20, "LSTMModel", "safetensors", threads=True, small={"max_epochs": 4, "max_rows": 3000}
+        0.20,
+        "LSTMModel",
+        "safetensors",
+        threads=True,
+        small={"max_epochs": 4, "max_rows": 3000, "learning_rate": 2e-3},
     ),
     "logistic": _Entry(0.15, "LogisticModel"),
     "svm": _Entry(0.20, "SVMModel", small={"max_rows": 2000}),

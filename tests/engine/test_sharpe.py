@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from engine.sharpe import (
     Moments,
+    chance_variance,
     deflated_sharpe,
     expected_max_sharpe,
     probabilistic_sharpe,
@@ -83,6 +84,17 @@ def test_trials_without_a_ratio_count_all_the_same() -> None:
 def test_one_trial_leaves_nothing_to_deflate(sharpes: list[float]) -> None:
     returns = daily(2, 300)
     assert deflated_sharpe(returns, sharpes) == probabilistic_sharpe(returns)
+
+
+def test_trials_that_are_much_alike_count_at_least_as_chance_spreads_them() -> None:
+    returns = daily(3, 500)
+    alike = [0.05, 0.05 + 1e-6]
+    few = deflated_sharpe(returns, alike, least_variance=chance_variance(500))
+    theirs = purgedcv.deflated_sharpe_ratio(returns, 2, 1 / 499)
+    assert few == pytest.approx(theirs)
+    assert few < (deflated_sharpe(returns, alike) or 0.0)
+    found = [np.mean(r) / np.std(r) for r in np.random.default_rng(0).normal(size=(4000, 500))]
+    assert np.var(found) == pytest.approx(chance_variance(500), rel=0.1)
 
 
 @pytest.mark.parametrize("count", [2, 10, 100, 1000])
