@@ -75,7 +75,7 @@ def side_by_side(results: Sequence[RunResult], comparison: Mapping[str, Any] | N
     Parameters
     ----------
     results : one or more runs
-    comparison : `engine.jobs.compare.comparison` of the runs
+    comparison : `engine.jobs.comparing.comparison.comparison` of the runs
     """
     stamps = stamp_lines(results)
     tables = [_metrics_table(results, comparison or {})]
@@ -169,6 +169,7 @@ def _warnings(results: Sequence[RunResult]) -> list[str]:
 
 
 def cell(value: Number, show: Show) -> str:
+    """Return the value as `show` writes it, or what stands for an undefined one."""
     return UNDEFINED if value is None else show(value)
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from engine.jobs.backtest import backtest
-from engine.jobs.compare import comparison
+from engine.jobs.comparing.comparison import comparison
 from engine.jobs.markets import AskedBars, BarFiles
 from engine.jobs.request_record import BarsRecord, RequestRecord
 from engine.jobs.run_request import RunRequest

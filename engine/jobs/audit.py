@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from engine.errors import UsageError
-from engine.jobs.audit_orders import OrdersAudited, audit_orders, hybrid_run_of
-from engine.jobs.audit_report import AuditReport
-from engine.jobs.audit_serving import audit_serving, watched
-from engine.jobs.audit_training import TrainingAudited, audit_training, training_of
+from engine.jobs.auditing.orders import OrdersAudited, audit_orders, hybrid_run_of
+from engine.jobs.auditing.report import AuditReport
+from engine.jobs.auditing.serving import audit_serving, watched
+from engine.jobs.auditing.training import TrainingAudited, audit_training, training_of
 from engine.jobs.default_market import default_markets
 from engine.jobs.markets import Market
 from engine.jobs.run_request import RunRequest

@@ -5,15 +5,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from engine.errors import UsageError
-from engine.jobs.compare import comparison
+from engine.jobs.comparing.comparison import comparison
+from engine.jobs.comparing.references import references
 from engine.jobs.default_market import default_run
 from engine.jobs.hybrid_run import run_batch
-from engine.jobs.references import references
 from engine.jobs.run_report import RunContext, RunReport, data_facts, kept, run_result
 from engine.jobs.run_request import RunRequest
 from engine.jobs.serving import MLMode, analyzer_for, refuse_in_sample, wants_ml
 from engine.result import RunResult
-from engine.trials import trials
+from engine.statistics.trials import trials
 from ml.analyzer import Analyzer
 from strategies.evidence import EvidenceTable, evidence_table
 from strategies.views import Asked, BatchViews, NoEnsemble, ask

@@ -15,7 +15,7 @@ from engine.errors import EngineError, UsageError
 from engine.jobs.display import error_console, show_progress
 from engine.jobs.log import logged
 from engine.jobs.settings import Settings, load_settings
-from engine.jobs.windows import WindowSpec
+from engine.jobs.walking.windows import WindowSpec
 from feeds.errors import FeedError
 from feeds.messages import one_line
 from feeds.moments import parse_utc

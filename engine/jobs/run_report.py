@@ -14,7 +14,7 @@ from engine.jobs.markets import Market
 from engine.jobs.request_record import RequestRecord
 from engine.jobs.serving import is_in_sample
 from engine.jobs.settings import Settings
-from engine.jobs.walk_forward_analyzer import WindowAnalyzers
+from engine.jobs.walking.analyzer import WindowAnalyzers
 from engine.metrics import compute_metrics
 from engine.report import side_by_side
 from engine.result import Making, RunResult, save_run, to_json

@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.jobs.markets import Market
 from engine.jobs.settings import Settings
-from engine.jobs.walk_forward_analyzer import WindowAnalyzers
+from engine.jobs.walking.analyzer import WindowAnalyzers
 from feeds.bars import BoolArray, TimeArray
 from feeds.moments import readable
 from feeds.timeframe import Timeframe

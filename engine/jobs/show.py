@@ -8,9 +8,9 @@ import numpy as np
 
 from engine.errors import UsageError
 from engine.jobs.flags import Report
-from engine.jobs.show_diff import diff
-from engine.jobs.show_folder import open_run
-from engine.jobs.show_summary import Summary
+from engine.jobs.showing.diff import diff
+from engine.jobs.showing.folder import open_run
+from engine.jobs.showing.summary import Summary
 from feeds.errors import FeedError
 from feeds.moments import parse_utc
 from feeds.symbol import normalise_symbol
@@ -37,13 +37,13 @@ class Shown:
 def show(asked: Shown) -> Report:
     """Return what is asked about the run."""
     if asked.why is not None:
-        from engine.jobs.show_why import why  # a summary starts without the rules
+        from engine.jobs.showing.why import why  # a summary starts without the rules
 
         bar = _bar(*asked.why)
         return why(open_run(asked.run, asked.out), *bar)
     run = open_run(asked.run, asked.out)
     if asked.rerun:
-        from engine.jobs.show_rerun import rerun  # it loads the engine
+        from engine.jobs.showing.rerun import rerun  # it loads the engine
 
         return rerun(run)
     if asked.diff is not None:

@@ -1,13 +1,13 @@
 """The walk-forward: everything trained window by window, traded where nothing had been seen yet.
 
-1. The span of the markets is cut into windows (`engine.jobs.windows`).
+1. The span of the markets is cut into windows (`engine.jobs.walking.windows`).
 2. A bundle is trained for each, on what was known when its training ended, and kept
-   (`engine.jobs.walk_forward_windows`). Purging needs no embargo: labels that are not known by then
+   (`engine.jobs.walking.bundles`). Purging needs no embargo: labels that are not known by then
    are not rows yet.
 3. One run goes over all tests. Every bar is asked of the bundle of its window
-   (`engine.jobs.walk_forward_analyzer`), so that wallet, positions and comparison are those of any
+   (`engine.jobs.walking.analyzer`), so that wallet, positions and comparison are those of any
    backtest. These stitched results are the headline; nothing in-sample goes into them.
-4. Scores, reliability and drift of the same bars (`engine.jobs.walk_forward_quality`).
+4. Scores, reliability and drift of the same bars (`engine.jobs.walking.quality`).
 
 The last bundle is the one to go on with. It is put in force where `--model` says and nowhere else:
 a study must not replace, without being told, the bundle that somebody trades with.
@@ -27,11 +27,11 @@ from engine.jobs.run_request import RunRequest
 from engine.jobs.serving import MLMode, is_in_sample
 from engine.jobs.settings import Settings
 from engine.jobs.training_rows import training_rows
-from engine.jobs.walk_forward_analyzer import WindowAnalyzers
-from engine.jobs.walk_forward_quality import Answers, answers_of
-from engine.jobs.walk_forward_report import WalkForwardReport
-from engine.jobs.walk_forward_windows import WindowBundle, train_windows, windows_digest
-from engine.jobs.windows import Window, WindowSpec, cut_windows
+from engine.jobs.walking.analyzer import WindowAnalyzers
+from engine.jobs.walking.bundles import WindowBundle, train_windows, windows_digest
+from engine.jobs.walking.quality import Answers, answers_of
+from engine.jobs.walking.report import WalkForwardReport
+from engine.jobs.walking.windows import Window, WindowSpec, cut_windows
 from feeds.progress import progress
 from ml.analyzer import Analyzer
 from ml.bundle import copy_bundle, refuse_target

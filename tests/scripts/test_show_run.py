@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 import run_backtest
-from engine.jobs.show_folder import open_run
-from engine.jobs.show_why import why
+from engine.jobs.showing.folder import open_run
+from engine.jobs.showing.why import why
 from feeds.moments import parse_utc
 from ml.bundle import load_bundle
 from show_run import main

@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from engine.statistics import Intervals, PairIntervals, TradeReturns, joint_intervals
+from engine.statistics.intervals import Intervals, PairIntervals, TradeReturns, joint_intervals
 from feeds.bars import Bars, BoolArray, FloatArray
 from tests.truth.worlds import (
     SYMBOLS,

@@ -21,9 +21,9 @@ only. `test_intervals.py` checks that the mean over all seeds is 0.
 
 The bars are made for other tests too: they are `synthetic`, real in shape (five minutes, volume,
 several symbols that move together, volatility that comes in clusters), and long enough to train on.
-Whole runs, with the gates of `engine/jobs/gates.py` and the verdict, are judged in
+Whole runs, with the gates of `engine/jobs/comparing/gates.py` and the verdict, are judged in
 `test_verdicts.py`. Here a gate says which candidates pass, and what comes of it are trades, as
-`engine.statistics` sees them.
+`engine.statistics.intervals` sees them.
 """
 
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from engine.statistics import TradeReturns
+from engine.statistics.intervals import TradeReturns
 from feeds.bars import Bars, BoolArray, FloatArray, IntArray
 from feeds.exits import Exits, first_exit
 from feeds.timeframe import Timeframe

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from engine.jobs.references import References
+from engine.jobs.comparing.references import References
 from engine.replay import Replayed
-from engine.trials import Trials
+from engine.statistics.trials import Trials
 from tests.engine.run_makers import make_curve
 
 FIRST = np.datetime64("2024-01-01", "ms")

@@ -8,7 +8,7 @@ import pytest
 
 from engine.errors import UsageError
 from engine.jobs.audit import Extent, audit
-from engine.jobs.audit_report import AuditReport
+from engine.jobs.auditing.report import AuditReport
 from engine.jobs.markets import AskedBars, BarFiles
 from engine.jobs.run_request import RunRequest
 from engine.jobs.serving import MLMode

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.jobs.gates import replay_of
+from engine.jobs.comparing.gates import replay_of
 from engine.jobs.hybrid_run import run_batch
 from engine.jobs.markets import Market
 from engine.jobs.settings import Settings, load_settings

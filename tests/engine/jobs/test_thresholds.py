@@ -8,8 +8,8 @@ import pytest
 
 from engine.jobs.thresholds import FEWEST_ENTRIES, AskedRows, best_thresholds
 from engine.jobs.train import train_bundle
-from engine.jobs.walk_forward_analyzer import WindowAnalyzers
-from engine.jobs.walk_forward_windows import windows_digest
+from engine.jobs.walking.analyzer import WindowAnalyzers
+from engine.jobs.walking.bundles import windows_digest
 from ml.analyzer import Analyzer
 from ml.bundle import load_bundle, save_bundle
 from ml.prediction import Confidence, Prediction, Signal, Thresholds

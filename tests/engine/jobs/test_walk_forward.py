@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from engine.errors import RunError, UsageError
-from engine.jobs import walk_forward_windows
 from engine.jobs.backtest import runs
 from engine.jobs.markets import AskedBars, cut
 from engine.jobs.run_report import RunContext
@@ -19,10 +18,11 @@ from engine.jobs.serving import MLMode, is_in_sample
 from engine.jobs.train import learn_bundle
 from engine.jobs.training_rows import training_rows
 from engine.jobs.walk_forward import walk_forward
-from engine.jobs.walk_forward_quality import answers_of, drift_table, window_scores
-from engine.jobs.walk_forward_report import WalkForwardReport
-from engine.jobs.walk_forward_windows import train_windows, windows_digest
-from engine.jobs.windows import WindowSpec
+from engine.jobs.walking import bundles
+from engine.jobs.walking.bundles import train_windows, windows_digest
+from engine.jobs.walking.quality import answers_of, drift_table, window_scores
+from engine.jobs.walking.report import WalkForwardReport
+from engine.jobs.walking.windows import WindowSpec
 from engine.records import Trade
 from feeds.bars import Bars
 from ml.analyzer import Analyzer
@@ -159,7 +159,7 @@ def test_the_trades_of_the_windows_are_those_of_the_run(report: WalkForwardRepor
 def test_the_same_again_takes_up_every_window(
     report: WalkForwardReport, bars: Bars, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(walk_forward_windows, "learn_bundle", None)  # nobody learns
+    monkeypatch.setattr(bundles, "learn_bundle", None)  # nobody learns
     again = walked([bars], out, SETTINGS)
     assert again.facts() == report.facts()
     assert again.run.to_json()["runs"] == report.run.to_json()["runs"]
@@ -194,7 +194,7 @@ def test_a_run_that_is_interrupted_loses_only_the_window_it_was_in(
             raise KeyboardInterrupt
         return learn_bundle(*args, **kwargs)
 
-    monkeypatch.setattr(walk_forward_windows, "learn_bundle", interrupting)
+    monkeypatch.setattr(bundles, "learn_bundle", interrupting)
     with pytest.raises(KeyboardInterrupt):
         walked([bars], tmp_path, SETTINGS)
     again = walked([bars], tmp_path, SETTINGS)

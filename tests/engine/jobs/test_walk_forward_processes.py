@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from engine.errors import RunError
-from engine.jobs.walk_forward_windows import WindowBundle, train_windows
+from engine.jobs.walking.bundles import WindowBundle, train_windows
 from feeds.files import write_bars
 from tests.engine.jobs.walk_forward_makers import LEARNED, market, settings_for, windows_of
 from tests.wrong_input.interrupting import started

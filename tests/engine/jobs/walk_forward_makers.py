@@ -12,8 +12,8 @@ from engine.jobs.markets import AskedBars
 from engine.jobs.run_request import RunRequest
 from engine.jobs.settings import Settings, load_settings
 from engine.jobs.walk_forward import walk_forward
-from engine.jobs.walk_forward_report import WalkForwardReport
-from engine.jobs.windows import Window, WindowSpec, cut_windows
+from engine.jobs.walking.report import WalkForwardReport
+from engine.jobs.walking.windows import Window, WindowSpec, cut_windows
 from feeds.bars import PRICES, Bars
 from feeds.synthetic import synthetic_bars
 from feeds.timeframe import Timeframe

@@ -1,0 +1,1 @@
+"""The parts of a leak audit; the command is `engine.jobs.audit`."""

@@ -1,0 +1,1 @@
+"""ML-on against ML-off and against what has no skill."""

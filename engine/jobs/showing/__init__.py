@@ -1,0 +1,1 @@
+"""What a kept run is asked for; the command is `engine.jobs.show`."""

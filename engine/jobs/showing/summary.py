@@ -1,0 +1,101 @@
+"""A kept run in short: how it was made, what it came to, what flatters it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from textwrap import fill
+from typing import Any
+
+from engine.jobs.request_record import DefaultRecord, ExchangeRecord, FilesRecord, RequestRecord
+from engine.jobs.showing.folder import RunFolder
+from engine.plain import plain
+from engine.report import METRICS, cell
+from engine.tables import WIDTH, rendered, run_name, stamp_line, table
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Summary:
+    """The run of a folder."""
+
+    run: RunFolder
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that `--json` prints."""
+        made = self.run.manifest
+        shown: dict[str, Any] = plain(
+            {
+                "run_dir": self.run.path,
+                "created_at": made.created_at,
+                "stamps": made.stamps,
+                "request": made.request.model_dump(mode="json"),
+                "data": self.run.metrics.get("data", {}),
+                "runs": self.run.metrics.get("runs", []),
+                "verdict": self._verdict(),
+                "result_hash": made.result_hash,
+            }
+        )
+        return shown
+
+    def text(self) -> str:
+        """Return what a person reads."""
+        made = self.run.manifest
+        stamps = "".join(stamp_line(stamp) for stamp in made.stamps)
+        verdict = self._verdict()
+        parts = [
+            f"run {self.run.path.name}, written {made.created_at}",
+            *how_made(made.request),
+            *self._markets(),
+            "",
+            stamps + rendered(self._table()),
+            *([fill(f"verdict: {verdict}", WIDTH)] if verdict else []),
+            *self._flattery(),
+            f"result hash {made.result_hash}",
+        ]
+        return "\n".join(parts)
+
+    def _verdict(self) -> str | None:
+        verdict = self.run.metrics.get("comparison", {}).get("verdict")
+        return None if verdict is None else str(verdict)
+
+    def _markets(self) -> list[str]:
+        data = self.run.manifest.data
+        return [
+            f"{symbol} {data.timeframe}: {facts.bars:,} bars, {facts.start} to {facts.end}, "
+            f"digest {facts.digest[:16]}"
+            for symbol, facts in data.symbols.items()
+        ]
+
+    def _table(self) -> Any:
+        runs = {label: self.run.figures(label) for label in self.run.labels}
+        shown = table("Run", *map(run_name, runs))
+        shown.add_row("Trades", *(f"{run['trades']:,}" for run in runs.values()))
+        for name, (title, show) in METRICS.items():
+            shown.add_row(title, *(cell(run["metrics"].get(name), show) for run in runs.values()))
+        fees = (cell(run.get("break_even_fee"), "{:.3%}".format) for run in runs.values())
+        shown.add_row("Break-even fee a side", *fees)
+        return shown
+
+    def _flattery(self) -> Iterator[str]:
+        said = [self.run.figures(label).get("flattery", []) for label in self.run.labels]
+        yield "what flatters these results:"
+        for sentence in dict.fromkeys(line for lines in said for line in lines):
+            yield fill(f"- {sentence}", WIDTH, subsequent_indent="  ")
+
+
+def how_made(request: RequestRecord) -> list[str]:
+    """Return in words which command made a run, on which bars and with which bundle."""
+    match request.bars:
+        case FilesRecord(paths=paths):
+            bars = f"files {', '.join(map(str, paths))}"
+        case ExchangeRecord() as asked:
+            place = asked.exchange or "the usual exchange"
+            bars = f"{', '.join(asked.symbols)} {asked.timeframe} of {place}, store {asked.store}"
+        case DefaultRecord():
+            bars = "the embedded default: a simulated market"
+        case _:
+            bars = "bars that a program made"
+    options = "".join(f", {name} {value}" for name, value in request.options.items())
+    dates = f", {request.start or 'the beginning'} to {request.end or 'the end'}"
+    ends = dates if request.start or request.end else ""
+    model = request.model
+    asked_model = [] if model is None else [f"bundle {model.path}, version {model.version}"]
+    return [f"{request.command}, --ml {request.ml}{options}, on {bars}{ends}", *asked_model]

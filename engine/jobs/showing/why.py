@@ -1,0 +1,215 @@
+"""One bar's decision in full, or why there was none to make."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from engine.errors import RunError
+from engine.jobs.markets import Market
+from engine.jobs.settings import Settings
+from engine.jobs.showing.bars import markets_again
+from engine.jobs.showing.decision import Candidate, Row
+from engine.jobs.showing.folder import RunFolder
+from engine.plain import plain
+from engine.tables import run_name, stamp_line
+from feeds.bars import Bars
+from feeds.moments import iso, parse_utc, readable
+from feeds.timeframe import Timeframe
+from strategies.evidence import candidates, evidence_table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class NoCandidate:
+    """A bar on which nothing was to be decided.
+
+    Attributes
+    ----------
+    reason : why it is no candidate
+    around : the candidate bars of the symbol before and after it, with their outcomes
+    """
+
+    reason: str
+    around: Mapping[str, Row | None]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the answer in JSON's own types."""
+        found: dict[str, Any] = plain(
+            {"candidate": False, "why": self.reason, "around": self.around}
+        )
+        return found
+
+    def text(self, _stamps: str) -> str:
+        """Return the answer for people."""
+        lines = [f"no candidate: {self.reason}"]
+        for where, row in self.around.items():
+            said = "none" if row is None else f"{row['decided_at']}, {row['outcome']}"
+            lines.append(f"candidate {where}: {said}")
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Why:
+    """What each run of a folder made of one bar.
+
+    Attributes
+    ----------
+    asked : the moment that was asked for
+    decided_at : when the bar closed that it falls to: the last close not after it
+    """
+
+    run: RunFolder
+    symbol: str
+    asked: np.datetime64
+    decided_at: np.datetime64
+    answers: Mapping[str, Candidate | NoCandidate]
+
+    @property
+    def opened_at(self) -> np.datetime64:
+        """When the bar opened."""
+        return self.decided_at - Timeframe.parse(self.run.manifest.data.timeframe).delta
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that `--json` prints."""
+        return {
+            "run_dir": str(self.run.path),
+            "stamps": list(self.run.manifest.stamps),
+            "symbol": self.symbol,
+            "asked": iso(self.asked),
+            "decided_at": iso(self.decided_at),
+            "opened_at": iso(self.opened_at),
+            "runs": {label: answer.to_json() for label, answer in self.answers.items()},
+        }
+
+    def text(self) -> str:
+        """Return what a person reads."""
+        stamps = "".join(stamp_line(stamp) for stamp in self.run.manifest.stamps)
+        lines = [
+            f"{self.symbol}, decided {readable(self.decided_at)}, when the bar closed that opened "
+            f"{readable(self.opened_at)}"
+        ]
+        if self.asked != self.decided_at:
+            lines.append(f"no bar closed at {readable(self.asked)}: this is the last one before")
+        for label, answer in self.answers.items():
+            lines += ["", run_name(label), answer.text(stamps)]
+        return "\n".join(lines)
+
+
+def why(run: RunFolder, symbol: str, asked: np.datetime64) -> Why:
+    """Return what the runs of the folder decided on a symbol at a moment.
+
+    The moment is that of the decision, when a bar closed; one between two closes falls to the
+    last of them, since that is what a trader knew then.
+
+    Raises
+    ------
+    RunError
+        if the run did not trade the symbol, or not at that moment
+    """
+    decided_at = _close_before(run, symbol, asked)
+    rows = {label: _journal(run, label, symbol) for label in run.labels}
+    at = {label: frame[frame["decided_at"] == decided_at] for label, frame in rows.items()}
+    reason = "" if all(len(frame) for frame in at.values()) else _reason(run, symbol, decided_at)
+    answers: dict[str, Candidate | NoCandidate] = {}
+    for label, frame in at.items():
+        if len(frame):
+            answers[label] = _candidate(run, label, _row(frame, 0))
+        else:
+            answers[label] = NoCandidate(reason=reason, around=_around(rows[label], decided_at))
+    return Why(run=run, symbol=symbol, asked=asked, decided_at=decided_at, answers=answers)
+
+
+def _close_before(run: RunFolder, symbol: str, asked: np.datetime64) -> np.datetime64:
+    """Return the last close at or before the moment, on the grid of the run's timeframe."""
+    data = run.manifest.data
+    if symbol not in data.symbols:
+        raise RunError(f"{symbol}: the run traded {', '.join(data.symbols)}; ask for one of them")
+    frame, facts = Timeframe.parse(data.timeframe), data.symbols[symbol]
+    close = asked - np.timedelta64(int(asked.astype(np.int64)) % frame.ms, "ms")
+    first, last = parse_utc(facts.start) + frame.delta, parse_utc(facts.end)
+    if not first <= close <= last:
+        raise RunError(
+            f"{symbol}: the run decided from {readable(first)} to {readable(last)}, "
+            f"found {readable(asked)}; ask for a moment inside"
+        )
+    return close
+
+
+def _journal(run: RunFolder, label: str, symbol: str) -> pd.DataFrame:
+    """Return the candidate bars of a symbol, their moments as numpy's."""
+    frame = run.table(label, "decisions.parquet")
+    if "symbol" not in frame:  # a run without a candidate bar
+        return pd.DataFrame({"decided_at": np.array([], "datetime64[ms]")})
+    own = frame[frame["symbol"] == symbol].reset_index(drop=True)
+    return own.assign(decided_at=own["decided_at"].dt.tz_localize(None))
+
+
+def _row(frame: pd.DataFrame, position: int) -> Row:
+    """Return a row with None for what is undefined, moments as text."""
+    found: dict[str, Any] = plain(frame.iloc[position].to_dict())
+    return found | {"decided_at": iso(_moments(frame)[position])}
+
+
+def _moments(frame: pd.DataFrame) -> np.ndarray:
+    return frame["decided_at"].to_numpy("datetime64[ms]")
+
+
+def _candidate(run: RunFolder, label: str, row: Row) -> Candidate:
+    trades = run.table(label, "trades.csv")
+    own = trades[trades["symbol"] == row["symbol"]]
+    # ISO moments of one form and zone sort as text.
+    made = own[own["decided_at"] == row["decided_at"]]
+    held = own[(own["decided_at"] < row["decided_at"]) & (own["closed_at"] >= row["decided_at"])]
+    return Candidate(
+        row=row,
+        settings=run.settings(label),
+        trade=None if made.empty else plain(made.iloc[0].to_dict()),
+        held=None if held.empty else plain(held.iloc[-1].to_dict()),
+    )
+
+
+def _around(journal: pd.DataFrame, moment: np.datetime64) -> dict[str, Row | None]:
+    """Return outcome and moment of the last candidate before the moment and the first after."""
+    place = int(np.searchsorted(_moments(journal), moment))
+    found: dict[str, Row | None] = {}
+    for where, position in (("before", place - 1), ("after", place)):
+        inside = 0 <= position < len(journal)
+        row = _row(journal, position) if inside else None
+        found[where] = None if row is None else {k: row[k] for k in ("decided_at", "outcome")}
+    return found
+
+
+def _reason(run: RunFolder, symbol: str, moment: np.datetime64) -> str:
+    """Return why a bar is no candidate: from the bars, or what can be said without them."""
+    settings = run.settings(run.labels[0])
+    try:
+        (market,) = [m for m in markets_again(run) if m.bars.symbol == symbol]
+    except (RunError, OSError) as error:
+        return (
+            f"RSI(14) was not below {settings.strategy.rsi_oversold:g}, or the bar was missing, "
+            f"filled or within the warm-up; nobody can tell any more: {error}"
+        )
+    return _said_by_bars(market, settings, moment)
+
+
+def _said_by_bars(market: Market, settings: Settings, moment: np.datetime64) -> str:
+    bars: Bars = market.bars
+    row = int(np.searchsorted(bars.closed_at, moment))
+    if row == len(bars) or bars.closed_at[row] != moment:
+        return "no bar closed then: there is a hole in the bars"
+    if bars.filled[row]:
+        return "the bar is missing; a flat one without trade stands in for it"
+    needed = settings.strategy.warmup_bars
+    before = int(bars.bars_before()[row])
+    if before < needed:
+        return f"it is within the warm-up: {before} bars of its segment before it, needs {needed}"
+    table = evidence_table(bars, settings.strategy)
+    if candidates(table, settings.strategy)[row]:
+        return "the rules of this version hold, those of the version that made the run did not"
+    rsi = table.values["rsi"][row]  # noqa: PD011  a mapping of columns
+    return (
+        f"the mandatory filter does not hold: RSI(14) is {rsi:.2f}, must be below "
+        f"{settings.strategy.rsi_oversold:g}"
+    )

@@ -1,0 +1,209 @@
+"""What a walk-forward answers with: the stitched run, then its windows, reliability and drift."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.table import Table
+
+from engine.jobs.run_report import RunReport
+from engine.jobs.walking.analyzer import WindowAnalyzers
+from engine.jobs.walking.quality import (
+    Answers,
+    drift_table,
+    reliability_table,
+    window_scores,
+)
+from engine.jobs.walking.windows import WindowSpec
+from engine.plain import plain
+from engine.records import Trade
+from engine.tables import UNDEFINED, rendered, table
+from feeds.atomic import atomic_text
+from feeds.moments import iso
+from ml.drift import LARGE, NOTICED
+
+Facts = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WalkForwardReport:
+    """A finished walk-forward.
+
+    Attributes
+    ----------
+    run : over all tests, with what was not seen yet
+    answers : of each window
+    model : where the last bundle was put in force, if that was asked for
+    """
+
+    run: RunReport
+    spec: WindowSpec
+    answers: Sequence[Answers]
+    analyzer: WindowAnalyzers
+    model: Path | None
+
+    def facts(self) -> dict[str, Any]:
+        """Return what is said beside the run, in JSON's own types."""
+        found: dict[str, Any] = plain(
+            {
+                "spec": str(self.spec),
+                "windows": self._windows(),
+                "reliability": reliability_table(self.answers),
+                "drift": drift_table(self.answers),
+                "last_bundle": self.last_bundle,
+                "put_in_force": self.model,
+            }
+        )
+        return found
+
+    @property
+    def last_bundle(self) -> Path:
+        """The bundle to go on with."""
+        return self.answers[-1].window.path
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that `--json` prints."""
+        return {**self.run.to_json(), "walk_forward": self.facts()}
+
+    def keep(self, folder: Path) -> None:
+        """Write the answer to where the windows are kept, under the name of the run's folder."""
+        file = folder / f"{self.run.run_dir.name}.json"
+        atomic_text(file, json.dumps(self.to_json(), indent=2) + "\n")
+
+    def text(self) -> str:
+        """Return what a person reads."""
+        facts = self.facts()
+        parts = [
+            f"walk-forward {self.spec}: {len(self.answers)} windows; the run goes over all tests",
+            self.run.text(),
+            "",
+            "windows: rows learned from, candidate bars of the test, the trades decided in it",
+            rendered(_windows_table(facts["windows"])),
+            rendered(_trades_table(facts["windows"])),
+            "reliability on all tests, at natural frequencies",
+            rendered(_reliability_table(facts["reliability"])),
+            f"drift: population stability index against the training; below {NOTICED:g} the same, "
+            f"from {LARGE:g} on another distribution",
+            rendered(_drift_table(facts["drift"]["windows"])),
+            rendered(_worst_table(facts["drift"]["worst_features"])),
+            *self._last(),
+        ]
+        return "\n".join(parts)
+
+    def _windows(self) -> list[dict[str, Any]]:
+        return [self._window(place, each) for place, each in enumerate(self.answers)]
+
+    def _window(self, place: int, answers: Answers) -> dict[str, Any]:
+        window, manifest = answers.window.window, answers.window.bundle.manifest
+        training: Any = manifest.metrics["training"]
+        return {
+            "window": window.number,
+            "train_start": iso(window.train_start),
+            "train_end": iso(window.train_end),
+            "test_end": iso(window.test_end),
+            "seen_until": iso(manifest.seen_until_ms),
+            "bundle": answers.window.bundle.digest,
+            "path": answers.window.path,
+            "rows": {name: part["rows"] for name, part in training["parts"].items()},
+            **window_scores(answers),
+            "thresholds": manifest.thresholds and asdict(manifest.thresholds),
+            "trades": {
+                result.label: _summary(self._decided_in(place, result.trades))
+                for result in self.run.results
+            },
+        }
+
+    def _decided_in(self, place: int, trades: Sequence[Trade]) -> list[Trade]:
+        decided = np.array([trade.decided_at for trade in trades], "datetime64[ms]")
+        inside = self.analyzer.window_of(decided) == place
+        return [trade for trade, here in zip(trades, inside, strict=True) if here]
+
+    def _last(self) -> list[str]:
+        facts = self.run.data
+        path = self.last_bundle if self.model is None else self.model
+        command = (
+            f"run_paper.py --symbols {','.join(facts['symbols'])} --timeframe "
+            f"{facts['timeframe']} --ml on --model {path}"
+        )
+        where = "put in force at --model" if self.model else "not put in force: give --model PATH"
+        return [f"the last window's bundle ({where}), with the settings of this run:", command]
+
+
+def _summary(trades: Sequence[Trade]) -> dict[str, Any]:
+    if not trades:
+        return {"trades": 0, "win_rate": None, "expectancy": None}
+    return {
+        "trades": len(trades),
+        "win_rate": float(np.mean([trade.pnl > 0 for trade in trades])),
+        "expectancy": float(np.mean([trade.return_fraction for trade in trades])),
+    }
+
+
+def _windows_table(windows: Sequence[Facts]) -> Table:
+    shown = table("Window", "Test from", "to", "Learned", "Tested", "Ones", "Base", "AUC", "Brier")
+    for window in windows:
+        scores = window["candidates"]
+        shown.add_row(
+            str(window["window"]),
+            window["train_end"][:10],
+            window["test_end"][:10],
+            f"{sum(window['rows'].values()):,}",
+            f"{scores['rows']:,}",
+            _cell(scores["positive_rate"], ".1%"),
+            _cell(window["base_rate"], ".1%"),
+            _cell(scores["roc_auc"], ".3f"),
+            _cell(scores["brier"], ".4f"),
+        )
+    return shown
+
+
+def _trades_table(windows: Sequence[Facts]) -> Table:
+    labels = list(windows[0]["trades"])
+    heads = ("Trades", "Won", "Expectancy")
+    shown = table("Window", *(f"{head}, {label}" for label in labels for head in heads))
+    for window in windows:
+        cells = [
+            text
+            for each in window["trades"].values()
+            for text in (
+                f"{each['trades']:,}",
+                _cell(each["win_rate"], ".1%"),
+                _cell(each["expectancy"], ".3%"),
+            )
+        ]
+        shown.add_row(str(window["window"]), *cells)
+    return shown
+
+
+def _reliability_table(predictors: Facts) -> Table:
+    shown = table("Predictor", "Rows", "Brier", "ECE")
+    for name, each in predictors.items():
+        error = each["expected_calibration_error"]
+        shown.add_row(name, f"{each['rows']:,}", _cell(each["brier"], ".4f"), _cell(error, ".4f"))
+    return shown
+
+
+def _drift_table(windows: Sequence[Facts]) -> Table:
+    shown = table(
+        "Window", "Rows", "Probability", f"Features >= {NOTICED:g}", f"Features >= {LARGE:g}"
+    )
+    for each in windows:
+        counts = (f"{each[key]}" for key in ("features_noticed", "features_large"))
+        rows, index = f"{each['rows']:,}", _cell(each["probability"], ".3f")
+        shown.add_row(str(each["window"]), rows, index, *counts)
+    return shown
+
+
+def _worst_table(features: Sequence[Facts]) -> Table:
+    shown = table("Feature that drifted most", "Largest", "in window", "Mean")
+    for each in features:
+        numbers = (f"{each['largest']:.3f}", str(each["window"]), f"{each['mean']:.3f}")
+        shown.add_row(each["feature"], *numbers)
+    return shown
+
+
+def _cell(value: float | None, form: str) -> str:
+    return UNDEFINED if value is None else format(value, form)
