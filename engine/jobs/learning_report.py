@@ -15,7 +15,7 @@ Facts = Mapping[str, Any]
 # The scores of a predictor: title and form. The log loss is in the JSON only.
 _SCORES: Mapping[str, tuple[str, str]] = {
     "accuracy": ("Acc.", ".3f"),
-    "balanced_accuracy": ("Bal. acc.", ".3f"),
+    "balanced_accuracy": ("Bal.", ".3f"),
     "precision": ("Prec.", ".3f"),
     "recall": ("Recall", ".3f"),
     "f1": ("F1", ".3f"),
