@@ -65,12 +65,12 @@ class RunReport:
 
     def _costs(self) -> str:
         broker = self.results[0].config["broker"]
-        maker = broker["maker_fee"]
+        maker, ranged = broker["maker_fee"], broker["range_slippage"]
         limit = "" if maker is None else f" ({maker:.3%} of a limit that rested)"
         return (
             f"cash {broker['cash']:,.0f}; fee {broker['fee']:.3%} a side{limit}; on market and "
             f"stop fills half spread {broker['half_spread']:.3%},\n"
-            f"slippage {broker['slippage']:.3%} and {broker['range_slippage']:.1%} of the bar's range"
+            f"slippage {broker['slippage']:.3%} and {ranged:.1%} of the bar's range"
         )
 
 
