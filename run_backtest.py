@@ -82,7 +82,9 @@ def _overrides(args: argparse.Namespace) -> Mapping[str, Any]:
 def _run(args: argparse.Namespace, settings: Settings) -> Report:
     request = run_request(args, settings)
     if args.audit:
-        refuse_flags(args, ("walk_forward",), "does not go with --audit: run them apart")
+        refuse_flags(
+            args, ("walk_forward", "fit_thresholds"), "does not go with --audit: run them apart"
+        )
         from engine.jobs.audit import audit  # a run starts without learning
 
         return audit(request)

@@ -31,12 +31,14 @@ class Circumstances:
     rules : what the exchange asks of orders, by symbol; absent for none
     markets : its bars by symbol, warm-up included, as `Fill.bar` counts them
     in_sample : True if the ensemble had seen bars of the run
+    limit_entries : True if entries were limit orders
     """
 
     costs: Costs
     rules: Mapping[str, SymbolRules]
     markets: Mapping[str, Bars]
     in_sample: bool
+    limit_entries: bool = False
 
 
 def flattery(fills: Sequence[Fill], under: Circumstances) -> tuple[str, ...]:
@@ -45,7 +47,7 @@ def flattery(fills: Sequence[Fill], under: Circumstances) -> tuple[str, ...]:
         *_about_the_bars(under),
         *_low_costs(under.costs),
         *_even_slippage(fills, under),
-        *_limits(fills, under.markets),
+        *_limits(fills, under),
         *_impact(fills, under.markets),
         *_foreseen_holes(fills, under.markets),
         *_missing_rules(under),
@@ -84,7 +86,7 @@ def _low_costs(costs: Costs) -> Iterator[str]:
 
 
 def _even_slippage(fills: Sequence[Fill], under: Circumstances) -> Iterator[str]:
-    ranges = [_range(fill, under.markets) for fill in fills if not _by_limit(fill)]
+    ranges = [_range(fill, under.markets) for fill in fills if not _by_limit(fill, under)]
     if ranges and not under.costs.range_slippage:
         yield (
             f"slippage is {under.costs.slippage:.3%} in calm and wild bars alike; the bars that "
@@ -93,16 +95,17 @@ def _even_slippage(fills: Sequence[Fill], under: Circumstances) -> Iterator[str]
         )
 
 
-def _limits(fills: Sequence[Fill], markets: Mapping[str, Bars]) -> Iterator[str]:
+def _limits(fills: Sequence[Fill], under: Circumstances) -> Iterator[str]:
     """Limit orders fill as if nobody stood before us in the queue, and fill whole."""
-    beyond = [_beyond(fill, markets) for fill in fills if fill.reason == "take_profit"]
+    beyond = [_beyond(fill, under.markets) for fill in fills if fill.reason == "take_profit"]
     if beyond:
         barely = sum(each < USUAL.half_spread for each in beyond)
         yield (
             f"targets fill as soon as the price touches them: in {barely:,} of {len(beyond):,} it "
             f"went less than {USUAL.half_spread:.2%} beyond, where a real order may still wait"
         )
-    entered = [_beyond(f, markets) for f in fills if f.reason == "entry" and _by_limit(f)]
+    entries = [fill for fill in fills if fill.reason == "entry" and under.limit_entries]
+    entered = [_beyond(fill, under.markets) for fill in entries]
     if entered:
         barely = sum(each < USUAL.half_spread for each in entered)
         yield (
@@ -157,9 +160,9 @@ def _always(fills: Sequence[Fill]) -> Iterator[str]:
     yield "how many configurations were tried is known for this folder of runs only"
 
 
-def _by_limit(fill: Fill) -> bool:
-    """Return whether the order paid neither spread nor slippage: only limits do not."""
-    return fill.price == fill.aimed_price
+def _by_limit(fill: Fill, under: Circumstances) -> bool:
+    """Return whether a limit order was filled."""
+    return fill.reason == "take_profit" or (fill.reason == "entry" and under.limit_entries)
 
 
 def _beyond(fill: Fill, markets: Mapping[str, Bars]) -> float:

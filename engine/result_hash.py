@@ -22,8 +22,8 @@ from engine.records import Fill, Rejection, Trade
 if TYPE_CHECKING:
     from engine.result import RunResult
 
-# Names in `RunResult.digests` that are not of bars.
-_BUNDLE = "bundle"
+# Names in `RunResult.digests` that are of an ensemble, not of bars.
+ENSEMBLES = frozenset({"bundle", "windows"})
 
 
 def result_hash(result: "RunResult") -> str:
@@ -55,7 +55,7 @@ def hashes_of(results: Sequence["RunResult"]) -> dict[str, str]:
 
 def bar_digests(digests: Mapping[str, str]) -> dict[str, str]:
     """Return those of the digests that are of bars, by symbol."""
-    return {name: digest for name, digest in digests.items() if name != _BUNDLE}
+    return {name: digest for name, digest in digests.items() if name not in ENSEMBLES}
 
 
 def _add_column(sha: "hashlib._Hash", name: str, values: Any) -> None:

@@ -136,6 +136,7 @@ def _circumstances(context: RunContext, *, in_sample: bool) -> Circumstances:
         rules=context.settings.symbols,
         markets={market.bars.symbol: market.bars for market in context.markets},
         in_sample=in_sample,
+        limit_entries=context.settings.strategy.entry.order == "limit",
     )
 
 

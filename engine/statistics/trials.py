@@ -23,6 +23,7 @@ from pydantic import BaseModel, FiniteFloat
 from engine.metrics import DAYS_PER_YEAR
 from engine.plain import plain
 from engine.result import RunResult
+from engine.result_hash import ENSEMBLES
 
 log = logging.getLogger("tandem.run")
 
@@ -166,7 +167,7 @@ def _key(label: str, config: Mapping[str, Any], digests: Mapping[str, str]) -> K
         for name, section in config.items()
         if name not in IDLE_SECTIONS
     }
-    ensemble = digests.get("bundle", digests.get("windows"))
+    ensemble = sorted(digest for name, digest in digests.items() if name in ENSEMBLES)
     text = json.dumps(plain([label, deciding, ensemble]), sort_keys=True)
     return label, hashlib.sha256(text.encode()).hexdigest()
 

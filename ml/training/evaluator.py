@@ -4,6 +4,9 @@ Decisions (accuracy, precision, the confusion matrix, …) are read off the prob
 0.5, the one that a strategy sees. Brier score, log loss and reliability are about probabilities as
 such and are read off the calibrated ones at natural frequencies, before the prior shift.
 What a part with a single class cannot tell is None.
+
+Where rows have a weight, the areas, the scores of probabilities, the reliability and every share of
+ones go by it; decisions count rows all the same.
 """
 
 import json
@@ -123,22 +126,25 @@ def evaluate(ensemble: Ensemble, rows: TrainingSet) -> Evaluation:
     if not table.available.all():
         reason = next(iter(table.reasons.values()))
         raise TrainingError(f"an evaluation needs an answer on every row, found: {reason}")
-    scores_of = partial(_score_answered, rows.y, base_rate=ensemble.base_rate)
+    weight = np.ones(len(rows)) if rows.weight is None else rows.weight
+    scores_of = partial(_score_answered, rows.y, base_rate=ensemble.base_rate, weight=weight)
     return Evaluation(
         rows=len(rows),
-        positive_rate=float(rows.y.mean()),
+        positive_rate=float(np.average(rows.y, weights=weight)),
         base_rate=ensemble.base_rate,
         members={
             name: scores_of(vote) for name, vote in table.votes.items() if np.isfinite(vote).any()
         },
         ensemble=scores_of(table.probability),
-        volatility_roc_auc=_roc_auc(rows.y, rows.volatility),
-        bands=bands(rows.y[rows.asked], table.probability[rows.asked]),
+        volatility_roc_auc=_roc_auc(rows.y, rows.volatility, weight),
+        bands=bands(rows.y[rows.asked], table.probability[rows.asked], weight[rows.asked]),
         left_out=dict(table.left_out),
     )
 
 
-def score(y: IntArray, probability: FloatArray, base_rate: float) -> Scores:
+def score(
+    y: IntArray, probability: FloatArray, base_rate: float, weight: FloatArray | None = None
+) -> Scores:
     """Return the scores of probabilities at a prior of 0.5.
 
     Parameters
@@ -146,21 +152,30 @@ def score(y: IntArray, probability: FloatArray, base_rate: float) -> Scores:
     y : (rows,) of 0 and 1, at least one
     probability : (rows,) at a prior of 0.5
     base_rate : the natural frequency of ones that the prior was shifted from
+    weight : (rows,) how much each counts; None if all count alike
     """
     natural = shift_prior(probability, 1.0 - base_rate)  # the same shift, the other way
     return Scores(
         **_decisions(y, probability >= 0.5 - EPSILON),
-        roc_auc=_roc_auc(y, probability),
-        pr_auc=float(average_precision_score(y, probability)) if _both(y) else None,
-        brier=float(brier_score_loss(y, natural, pos_label=1)),
-        log_loss=float(log_loss(y, natural, labels=[0, 1])),
-        expected_calibration_error=expected_calibration_error(y, natural),
-        reliability=reliability(y, natural),
+        roc_auc=_roc_auc(y, probability, weight),
+        pr_auc=float(average_precision_score(y, probability, sample_weight=weight))
+        if _both(y)
+        else None,
+        brier=float(brier_score_loss(y, natural, sample_weight=weight, pos_label=1)),
+        log_loss=float(log_loss(y, natural, sample_weight=weight, labels=[0, 1])),
+        expected_calibration_error=expected_calibration_error(y, natural, weight),
+        reliability=reliability(y, natural, weight),
     )
 
 
-def reliability(y: IntArray, natural: FloatArray) -> tuple[ReliabilityBin, ...]:
-    """Return what was said and what came in each of RELIABILITY_BINS equal bins, empty ones not."""
+def reliability(
+    y: IntArray, natural: FloatArray, weight: FloatArray | None = None
+) -> tuple[ReliabilityBin, ...]:
+    """Return what was said and what came in each of RELIABILITY_BINS equal bins, empty ones not.
+
+    A bin whose rows weigh nothing is empty; parameters as in `expected_calibration_error`.
+    """
+    share = np.ones(len(y)) if weight is None else weight
     edges = np.linspace(0.0, 1.0, RELIABILITY_BINS + 1)
     bin_of_row = _bins(natural)
     return tuple(
@@ -168,10 +183,10 @@ def reliability(y: IntArray, natural: FloatArray) -> tuple[ReliabilityBin, ...]:
             low=float(edges[number]),
             high=float(edges[number + 1]),
             rows=int(inside.sum()),
-            mean_probability=float(natural[inside].mean()),
-            observed=float(y[inside].mean()),
+            mean_probability=float(np.average(natural[inside], weights=share[inside])),
+            observed=float(np.average(y[inside], weights=share[inside])),
         )
-        for number in np.unique(bin_of_row).tolist()
+        for number in np.unique(bin_of_row[share > 0.0]).tolist()
         for inside in [bin_of_row == number]
     )
 
@@ -205,27 +220,34 @@ def _bins(natural: FloatArray) -> IntArray:
     return np.searchsorted(inner, natural, side="right")
 
 
-def bands(y: IntArray, probability: FloatArray) -> tuple[Band, ...]:
+def bands(
+    y: IntArray, probability: FloatArray, weight: FloatArray | None = None
+) -> tuple[Band, ...]:
     """Return how many rows fall into each band of the probability, highest band first."""
+    share = np.ones(len(y)) if weight is None else weight
     number = np.sum(probability[:, None] < np.array(BAND_FLOORS) - EPSILON, axis=1)
     return tuple(
-        Band(floor=floor, rows=int(inside.sum()), observed=_ratio(y[inside].sum(), inside.sum()))
+        Band(
+            floor=floor,
+            rows=int(inside.sum()),
+            observed=_ratio((share * y)[inside].sum(), share[inside].sum()),
+        )
         for position, floor in enumerate(BAND_FLOORS)
         for inside in [number == position]
     )
 
 
-def _score_answered(y: IntArray, vote: FloatArray, base_rate: float) -> Scores:
+def _score_answered(y: IntArray, vote: FloatArray, base_rate: float, weight: FloatArray) -> Scores:
     answered = np.isfinite(vote)
-    return score(y[answered], vote[answered], base_rate)
+    return score(y[answered], vote[answered], base_rate, weight[answered])
 
 
 def _both(y: IntArray) -> bool:
     return bool(0 < y.sum() < len(y))
 
 
-def _roc_auc(y: IntArray, ranking: FloatArray) -> float | None:
-    return float(roc_auc_score(y, ranking)) if _both(y) else None
+def _roc_auc(y: IntArray, ranking: FloatArray, weight: FloatArray | None = None) -> float | None:
+    return float(roc_auc_score(y, ranking, sample_weight=weight)) if _both(y) else None
 
 
 def _decisions(y: IntArray, said: BoolArray) -> dict[str, Any]:

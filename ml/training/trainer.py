@@ -180,7 +180,7 @@ def _learned(name: str, weight: float, fresh: Model, lesson: Lesson) -> tuple[Me
 def _part_report(rows: TrainingSet) -> PartReport:
     return PartReport(
         rows=len(rows),
-        positive_rate=float(rows.y.mean()),
+        positive_rate=float(np.average(rows.y, weights=rows.weight)),
         first=str(rows.decided_at.min()),
         last=str(rows.decided_at.max()),
     )

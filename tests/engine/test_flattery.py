@@ -136,6 +136,14 @@ def test_a_maker_fee_and_a_little_range_slippage_are_named() -> None:
 
 def test_limit_entries_that_were_barely_traded_through_are_counted() -> None:
     near, far = (at(bar, "entry", price=p, aimed_price=p) for bar, p in ((0, 99.501), (1, 99.0)))
-    (sentence,) = about("limit entries", flattery([near, far], under()))
+    (sentence,) = about("limit entries", flattery([near, far], under(limit_entries=True)))
     assert "in 1 of 2 it went less than 0.01% beyond" in sentence
     assert not about("limit entries", flattery([at(0, "entry")], under()))
+
+
+def test_without_any_cost_a_market_order_is_still_none_by_limit() -> None:
+    free = Costs(fee=0.0, half_spread=0.0, slippage=0.0, range_slippage=0.0)
+    market = at(1, "entry", price=100.0, aimed_price=100.0)
+    found = flattery([market], under(costs=free))
+    assert not about("limit entries", found)
+    assert about("in calm and wild bars alike", found)

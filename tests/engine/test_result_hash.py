@@ -42,6 +42,7 @@ def test_another_result_gives_another_hash(changed: dict[str, Any]) -> None:
 ALIKE: dict[str, dict[str, Any]] = {
     "settings": {"config": {"store": "elsewhere"}},
     "a bundle trained again": {"digests": {"BTC/USDT": "ab12", "bundle": "cd"}},
+    "windows trained again": {"digests": {"BTC/USDT": "ab12", "windows": "cd"}},
     "libraries": {"versions": {"numpy": "3"}},
     "columns in another order": {"decisions": PLAIN.decisions[PLAIN.decisions.columns[::-1]]},
 }

@@ -29,7 +29,7 @@ CASES: Mapping[str, tuple[bytes | None, tuple[str, ...]]] = {
     "not a number": (b"[broker]\ncash = nan\n", ("broker.cash:", "finite number")),
     "infinity": (b"[strategy.exits]\nstop_loss = inf\n", ("exits.stop_loss:", "finite number")),
     "percent for a fraction": (b"[broker]\nfee = 0.1\n", ("broker.fee:", "0.001 is 0.1 %")),
-    "a word for another": (b"[training]\nlabel = 'up'\n", ("training.label:", "'barrier' or 'payoff'")),
+    "a word for another": (b"[training]\nlabel = 'up'\n", ("training.label:", "or 'payoff'")),
     "shares that do not add up": (
         b"[training]\nfractions = [0.5, 0.1, 0.1, 0.1]\n",
         ("training:", "add up to 1"),

@@ -44,7 +44,7 @@ from ml.manifest import library_versions
 
 log = logging.getLogger("tandem.ml")
 
-_ROOT = Path(__file__).resolve().parents[2]
+_ROOT = Path(__file__).resolve().parents[3]
 _CODE = (
     "feeds",
     "ml",

@@ -104,7 +104,7 @@ def _reliability(name: str, answers: Sequence[Answers]) -> dict[str, Any]:
                 "mean_probability": each.mean_probability,
                 "observed": each.observed,
             }
-            for each in reliability(y, natural)
+            for each in reliability(y, natural, weight)
         ],
     }
 

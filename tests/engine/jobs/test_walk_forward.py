@@ -328,3 +328,8 @@ def test_dates_bound_the_first_training_and_the_last_test(bars: Bars, tmp_path: 
     )  # fmt: skip
     assert window["test_end"] == "2022-03-10T00:00:00Z"
     assert report.run.data["symbols"]["BTC/USDT"]["start"] == window["train_end"]
+
+
+def test_the_code_that_decides_what_is_learned_is_there_to_be_read() -> None:
+    assert bundles._CODE
+    assert [name for name in bundles._CODE if not (bundles._ROOT / name).exists()] == []

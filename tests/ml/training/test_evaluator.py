@@ -141,3 +141,19 @@ def test_the_calibration_error_is_the_mean_distance_of_the_reliability_bins(seed
     assert expected_calibration_error(y, natural) == pytest.approx(sum(distances) / len(y))
     found = score(y, shift_prior(natural, 0.3), 0.3).expected_calibration_error
     assert found == pytest.approx(sum(distances) / len(y), abs=1e-6)
+
+
+@settings(deadline=None, max_examples=25)
+@given(seed=st.integers(0, 2**16))
+def test_a_row_of_weight_three_counts_like_three_rows_and_decisions_count_rows(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    y, said = rng.permutation(np.arange(60) < 25).astype(np.int64), rng.uniform(0.01, 0.99, 60)
+    times = rng.integers(1, 4, 60)
+    weighed = score(y, said, 0.4, times.astype(np.float64))
+    repeated = score(np.repeat(y, times), np.repeat(said, times), 0.4)
+    for name in ("roc_auc", "pr_auc", "brier", "log_loss", "expected_calibration_error"):
+        assert getattr(weighed, name) == pytest.approx(getattr(repeated, name)), name
+    assert [b.observed for b in weighed.reliability] == pytest.approx(
+        [b.observed for b in repeated.reliability]
+    )
+    assert weighed.confusion == score(y, said, 0.4).confusion
