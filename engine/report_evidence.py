@@ -85,6 +85,8 @@ def explained(comparison: Mapping[str, Any]) -> Sequence[str]:
         "profit factors with an interval: of returns, each trade weighing the same",
         f"random gate: ML-on's expectancy is above that of "
         f"{_number(seeds['share_of_seeds_below_on'], _SHARE)} % of {seeds['seeds']:,} shuffles",
+        "volatility gate, the best of several with hindsight: "
+        f"{comparison['volatility_gate']['ranking']}",
         "ML-on's Sharpe ratio is above zero with probability "
         f"{_number(sharpe['probabilistic'], _PROBABILITY)}, and "
         f"{_number(sharpe['deflated'], _PROBABILITY)} allowing for {trials}",

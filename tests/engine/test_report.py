@@ -58,7 +58,7 @@ COMPARISON: dict[str, Any] = {
         **{name: {"mean": v, "low": v, "high": v} for name, v in figures(1200.4).items()},
         "share_of_seeds_below_on": 0.875,
     },
-    "volatility_gate": figures(1250),
+    "volatility_gate": {"ranking": "atr_fraction, wildest first, by month", **figures(1250)},
     "buy_and_hold": {"total_return": 1.5, "max_drawdown": 0.75, "sharpe": 0.5},
     "difference": {"win_rate": 0.125, "sharpe": None, "max_drawdown": -0.01},
     "average_entry_score": {"off": 6.25, "on": 7.5},

@@ -38,7 +38,10 @@ def comparison(off: RunResult, on: RunResult, beside: References, tried: Trials)
         "sharpe": _sharpe(on, beside.cash, tried),
         "difference": _difference(off.metrics.to_dict(), on.metrics.to_dict()),
         "random_gate": seeds_json(beside.random, beside.cash, on.metrics.expectancy),
-        "volatility_gate": gate_json(beside.volatility, beside.cash),
+        "volatility_gate": {
+            "ranking": str(beside.ranking),
+            **gate_json(beside.volatility, beside.cash),
+        },
         "buy_and_hold": held_json(beside.held, beside.cash),
         "average_entry_score": {run.label: _average_score(run) for run in (off, on)},
         "losing_entries": {run.label: _losing(run.trades) for run in (off, on)},

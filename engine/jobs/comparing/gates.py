@@ -4,8 +4,10 @@ A gate gives the ensemble's own opinions to other bars of the same symbol, so th
 often and as high as the ensemble did:
 
 - the random gate shuffles them within each calendar month, and knows nothing;
-- the volatility gate hands them out by the rank of recent volatility, and knows that alone: up or
-  down, whichever way the ensemble's own opinions go with volatility. No outcome is looked at.
+- the volatility gate hands them out by the rank of recent volatility, and knows that alone. An
+  ensemble may have found any form of it, so there is one gate for each `Ranking`: two measures, the
+  wildest or the calmest first, over the whole run or within each month. The one that did best is
+  the gate, picked with hindsight, which no ensemble has.
 
 An opinion keeps the points that it was worth where it was said. All else is as in the run with ML:
 technical points, mandatory filter, wallet, protections. A bar without an opinion keeps none.
@@ -13,9 +15,10 @@ technical points, mandatory filter, wallet, protections. A bar without an opinio
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
+from typing import Literal, TypeAlias
 
 import numpy as np
-import pandas as pd
 
 from engine.jobs.markets import Market
 from engine.jobs.settings import Settings
@@ -32,7 +35,36 @@ from strategies.scoring import ml_points, technical_scores
 from strategies.views import Asked
 
 _RANDOM, _VOLATILITY = 1, 2  # two streams of chance under one seed
+Measure: TypeAlias = Literal["volatility_20", "atr_fraction"]
+_MEASURES: tuple[Measure, ...] = ("volatility_20", "atr_fraction")
 _RECENT_VOLATILITY = [feature for feature in FEATURES if feature.name == "volatility_20"]
+_FEWEST_TRADES = 30  # of a gate that may be picked; fewer may shine by luck
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """An order of bars by volatility.
+
+    Attributes
+    ----------
+    measure : the deviation of 20 returns, or ATR(14) over the close
+    calmest : whether the highest opinions go to the calmest bars; else to the wildest
+    monthly : whether the bars of each month are ranked apart; else all at once
+    """
+
+    measure: Measure
+    calmest: bool
+    monthly: bool
+
+    def __str__(self) -> str:
+        which = "calmest" if self.calmest else "wildest"
+        return f"{self.measure}, {which} first, {'by month' if self.monthly else 'over the run'}"
+
+
+RANKINGS = tuple(
+    Ranking(measure, calmest, monthly)
+    for measure, calmest, monthly in product(_MEASURES, (False, True), (False, True))
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,7 +77,8 @@ class Candidates:
     technical : their technical scores
     answered : of `rows`, the places of the bars with an opinion
     points, probability : of each opinion; the thresholds between the two may change with time
-    month, volatility : of each bar with an opinion; the month is counted from 1970
+    month, volatility : of each bar with an opinion; the month is counted from 1970, the volatility
+        by the measures of a `Ranking`
     """
 
     rows: IntArray
@@ -54,7 +87,7 @@ class Candidates:
     points: FloatArray
     probability: FloatArray
     month: IntArray
-    volatility: FloatArray
+    volatility: Mapping[str, FloatArray]
 
 
 class Gates:
@@ -98,10 +131,14 @@ class Gates:
                 advance()
         return runs
 
-    def volatility(self) -> Replayed:
-        """Return the run of the volatility gate."""
+    def volatility(self) -> tuple[Ranking, Replayed]:
+        """Return the ranking that did best by expectancy, and its run."""
+        runs = [(ranking, self._ranked(ranking)) for ranking in RANKINGS]
+        return max(runs, key=lambda each: _merit(each[1]))
+
+    def _ranked(self, ranking: Ranking) -> Replayed:
         rng = np.random.default_rng([self._settings.seed, _VOLATILITY])
-        return self._run([by_volatility(each, rng) for each in self.candidates])
+        return self._run([by_volatility(each, ranking, rng) for each in self.candidates])
 
     def _run(self, points: Sequence[FloatArray]) -> Replayed:
         pairs = zip(self.candidates, points, strict=True)
@@ -137,7 +174,7 @@ def _entries(market: Market, table: EvidenceTable, rows: IntArray, settings: Set
         bars=market.bars,
         first=market.first,
         rows=rows,
-        away=exits.fractions(table.values["atr_fraction"][rows]),  # noqa: PD011  no frame
+        away=exits.fractions(table.values["atr_fraction"][rows]),
         max_bars=exits.max_bars,
         rules=settings.rules_of(market.bars.symbol),
         limit=settings.strategy.entry.limit,
@@ -164,7 +201,10 @@ def _candidates_of(
         points=points[bars],
         probability=probability[bars],
         month=table.bars.closed_at[bars].astype("datetime64[M]").astype(np.int64),
-        volatility=feature_matrix(table.bars, _RECENT_VOLATILITY)[bars, 0].astype(np.float64),
+        volatility={
+            "volatility_20": feature_matrix(table.bars, _RECENT_VOLATILITY)[bars, 0].astype(float),
+            "atr_fraction": table.values["atr_fraction"][bars],
+        },
     )
 
 
@@ -175,14 +215,19 @@ def shuffled(own: Candidates, rng: np.random.Generator) -> FloatArray:
     return _handed_out(own.points[drawn], place)
 
 
-def by_volatility(own: Candidates, rng: np.random.Generator) -> FloatArray:
+def by_volatility(own: Candidates, ranking: Ranking, rng: np.random.Generator) -> FloatArray:
     """Return the points handed out by the rank of volatility; chance decides ties."""
-    ranks = pd.Series(own.volatility).rank()
-    falls = ranks.corr(pd.Series(own.probability).rank()) < 0.0
-    calmest_first = np.lexsort([rng.random(len(ranks)), own.volatility])
-    lowest_first = np.lexsort([own.probability, own.points])
-    order = lowest_first[::-1] if falls else lowest_first
-    return _handed_out(own.points[order], calmest_first)
+    volatility = own.volatility[ranking.measure]
+    wildness = -volatility if ranking.calmest else volatility
+    month = own.month if ranking.monthly else np.zeros_like(own.month)
+    place = np.lexsort([rng.random(len(month)), wildness, month])
+    lowest_first = np.lexsort([own.probability, own.points, month])
+    return _handed_out(own.points[lowest_first], place)
+
+
+def _merit(run: Replayed) -> tuple[bool, float]:
+    """Return what rankings are picked by: the expectancy, of those that trade enough."""
+    return len(run) >= _FEWEST_TRADES, float(np.mean(run.returns)) if len(run) else -np.inf
 
 
 def _handed_out(values: FloatArray, place: IntArray) -> FloatArray:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from engine.equity import EquityCurve, last_close
-from engine.jobs.comparing.gates import Gates
+from engine.jobs.comparing.gates import Gates, Ranking
 from engine.jobs.markets import Market
 from engine.jobs.settings import Settings
 from engine.metrics import daily_returns, max_drawdown, profit_factor, sharpe, total_return
@@ -22,6 +22,7 @@ from strategies.views import Asked
 log = logging.getLogger("tandem.run")
 
 BAND = (0.05, 0.95)
+_ROUNDING = 1e-9  # of a return
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,7 +34,7 @@ class References:
     first, last : the moments between which the runs decide
     cash : what each account begins with
     random : one run a seed
-    volatility : the run of the volatility gate
+    ranking, volatility : how the volatility gate ranks, and its run
     held : the account of who buys equal parts of the symbols at the start and sells at the end
     """
 
@@ -41,6 +42,7 @@ class References:
     last: np.datetime64
     cash: float
     random: Sequence[Replayed]
+    ranking: Ranking
     volatility: Replayed
     held: EquityCurve
 
@@ -61,24 +63,31 @@ def references(
     """
     gates = Gates(markets, tables, asked, settings)
     _warn_of_another_run(gates.as_asked(), on)
+    ranking, volatility = gates.volatility()
     return References(
         first=min(market.decided[0] for market in markets),
         last=max(market.decided[-1] for market in markets),
         cash=settings.broker.cash,
         random=gates.random(settings.statistics.gate_seeds),
-        volatility=gates.volatility(),
+        ranking=ranking,
+        volatility=volatility,
         held=held(markets, cash=settings.broker.cash, costs=settings.costs),
     )
 
 
 def _warn_of_another_run(replayed: Replayed, on: Sequence[Trade]) -> None:
     """Say it if the gates' way to trade is not the Engine's."""
-    traded = {(trade.symbol, trade.decided_at) for trade in on}
-    other = len(traded ^ set(zip(replayed.symbol, replayed.decided_at, strict=True)))
+    traded = {(trade.symbol, trade.decided_at): trade.return_fraction for trade in on}
+    keys = zip(replayed.symbol, replayed.decided_at, strict=True)
+    told = dict(zip(keys, replayed.returns.tolist(), strict=True))
+    same = traded.keys() & told.keys()
+    other = len(traded.keys() ^ told.keys()) + sum(
+        abs(traded[key] - told[key]) > _ROUNDING for key in same
+    )
     if other:
         log.warning(
             "the gates are measured by a replay that must trade what ML-on traded, found %d of %d "
-            "entries in one of the two only",
+            "trades that differ",
             other,
             len(traded),
         )

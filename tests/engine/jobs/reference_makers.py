@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from engine.jobs.comparing.gates import Ranking
 from engine.jobs.comparing.references import References
 from engine.replay import Replayed
 from engine.statistics.trials import Trials
@@ -39,6 +40,7 @@ def make_references(*random: Replayed, volatility: Replayed | None = None) -> Re
         last=FIRST + np.timedelta64(DAYS, "D"),
         cash=1000.0,
         random=random or [make_replayed()],
+        ranking=Ranking("volatility_20", calmest=False, monthly=False),
         volatility=volatility or make_replayed(),
         held=make_curve([1000.0, 1100.0, 990.0]),
     )

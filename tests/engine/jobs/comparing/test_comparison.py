@@ -83,6 +83,7 @@ def test_a_gate_that_never_trades_has_undefined_figures() -> None:
     runs = with_outcomes("off", ["entered"]), with_outcomes("on", ["entered"])
     found = comparison(*runs, make_references(), ALONE)
     assert found["volatility_gate"] == {
+        "ranking": "volatility_20, wildest first, over the run",
         "trades": 0, "expectancy": None, "win_rate": None, "profit_factor": None,
         "total_return": 0.0, "max_drawdown": 0.0,
     }  # fmt: skip

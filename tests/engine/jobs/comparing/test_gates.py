@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.jobs.comparing.gates import Candidates, Gates, by_volatility, shuffled
+from engine.jobs.comparing.gates import (
+    RANKINGS,
+    Candidates,
+    Gates,
+    Ranking,
+    by_volatility,
+    shuffled,
+)
 from engine.jobs.comparing.references import references
 from engine.jobs.hybrid_run import run_batch
 from engine.jobs.markets import Market
@@ -75,7 +82,7 @@ def test_a_replay_that_trades_otherwise_is_said_out_loud(caplog: pytest.LogCaptu
     references(at.markets, at.tables, at.asked, few, trades)
     assert caplog.messages == []
     references(at.markets, at.tables, at.asked, few, trades[3:])
-    assert f"found 3 of {len(trades) - 3} entries in one of the two only" in caplog.text
+    assert f"found 3 of {len(trades) - 3} trades that differ" in caplog.text
 
 
 def test_the_random_gate_is_repeatable_and_each_seed_is_another_run() -> None:
@@ -104,7 +111,7 @@ def asked_bars(probability: Sequence[float], volatility: Sequence[float]) -> Can
         points=np.array(probability),
         probability=np.array(probability),
         month=np.arange(n) * 4 // max(n, 1),
-        volatility=np.array(volatility),
+        volatility={"volatility_20": np.array(volatility), "atr_fraction": -np.array(volatility)},
     )
 
 
@@ -131,37 +138,49 @@ def test_months_that_lie_in_any_order_are_shuffled_apart() -> None:
     assert {tuple(each[[1, 3]]) for each in found} == {(0.8, 0.9), (0.9, 0.8)}
 
 
+WILDEST = Ranking("volatility_20", calmest=False, monthly=False)
+
+
+@pytest.mark.parametrize("ranking", RANKINGS, ids=str)
 @given(drawn=opinions, seed=st.integers(0, 1000))
 def test_the_volatility_gate_hands_out_the_same_opinions_by_rank(
-    drawn: list[tuple[float, float]], seed: int
+    ranking: Ranking, drawn: list[tuple[float, float]], seed: int
 ) -> None:
     own = asked_bars([p for p, _ in drawn], [v for _, v in drawn])
-    found = by_volatility(own, np.random.default_rng(seed))
-    assert sorted(found) == sorted(own.points)
-    calm = np.argsort(own.volatility, kind="stable")
-    steps = np.diff(found[calm])[np.diff(own.volatility[calm]) > 0]
-    assert (steps >= 0).all() or (steps <= 0).all()
+    found = by_volatility(own, ranking, np.random.default_rng(seed))
+    volatility = own.volatility[ranking.measure]
+    for month in np.unique(own.month) if ranking.monthly else [None]:
+        there = np.ones(len(found), bool) if month is None else own.month == month
+        assert sorted(found[there]) == sorted(own.points[there])
+        calm = np.argsort(volatility[there], kind="stable")
+        steps = np.diff(found[there][calm])[np.diff(volatility[there][calm]) > 0]
+        assert (steps <= 0).all() if ranking.calmest else (steps >= 0).all()
 
 
-@pytest.mark.parametrize(
-    ("probability", "expected"),
-    [([0.9, 0.1, 0.5], [0.9, 0.1, 0.5]), ([0.1, 0.9, 0.5], [0.1, 0.9, 0.5])],
-)
-def test_the_direction_is_that_of_the_opinions(
-    probability: list[float], expected: list[float]
-) -> None:
-    own = asked_bars(probability, [3.0, 1.0, 2.0])
-    assert by_volatility(own, np.random.default_rng(0)).tolist() == expected
+def test_rankings_are_all_there_are() -> None:
+    assert len({str(ranking) for ranking in RANKINGS}) == len(RANKINGS) == 8
+    assert str(WILDEST) == "volatility_20, wildest first, over the run"
+
+
+def test_the_gate_is_the_ranking_that_did_best() -> None:
+    gates = settled().gates
+    ranking, run = gates.volatility()
+    others = [gates._ranked(each) for each in RANKINGS]
+    assert keys(run) == keys(gates._ranked(ranking))
+    enough = [np.mean(each.returns) for each in others if len(each) >= 30]
+    assert np.mean(run.returns) == max(enough)
 
 
 def test_points_count_before_probabilities_where_thresholds_change() -> None:
     own = replace(asked_bars([0.6, 0.7], [1.0, 2.0]), points=np.array([2.0, -1.0]))
-    assert by_volatility(own, np.random.default_rng(0)).tolist() == [-1.0, 2.0]
+    assert by_volatility(own, WILDEST, np.random.default_rng(0)).tolist() == [-1.0, 2.0]
 
 
 def test_chance_decides_between_bars_of_the_same_volatility() -> None:
     own = asked_bars([0.1, 0.9, 0.5], [1.0, 1.0, 2.0])
-    found = {tuple(by_volatility(own, np.random.default_rng(seed))[:2]) for seed in range(20)}
+    found = {
+        tuple(by_volatility(own, WILDEST, np.random.default_rng(seed))[:2]) for seed in range(20)
+    }
     assert found == {(0.1, 0.5), (0.5, 0.1)}
 
 
