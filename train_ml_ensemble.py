@@ -66,7 +66,7 @@ def _add_label_flags(group: Any) -> None:
         choices=("horizon", "barrier", "payoff"),
         help="horizon: the price reaches the threshold in time (default); "
         "barrier: the strategy's exits end in profit after costs; "
-        "payoff: the same, each trade counting by what it won or lost",
+        "payoff: the same, each trade counting by what it won or lost (examples/payoff.toml)",
     )
     group.add_argument(
         "--lookahead", type=whole_number, metavar="BARS", help="of the horizon label; default 5"

@@ -1,6 +1,6 @@
 """As text: the trades at other fees, and what flatters the results."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from textwrap import fill
 
 from engine.result import RunResult
@@ -43,10 +43,15 @@ def _break_even(result: RunResult) -> str:
 
 def flattery_text(results: Sequence[RunResult]) -> str:
     """Return what flatters the results; a sentence that holds for one run only names it."""
+    return flattery_list({result.label: result.flattery for result in results})
+
+
+def flattery_list(said: Mapping[str, Sequence[str]]) -> str:
+    """Return the sentences, by the label of the run that they are about, as a list."""
     lines = ["What flatters these results:"]
-    for sentence in dict.fromkeys(s for result in results for s in result.flattery):
-        whose = [run_name(r.label) for r in results if sentence in r.flattery]
-        only = "" if len(whose) == len(results) else f"{', '.join(whose)}: "
+    for sentence in dict.fromkeys(each for sentences in said.values() for each in sentences):
+        whose = [run_name(label) for label, sentences in said.items() if sentence in sentences]
+        only = "" if len(whose) == len(said) else f"{', '.join(whose)}: "
         lines.append(fill(f"- {only}{sentence}", WIDTH, subsequent_indent="  "))
     return "\n".join(lines)
 

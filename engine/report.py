@@ -55,7 +55,7 @@ METRICS: Mapping[str, tuple[str, Show]] = {
     "longest_losing_streak": ("Longest losing streak", _count),
     "sqn": ("SQN", _ratio),
     "total_return": ("Total return", _percent),
-    "buy_and_hold": ("Buy and hold", _percent),
+    "buy_and_hold": ("Buy and hold, no costs", _percent),
     "cagr": ("CAGR", _percent),
     "volatility": ("Volatility", _percent),
     "sharpe": ("Sharpe", _ratio),

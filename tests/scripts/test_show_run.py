@@ -35,7 +35,7 @@ def test_the_summary_says_what_the_command_said_and_how_it_was_made(
     assert request["bars"]["paths"] == [str(room.bars.resolve())]
     assert request["model"]["digest"] == load_bundle(room.bundle).digest
     said = text(capsys, kept)
-    for word in (found["result_hash"], request["model"]["version"], "what flatters", "Win rate"):
+    for word in (found["result_hash"], request["model"]["version"], "What flatters", "Win rate"):
         assert word in said
 
 

@@ -77,7 +77,7 @@ class AuditReport:
         orders, split = serving["orders"], training["split"].astype("datetime64[m]")
         stamp = "SYNTHETIC  " if self.synthetic else ""
         looked_at = [
-            f"{stamp}leak audit of {', '.join(serving['symbols'])}: what comes after a moment is "
+            f"{stamp}leak audit of {', '.join(serving['symbols'])}: what comes after a moment is\n"
             "altered, then cut away, and nothing before it may change",
             f"serving: {serving['moments']} moments, {serving['bars']:,} bars; "
             f"{serving['columns']} columns of features, evidence, scores and opinions",
@@ -86,5 +86,12 @@ class AuditReport:
             f"training: split at {readable(split)}; {training['rows']:,} rows learned "
             f"from, members {', '.join(training['members'])}",
         ]
+        untraded = (
+            []
+            if orders["fills"]
+            else [
+                "ORDERS WERE NOT AUDITED: nothing was traded; give more bars, or rules that trade"
+            ]
+        )
         verdict = [leak.line() for leak in self.leaks] or ["no leak found"]
-        return "\n".join([*looked_at, *verdict])
+        return "\n".join([*looked_at, *untraded, *verdict])

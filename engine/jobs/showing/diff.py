@@ -24,6 +24,7 @@ class RunsBeside:
     Attributes
     ----------
     labels : of the two runs, `off` or `on`
+    trades : how many each made
     config : keys whose values differ, first and second
     metrics : every metric, first and second
     only_first, only_second : trades that only one of them made
@@ -31,6 +32,7 @@ class RunsBeside:
     """
 
     labels: tuple[str, str]
+    trades: tuple[int, int]
     config: Mapping[str, Change]
     metrics: Mapping[str, Change]
     only_first: Sequence[Mapping[str, Any]]
@@ -46,6 +48,8 @@ class RunsBeside:
         """Return the pair for people."""
         first, second = map(run_name, self.labels)
         shown = table("Run", f"{first}, first", f"{second}, second", "Difference")
+        then, now = self.trades
+        shown.add_row("Trades", f"{then:,}", f"{now:,}", f"{now - then:+,}")
         for name, (title, show) in METRICS.items():
             then, now = self.metrics[name]
             change = None if then is None or now is None else now - then
@@ -136,6 +140,7 @@ def _beside(labels: tuple[str, str], first: RunFolder, second: RunFolder) -> Run
         labels=labels,
         config=differing(*configs),
         metrics={name: (metrics[0].get(name), metrics[1].get(name)) for name in METRICS},
+        trades=(len(trades[0]), len(trades[1])),
         only_first=[trade for key, trade in trades[0].items() if key not in trades[1]],
         only_second=[trade for key, trade in trades[1].items() if key not in trades[0]],
         changed=list(_other_ends(*trades)),

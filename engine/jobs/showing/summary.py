@@ -1,10 +1,10 @@
 """A kept run in short: how it was made, what it came to, what flatters it."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from textwrap import fill
 from typing import Any
 
+from engine.cost_report import flattery_list
 from engine.jobs.request_record import DefaultRecord, ExchangeRecord, FilesRecord, RequestRecord
 from engine.jobs.showing.folder import RunFolder
 from engine.plain import plain
@@ -47,10 +47,13 @@ class Summary:
             "",
             stamps + rendered(self._table()),
             *([fill(f"verdict: {verdict}", WIDTH)] if verdict else []),
-            *self._flattery(),
+            flattery_list({name: self._said(name) for name in self.run.labels}),
             f"result hash {made.result_hash}",
         ]
         return "\n".join(parts)
+
+    def _said(self, label: str) -> list[str]:
+        return list(self.run.figures(label).get("flattery", []))
 
     def _verdict(self) -> str | None:
         verdict = self.run.metrics.get("comparison", {}).get("verdict")
@@ -73,12 +76,6 @@ class Summary:
         fees = (cell(run.get("break_even_fee"), "{:.3%}".format) for run in runs.values())
         shown.add_row("Break-even fee a side", *fees)
         return shown
-
-    def _flattery(self) -> Iterator[str]:
-        said = [self.run.figures(label).get("flattery", []) for label in self.run.labels]
-        yield "what flatters these results:"
-        for sentence in dict.fromkeys(line for lines in said for line in lines):
-            yield fill(f"- {sentence}", WIDTH, subsequent_indent="  ")
 
 
 def how_made(request: RequestRecord) -> list[str]:

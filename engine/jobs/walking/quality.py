@@ -47,8 +47,17 @@ def answers_of(window: WindowBundle, rows: TrainingSet) -> Answers:
     table = ensemble.predict(rows.samples)
     said = {**table.votes, ENSEMBLE: table.probability}
     natural = {name: shift_prior(each, 1.0 - ensemble.base_rate) for name, each in said.items()}
-    natural[BASE_RATE] = np.full(len(rows), ensemble.base_rate)
+    natural[BASE_RATE] = np.full(len(rows), _share_of_ones(window))
     return Answers(window, rows, table.probability, natural)
+
+
+def _share_of_ones(window: WindowBundle) -> float:
+    """Return the share of ones in all that was learned from, by weight where rows have one."""
+    training: Any = window.bundle.manifest.metrics["training"]
+    parts = training["parts"].values()
+    return float(
+        np.average([p["positive_rate"] for p in parts], weights=[p["rows"] for p in parts])
+    )
 
 
 def window_scores(answers: Answers) -> dict[str, Any]:
@@ -57,7 +66,7 @@ def window_scores(answers: Answers) -> dict[str, Any]:
     return {
         "candidates": _scores(answers, everywhere),
         "asked": _scores(answers, rows.asked),
-        "base_rate": answers.window.bundle.ensemble.base_rate,
+        "base_rate": _share_of_ones(answers.window),
     }
 
 

@@ -129,7 +129,11 @@ class WalkForwardReport:
             f"{facts['timeframe']} --ml on --model {path}"
         )
         where = "put in force at --model" if self.model else "not put in force: give --model PATH"
-        return [f"the last window's bundle ({where}), with the settings of this run:", command]
+        return [
+            f"the last window's bundle ({where});",
+            "add the --config of this run if it had one, and for recorded bars --rehearse FILE:",
+            command,
+        ]
 
 
 def _summary(trades: Sequence[Trade]) -> dict[str, Any]:
