@@ -52,6 +52,10 @@ def test_thresholds_that_are_good_already_stay() -> None:
     assert best_thresholds(flat, CONFIG) is None
 
 
+def test_where_every_choice_loses_the_configured_ones_stay() -> None:
+    assert best_thresholds(rows_of(lambda p: 0.01 * p - 0.02), CONFIG) is None
+
+
 def test_a_few_lucky_entries_decide_nothing() -> None:
     top = FEWEST_ENTRIES - 1
     lucky = rows_of(lambda p: np.where(np.arange(len(p)) >= len(p) - top, 0.5, -0.01))
