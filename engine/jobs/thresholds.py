@@ -4,8 +4,8 @@ They are chosen on rows that no member has learned from. For each choice from a 
 entries that the scoring rule would make are told, and what each came to by the strategy's own exits
 and costs; the choice with the best mean wins if it makes at least FEWEST_ENTRIES and beats the
 configured one. Positions are left out of account: every entry counts, as if the wallet were
-endless. A choice that loses is none: then the configured thresholds stay, also where they make too
-few entries to be judged. The calibrators have seen these rows, and the best of many choices is
+endless. Where the configured thresholds make too few entries to be judged, they yield only to a
+choice that wins. The calibrators have seen these rows, and the best of many choices is
 better here than it will be later; what it is worth only unseen bars can say.
 """
 
@@ -77,7 +77,8 @@ def _asked_rows(
 
 def best_thresholds(rows: AskedRows, config: CryptoScalpingConfig) -> Thresholds | None:
     """Return the thresholds whose entries come to most on average; None for those configured."""
-    best, most = None, max(_mean_outcome(rows, config, None), 0.0)
+    configured = _mean_outcome(rows, config, None)
+    best, most = None, configured if np.isfinite(configured) else 0.0
     for thresholds in _grid(rows.probability):
         mean = _mean_outcome(rows, config, thresholds)
         if mean > most:

@@ -52,8 +52,12 @@ def test_thresholds_that_are_good_already_stay() -> None:
     assert best_thresholds(flat, CONFIG) is None
 
 
-def test_where_every_choice_loses_the_configured_ones_stay() -> None:
-    assert best_thresholds(rows_of(lambda p: 0.01 * p - 0.02), CONFIG) is None
+def test_thresholds_that_cannot_be_judged_yield_to_none_that_loses() -> None:
+    strict = CryptoScalpingConfig(ml_strong_threshold=1.0, ml_entry_threshold=1.0)
+    losing = rows_of(lambda p: 0.01 * p - 0.02)
+    winning = rows_of(lambda p: 0.04 * p - 0.02)
+    assert best_thresholds(losing, strict) is None
+    assert best_thresholds(winning, strict) is not None
 
 
 def test_a_few_lucky_entries_decide_nothing() -> None:
