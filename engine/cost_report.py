@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from textwrap import fill
 
 from engine.result import RunResult
-from engine.tables import UNDEFINED, WIDTH, rendered, run_name, stamp_lines, table
+from engine.tables import WIDTH, formatted, rendered, run_name, stamp_lines, table
 
 
 def sweep_text(results: Sequence[RunResult]) -> str:
@@ -17,9 +17,9 @@ def sweep_text(results: Sequence[RunResult]) -> str:
             shown.add_row(
                 run_name(result.label),
                 f"{step.fee:.3%}",
-                _cell(step.expectancy, ".3%"),
-                _cell(step.win_rate, ".2%"),
-                _cell(step.profit_factor, ".2f"),
+                formatted(step.expectancy, ".3%"),
+                formatted(step.win_rate, ".2%"),
+                formatted(step.profit_factor, ".2f"),
                 f"{step.pnl:,.2f}",
             )
     lines = [_break_even(result) for result in results]
@@ -54,7 +54,3 @@ def flattery_list(said: Mapping[str, Sequence[str]]) -> str:
         only = "" if len(whose) == len(said) else f"{', '.join(whose)}: "
         lines.append(fill(f"- {only}{sentence}", WIDTH, subsequent_indent="  "))
     return "\n".join(lines)
-
-
-def _cell(value: float | None, form: str) -> str:
-    return UNDEFINED if value is None else format(value, form)

@@ -27,6 +27,15 @@ def run_name(label: str) -> str:
     return _RUN_NAMES.get(label, label)
 
 
+def formatted(value: float | None, form: str) -> str:
+    """Return the value in the form, or what stands for an undefined one.
+
+    >>> formatted(0.125, ".1%"), formatted(None, ".1%")
+    ('12.5%', '-')
+    """
+    return UNDEFINED if value is None else format(value, form)
+
+
 def table(*columns: str) -> Table:
     """Return an empty table; its lines are Markdown's, so that it can be pasted anywhere."""
     made = Table(box=box.MARKDOWN)

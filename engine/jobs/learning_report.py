@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.table import Table
 
-from engine.tables import UNDEFINED, rendered, stamp_line, table
+from engine.tables import UNDEFINED, formatted, rendered, stamp_line, table
 from feeds.identity import SYNTHETIC
 from feeds.moments import parse_utc, readable
 from ml.manifest import Manifest
@@ -105,7 +105,9 @@ def _scores_table(evaluation: Facts) -> Table:
     predictors = {**evaluation["members"], "ENSEMBLE": evaluation["ensemble"]}
     predictors["volatility alone"] = {"roc_auc": evaluation["volatility_roc_auc"]}
     for name, scores in predictors.items():
-        shown.add_row(name, *(_cell(scores.get(key), form) for key, (_, form) in _SCORES.items()))
+        shown.add_row(
+            name, *(formatted(scores.get(key), form) for key, (_, form) in _SCORES.items())
+        )
     return shown
 
 
@@ -123,7 +125,7 @@ def _bands_table(bands: Sequence[Facts]) -> Table:
     for band in bands:
         name = f">= {band['floor']:.2f}" if band["floor"] else "below"
         share = f"{band['rows'] / whole:.1%}" if whole else UNDEFINED
-        shown.add_row(name, f"{band['rows']:,}", share, _cell(band["observed"], ".1%"))
+        shown.add_row(name, f"{band['rows']:,}", share, formatted(band["observed"], ".1%"))
     return shown
 
 
@@ -134,7 +136,3 @@ def _reliability_table(bins: Sequence[Facts]) -> Table:
         said, came = each["mean_probability"], each["observed"]
         shown.add_row(span, f"{each['rows']:,}", f"{said:.3f}", f"{came:.3f}")
     return shown
-
-
-def _cell(value: float | None, form: str) -> str:
-    return UNDEFINED if value is None else format(value, form)

@@ -7,7 +7,7 @@ from typing import Any
 
 from engine.jobs.settings import Settings
 from engine.plain import plain
-from engine.tables import UNDEFINED, WIDTH, rendered, table
+from engine.tables import UNDEFINED, WIDTH, formatted, rendered, table
 from ml.prediction import EPSILON, Thresholds
 from strategies.evidence import RULES
 from strategies.journal import Outcome
@@ -150,13 +150,13 @@ def _found(row: Row) -> dict[str, str]:
     if row["support"] is not None:
         support = abs(row["close"] - row["support"]) / row["support"]
     return {
-        "rsi": _number(row["rsi"], ".2f"),
-        "bollinger": _number(row["close"], ".8g"),
-        "volume": _number(row["volume_ratio"], ".2f"),
+        "rsi": formatted(row["rsi"], ".2f"),
+        "bollinger": formatted(row["close"], ".8g"),
+        "volume": formatted(row["volume_ratio"], ".2f"),
         "pattern": str(row.get("pattern") or "none"),
-        "macd": _number(row["macd_rise"], "+.4g"),
-        "stochastic": _number(row["stochastic_k"], ".2f"),
-        "support": _number(support, ".3%"),
+        "macd": formatted(row["macd_rise"], "+.4g"),
+        "stochastic": formatted(row["stochastic_k"], ".2f"),
+        "support": formatted(support, ".3%"),
     }
 
 
@@ -164,7 +164,7 @@ def _asked(row: Row, settings: Settings) -> dict[str, str]:
     rules = settings.strategy
     return {
         "rsi": f"below {rules.rsi_oversold:g}, mandatory",
-        "bollinger": f"at most {_number(row['bollinger_lower'], '.8g')}",
+        "bollinger": f"at most {formatted(row['bollinger_lower'], '.8g')}",
         "volume": f"at least {rules.volume_ratio:g} x its mean",
         "pattern": "a bullish pattern",
         "macd": "above 0, the histogram's rise",
@@ -199,7 +199,3 @@ def _fitted(row: Row) -> Thresholds | None:
 
 def _reason(row: Row) -> str:
     return f" ({row['ml_reason']})" if row.get("ml_reason") else ""
-
-
-def _number(value: float | None, form: str) -> str:
-    return UNDEFINED if value is None else format(value, form)

@@ -20,7 +20,7 @@ from engine.jobs.walking.quality import (
 from engine.jobs.walking.windows import WindowSpec
 from engine.plain import plain
 from engine.records import Trade
-from engine.tables import UNDEFINED, rendered, table
+from engine.tables import formatted, rendered, table
 from feeds.atomic import atomic_text
 from feeds.moments import iso
 from ml.drift import LARGE, NOTICED
@@ -156,10 +156,10 @@ def _windows_table(windows: Sequence[Facts]) -> Table:
             window["test_end"][:10],
             f"{sum(window['rows'].values()):,}",
             f"{scores['rows']:,}",
-            _cell(scores["positive_rate"], ".1%"),
-            _cell(window["base_rate"], ".1%"),
-            _cell(scores["roc_auc"], ".3f"),
-            _cell(scores["brier"], ".4f"),
+            formatted(scores["positive_rate"], ".1%"),
+            formatted(window["base_rate"], ".1%"),
+            formatted(scores["roc_auc"], ".3f"),
+            formatted(scores["brier"], ".4f"),
         )
     return shown
 
@@ -174,8 +174,8 @@ def _trades_table(windows: Sequence[Facts]) -> Table:
             for each in window["trades"].values()
             for text in (
                 f"{each['trades']:,}",
-                _cell(each["win_rate"], ".1%"),
-                _cell(each["expectancy"], ".3%"),
+                formatted(each["win_rate"], ".1%"),
+                formatted(each["expectancy"], ".3%"),
             )
         ]
         shown.add_row(str(window["window"]), *cells)
@@ -186,7 +186,9 @@ def _reliability_table(predictors: Facts) -> Table:
     shown = table("Predictor", "Rows", "Brier", "ECE")
     for name, each in predictors.items():
         error = each["expected_calibration_error"]
-        shown.add_row(name, f"{each['rows']:,}", _cell(each["brier"], ".4f"), _cell(error, ".4f"))
+        shown.add_row(
+            name, f"{each['rows']:,}", formatted(each["brier"], ".4f"), formatted(error, ".4f")
+        )
     return shown
 
 
@@ -196,7 +198,7 @@ def _drift_table(windows: Sequence[Facts]) -> Table:
     )
     for each in windows:
         counts = (f"{each[key]}" for key in ("features_noticed", "features_large"))
-        rows, index = f"{each['rows']:,}", _cell(each["probability"], ".3f")
+        rows, index = f"{each['rows']:,}", formatted(each["probability"], ".3f")
         shown.add_row(str(each["window"]), rows, index, *counts)
     return shown
 
@@ -207,7 +209,3 @@ def _worst_table(features: Sequence[Facts]) -> Table:
         numbers = (f"{each['largest']:.3f}", str(each["window"]), f"{each['mean']:.3f}")
         shown.add_row(each["feature"], *numbers)
     return shown
-
-
-def _cell(value: float | None, form: str) -> str:
-    return UNDEFINED if value is None else format(value, form)
