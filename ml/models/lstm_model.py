@@ -113,6 +113,7 @@ class LSTMModel(BinaryModel):
             If the bytes are not such a model.
         """
         model = cls(**params)
+        model._check_parameters()  # they come from a file, as the weights do
         try:
             state = load(data)
             model.rows_used_ = int(state.pop("rows_used"))

@@ -351,3 +351,10 @@ def test_weights_that_make_no_sense_are_refused(model: Any, wrong: list[float]) 
     weight = np.array(wrong * (len(y) - (wrong == [1.0])))
     with pytest.raises(ValueError, match="weights must"):
         clone(model).fit(X, y, sample_weight=weight)
+
+
+@pytest.mark.parametrize("steps", [float("nan"), 0, -3])
+def test_an_lstm_with_steps_that_make_no_sense_is_not_read(steps: float) -> None:
+    stored = fitted(LSTM).to_bytes()
+    with pytest.raises(ValueError, match="steps must be above 0"):
+        LSTMModel.from_bytes(stored, {**LSTM.get_params(), "steps": steps})

@@ -60,4 +60,4 @@ def test_labels_that_a_feature_foretells_are_learned_by_every_member() -> None:
     found = evaluate(trained.ensemble, rows.take(trained.parts.test))
     for scores in (found.ensemble, *found.members.values()):
         assert scores.roc_auc is not None
-        assert scores.roc_auc > 0.85
+        assert scores.roc_auc > 0.8
