@@ -29,7 +29,7 @@ from feeds.synthetic import synthetic_bars
 from feeds.timeframe import Timeframe
 from ml.analyzer import Analyzer
 from ml.features.matrix import feature_matrix
-from strategies.evidence import candidate_mask, evidence_table
+from strategies.evidence import candidates, evidence_table
 from strategies.views import BatchViews, WindowViews, ask
 
 TIMEFRAME = Timeframe.parse("5m")
@@ -104,7 +104,7 @@ def stock_cerebro(bars: Bars) -> Any:
 def stages(bars: Bars, settings: Settings, analyzer: Analyzer) -> list[Job]:
     """Return the parts of a run that compute; those of a batch, and one opinion at a time."""
     strategy = settings.strategy
-    asked = np.flatnonzero(candidate_mask(bars, strategy))
+    asked = np.flatnonzero(candidates(evidence_table(bars, strategy), strategy))
     few = asked[:MOST_ASKED_ONE_BY_ONE]
 
     def one_by_one() -> None:

@@ -11,22 +11,20 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from engine.plain import plain
 from engine.records import Fill, Rejection, Trade
-
-if TYPE_CHECKING:
-    from engine.result import RunResult
+from engine.result import RunResult
 
 # Names in `RunResult.digests` that are of an ensemble, not of bars.
 ENSEMBLES = frozenset({"bundle", "windows"})
 
 
-def result_hash(result: "RunResult") -> str:
+def result_hash(result: RunResult) -> str:
     """Return the SHA-256 of one run."""
     sha = hashlib.sha256()
     happened = ((Trade, result.trades), (Fill, result.fills), (Rejection, result.rejections))
@@ -48,7 +46,7 @@ def joint_hash(hashes: Mapping[str, str]) -> str:
     return hashlib.sha256(_text(dict(hashes))).hexdigest()
 
 
-def hashes_of(results: Sequence["RunResult"]) -> dict[str, str]:
+def hashes_of(results: Sequence[RunResult]) -> dict[str, str]:
     """Return the hash of each run by its label."""
     return {result.label: result_hash(result) for result in results}
 

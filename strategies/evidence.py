@@ -79,13 +79,8 @@ def oversold(close: FloatArray, config: CryptoScalpingConfig) -> BoolArray:
     return _below(indicators.rsi(close, 14), config.rsi_oversold)
 
 
-def candidate_mask(bars: Bars, config: CryptoScalpingConfig) -> BoolArray:
-    """Return True where the mandatory filter holds on a real bar past the warm-up."""
-    return candidates(evidence_table(bars, config), config)
-
-
 def candidates(table: EvidenceTable, config: CryptoScalpingConfig) -> BoolArray:
-    """Return the same as `candidate_mask`, from evidence that is at hand."""
+    """Return True where the mandatory filter holds on a real bar past the warm-up."""
     warm = table.bars.bars_before() >= config.warmup_bars
     return table.mandatory & warm & ~table.bars.filled
 

@@ -21,7 +21,7 @@ from engine.jobs.serving import MLMode
 from engine.jobs.settings import load_settings
 from engine.protections import Protection
 from engine.records import Rejection
-from engine.result import save_run
+from engine.run_folder import save_run
 from engine.sizing import Sized
 from feeds.exits import ExitReason
 from feeds.files import write_bars

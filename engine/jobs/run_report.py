@@ -17,8 +17,9 @@ from engine.jobs.settings import Settings
 from engine.jobs.walking.analyzer import WindowAnalyzers
 from engine.metrics import compute_metrics
 from engine.report import side_by_side
-from engine.result import Making, RunResult, save_run, to_json
+from engine.result import RunResult
 from engine.result_hash import hashes_of, joint_hash
+from engine.run_folder import Making, save_run, to_json
 from feeds.moments import iso, parse_utc, readable
 from ml.analyzer import Analyzer
 from ml.manifest import library_versions

@@ -74,22 +74,21 @@ class TrainingSet:
         return replace(self, samples=self.samples.take(chosen), **taken)
 
 
-def usable_rows(source: Source, *, warmup_bars: int, until: np.datetime64 | None) -> BoolArray:
+def usable_rows(source: Source, *, warmup_bars: int) -> BoolArray:
     """Return True for the bars of the population that can teach.
 
     They are real bars with at least `warmup_bars` bars of their segment before them and a valid
-    label that is known at or before `until`.
+    label.
     """
     bars, labels = source.bars, source.labels
-    usable = source.population & ~bars.filled & labels.valid & (bars.bars_before() >= warmup_bars)
-    return usable if until is None else usable & (labels.known_at <= until)
+    warm = bars.bars_before() >= warmup_bars
+    return source.population & ~bars.filled & labels.valid & warm
 
 
 def build_training_set(
     sources: Sequence[Source],
     *,
     warmup_bars: int,
-    until: np.datetime64 | None = None,
     max_rows: int | None = None,
 ) -> TrainingSet:
     """Return the usable rows of all sources, oldest first.
@@ -99,7 +98,6 @@ def build_training_set(
     sources : all of one timeframe; no two may hold the same bar; all with weights or none
     warmup_bars : bars of a segment before its first row; no fewer than the features' lookback
         plus the steps of a sequence model
-    until : labels known later are left out; None for no limit
     max_rows : more rows are thinned evenly in time; None for no limit
 
     Raises
@@ -107,10 +105,10 @@ def build_training_set(
     TrainingError
         if no row is usable
     """
-    chosen = [usable_rows(each, warmup_bars=warmup_bars, until=until) for each in sources]
+    chosen = [usable_rows(each, warmup_bars=warmup_bars) for each in sources]
     found = sum(int(mask.sum()) for mask in chosen)
     if not found:
-        raise TrainingError(_nothing_usable(sources, warmup_bars, until))
+        raise TrainingError(_nothing_usable(sources, warmup_bars))
     whole = _joined(sources, chosen)
     order = np.lexsort((whole.symbol, whole.decided_at))
     if max_rows is not None:
@@ -147,14 +145,11 @@ def _joined(sources: Sequence[Source], chosen: Sequence[BoolArray]) -> TrainingS
     )
 
 
-def _nothing_usable(
-    sources: Sequence[Source], warmup_bars: int, until: np.datetime64 | None
-) -> str:
+def _nothing_usable(sources: Sequence[Source], warmup_bars: int) -> str:
     bars = sum(len(each.bars) for each in sources)
     population = sum(int(each.population.sum()) for each in sources)
-    limit = "" if until is None else f", known by {until}Z"
     return (
-        f"a training row needs {warmup_bars} bars of its segment before it and a settled label"
-        f"{limit}; found none among {population} bars of the population ({bars} in all): give "
+        f"a training row needs {warmup_bars} bars of its segment before it and a settled "
+        f"label; found none among {population} bars of the population ({bars} in all): give "
         "more bars"
     )

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from engine.errors import RunError
-from engine.result import RunResult, save_run, to_json
+from engine.result import RunResult
+from engine.run_folder import save_run, to_json
 from feeds.clock import FixedClock
 from tests.engine.run_makers import make_curve, make_result
 

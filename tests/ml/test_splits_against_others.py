@@ -232,6 +232,6 @@ def test_a_tuning_judges_each_trial_on_what_came_after_and_never_leaves_the_trai
 
 def test_rows_of_a_training_that_ends_at_a_moment_are_known_by_then() -> None:
     bars, until = make_bars(1200, seed=1), START + 4000 * MINUTE
-    made = build_training_set([source(bars)], warmup_bars=WARMUP_BARS, until=until)
+    made = build_training_set([source(bars.known_at(until))], warmup_bars=WARMUP_BARS)
     assert made.known_at.max() <= until < bars.closed_at[-1]
     assert made.decided_at.max() < until

@@ -7,7 +7,7 @@ import pytest
 
 from feeds import indicators
 from strategies.config import CryptoScalpingConfig
-from strategies.evidence import RULES, candidate_mask, candidates, evidence_table
+from strategies.evidence import RULES, candidates, evidence_table
 from tests.makers import make_bars, with_hole
 
 CONFIG = CryptoScalpingConfig()
@@ -45,7 +45,7 @@ def test_evidence_does_not_change_when_later_bars_arrive() -> None:
 
 def test_no_bar_is_a_candidate_before_the_warm_up_of_its_segment() -> None:
     bars = with_hole(make_bars(2400, seed=5), at=1200, missing=50)
-    mask = candidate_mask(bars, CONFIG)
+    mask = candidates(evidence_table(bars, CONFIG), CONFIG)
     assert mask.any()
     assert not mask[:400].any()
     assert not mask[1200:1600].any()
@@ -66,13 +66,13 @@ def test_a_flat_market_scores_nothing() -> None:
     )
     table = evidence_table(flat, CONFIG)
     assert not any(table.holds[rule].any() for rule in RULES)
-    assert not candidate_mask(flat, CONFIG).any()
+    assert not candidates(evidence_table(flat, CONFIG), CONFIG).any()
 
 
 def test_filled_bars_are_never_candidates() -> None:
     bars = make_bars(1500, seed=7)
-    first = int(np.flatnonzero(candidate_mask(bars, CONFIG))[0])
+    first = int(np.flatnonzero(candidates(evidence_table(bars, CONFIG), CONFIG))[0])
     filled = bars.filled.copy()
     filled[first] = True
     marked = replace(bars, filled=filled)
-    assert not candidate_mask(marked, CONFIG)[first]
+    assert not candidates(evidence_table(marked, CONFIG), CONFIG)[first]

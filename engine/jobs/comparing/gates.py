@@ -117,10 +117,6 @@ class Gates:
         """Return what the ensemble's own opinions trade: the run with ML."""
         return self._run([each.points for each in self.candidates])
 
-    def without(self) -> Replayed:
-        """Return what is traded without opinions: the run without ML."""
-        return self._run([np.zeros(len(each.answered)) for each in self.candidates])
-
     def random(self, seeds: int) -> list[Replayed]:
         """Return one run for each of `seeds` shuffles."""
         runs = []

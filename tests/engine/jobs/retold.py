@@ -50,7 +50,7 @@ class Retold:
         self.settings, self.run = settings, run
         self.config = config or settings.protections
         self.length = markets[0].bars.timeframe.delta
-        self.rows: list[Mapping[str, Any]] = run.decisions.to_dict("records")  # type: ignore[assignment]
+        self.rows: list[Mapping[str, Any]] = run.decisions.to_dict("records")  # type: ignore[assignment]  # keys are text
         self.sent = list(self._all_sent())
 
     # ------------------------------------------------------------ what was sent, and what it costs

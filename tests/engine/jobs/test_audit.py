@@ -1,6 +1,7 @@
 """The leak audit as a job: the product is clean on small data, and a planted leak is told of."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +35,7 @@ def _quick() -> Iterator[None]:
 
 def request(world: World, **changes: object) -> RunRequest:
     bars = AskedBars(BarFiles(world.files))
-    return RunRequest(**{"settings": load_settings(), "bars": bars, **changes})  # type: ignore[arg-type]
+    return RunRequest(**{"settings": load_settings(), "bars": bars, **changes})  # type: ignore[arg-type]  # of any field
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +56,13 @@ def test_the_product_is_clean_and_the_report_says_what_was_looked_at(report: Aud
     assert found["synthetic"]
     assert "no leak found" in report.text()
     assert report.text().startswith("SYNTHETIC")
+
+
+def test_an_audit_that_saw_no_orders_says_so(report: AuditReport) -> None:
+    orders = {**report.serving["orders"], "fills": 0, "decisions": 0}
+    idle = replace(report, serving={**report.serving, "orders": orders})
+    assert "ORDERS WERE NOT AUDITED" in idle.text()
+    assert "ORDERS WERE NOT AUDITED" not in report.text()
 
 
 def next_return(bars: Bars) -> FloatArray:

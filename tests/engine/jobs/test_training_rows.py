@@ -11,7 +11,7 @@ from engine.jobs.settings import Settings, load_settings
 from engine.jobs.training_rows import training_rows, training_source
 from feeds.bars import Bars
 from ml.labels import horizon_labels
-from strategies.evidence import candidate_mask, evidence_table
+from strategies.evidence import candidates, evidence_table
 from strategies.views import BatchViews
 from tests.makers import make_bars, with_hole
 
@@ -41,7 +41,9 @@ def bars() -> Bars:
 def test_candidates_are_the_bars_on_which_the_strategy_asks(bars: Bars) -> None:
     settings = settings_with()
     source = training_source(bars, settings)
-    np.testing.assert_array_equal(source.population, candidate_mask(bars, settings.strategy))
+    np.testing.assert_array_equal(
+        source.population, candidates(evidence_table(bars, settings.strategy), settings.strategy)
+    )
     assert 0 < source.asked.sum() < source.population.sum() < len(bars) / 4
     assert not (source.asked & ~source.population).any()
 

@@ -194,7 +194,7 @@ def test_models_keep_their_parameters_and_take_seed_and_threads_of_the_settings(
     update_bundle(Given([BTC, ETH]), settings)
     members = {member.name: member for member in load_bundle(path).ensemble.members}
     assert {name: member.weight for name, member in members.items()} == MEMBERS
-    forest = members["random_forest"].model.get_params()  # type: ignore[attr-defined]
+    forest = members["random_forest"].model.get_params()  # type: ignore[attr-defined]  # scikit-learn's
     assert (forest["n_estimators"], forest["max_depth"]) == (25, 6)
     assert (forest["seed"], forest["jobs"]) == (11, 1)
     assert load_bundle(path).manifest.seed == 11
@@ -250,9 +250,9 @@ def test_an_update_can_be_updated(first: Path, tmp_path: Path) -> None:
 
 def test_the_five_models_can_be_updated(world: World, tmp_path: Path) -> None:
     path = Path(shutil.copytree(world.bundle, tmp_path / "bundle"))
-    before = {m.name: m.model.get_params() for m in load_bundle(path).ensemble.members}  # type: ignore[attr-defined]
+    before = {m.name: m.model.get_params() for m in load_bundle(path).ensemble.members}  # type: ignore[attr-defined]  # scikit-learn's
     update_bundle(Given(world.bars), settings_at(path))
-    after = {m.name: m.model.get_params() for m in load_bundle(path).ensemble.members}  # type: ignore[attr-defined]
+    after = {m.name: m.model.get_params() for m in load_bundle(path).ensemble.members}  # type: ignore[attr-defined]  # scikit-learn's
     assert after == before
     assert after.keys() == {*MEMBER_NAMES}
 
@@ -265,7 +265,7 @@ def test_both_versions_are_scored_as_evaluate_does_on_rows_that_are_new_to_both(
 ) -> None:
     rows = training_rows([BTC, ETH], as_trained(settings_at(Path("none")), grown.old.manifest))
     training = grown.new.manifest.metrics["training"]
-    tested = np.datetime64(training["parts"]["test"]["first"], "ms")  # type: ignore[call-overload,index]
+    tested = np.datetime64(training["parts"]["test"]["first"], "ms")  # type: ignore[call-overload,index]  # JSON
     found = grown.report.comparison
     assert found.since == max(UNTIL, tested)
     newest = rows.take(rows.decided_at >= found.since)

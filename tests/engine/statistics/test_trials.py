@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from engine.jobs.settings import Settings
-from engine.result import RunResult, save_run
+from engine.result import RunResult
+from engine.run_folder import save_run
 from engine.statistics.trials import IDLE_KEYS, IDLE_SECTIONS, Trials, trials
 from feeds.clock import FixedClock
 from tests.engine.run_makers import make_curve, make_result

@@ -47,7 +47,7 @@ def test_a_rows_label_is_known_after_its_decision() -> None:
 
 def test_every_segment_needs_its_own_warm_up() -> None:
     bars = with_hole(make_bars(1200), at=600, missing=20)
-    usable = usable_rows(source(bars), warmup_bars=WARMUP_BARS, until=None)
+    usable = usable_rows(source(bars), warmup_bars=WARMUP_BARS)
     np.testing.assert_array_equal(np.flatnonzero(usable), np.r_[400:595, 1000:1175])
 
 
@@ -55,22 +55,20 @@ def test_filled_bars_and_bars_not_asked_are_no_rows() -> None:
     bars = with_filled(make_bars(500), 410, 420)
     asked = np.ones(500, np.bool_)
     asked[430:] = False
-    usable = usable_rows(
-        Source(bars, asked, asked, horizon_labels(bars)), warmup_bars=WARMUP_BARS, until=None
-    )
+    usable = usable_rows(Source(bars, asked, asked, horizon_labels(bars)), warmup_bars=WARMUP_BARS)
     np.testing.assert_array_equal(np.flatnonzero(usable), np.r_[400:410, 411:420, 421:430])
 
 
 @settings(deadline=None, max_examples=20)
 @given(cut=st.integers(410, 499))
-def test_until_keeps_what_was_known_then_and_equals_a_shorter_history(cut: int) -> None:
+def test_a_shorter_history_gives_the_rows_that_were_known_at_its_end(cut: int) -> None:
     bars = make_bars(500)
     until = bars.closed_at[cut - 1]
-    whole = build_training_set([source(bars)], warmup_bars=WARMUP_BARS, until=until)
-    shorter = build_training_set([source(bars[:cut])], warmup_bars=WARMUP_BARS)
-    assert whole.known_at.max() <= until
-    np.testing.assert_array_equal(whole.samples.latest(), shorter.samples.latest())
-    np.testing.assert_array_equal(whole.y, shorter.y)
+    whole = build_training_set([source(bars)], warmup_bars=WARMUP_BARS)
+    known = whole.take(whole.known_at <= until)
+    shorter = build_training_set([source(bars.known_at(until))], warmup_bars=WARMUP_BARS)
+    np.testing.assert_array_equal(known.samples.latest(), shorter.samples.latest())
+    np.testing.assert_array_equal(known.y, shorter.y)
 
 
 def test_rows_of_all_symbols_stand_in_the_order_of_time() -> None:

@@ -15,13 +15,14 @@ from ml.analyzer import Analyzer
 from ml.models.catalog import MEMBER_NAMES
 from ml.prediction import Prediction
 from strategies.config import CryptoScalpingConfig
-from strategies.evidence import candidate_mask
+from strategies.evidence import candidates, evidence_table
 from strategies.indicators.ml_ensemble import MLEnsemble
 from tests.world import World
 
 
 def asked(bars: Bars) -> Any:
-    return candidate_mask(bars, CryptoScalpingConfig())
+    config = CryptoScalpingConfig()
+    return candidates(evidence_table(bars, config), config)
 
 
 class Listener(bt.Strategy):

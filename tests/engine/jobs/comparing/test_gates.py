@@ -62,12 +62,11 @@ def keys(run: Replayed) -> list[tuple[str, np.datetime64]]:
     return sorted(zip(run.symbol, run.decided_at, strict=True))
 
 
-@pytest.mark.parametrize("ml", [True, False])
-def test_without_a_change_a_gate_is_the_run_itself(ml: bool) -> None:
+def test_without_a_change_a_gate_is_the_run_itself() -> None:
     at = settled()
-    views = BatchViews(at.tables, at.settings.strategy, at.asked if ml else {})
+    views = BatchViews(at.tables, at.settings.strategy, at.asked)
     ran = run_batch(at.markets, views, at.settings).execution
-    found = at.gates.as_asked() if ml else at.gates.without()
+    found = at.gates.as_asked()
     assert keys(found) == sorted((t.symbol, t.decided_at) for t in ran.trades)
     np.testing.assert_allclose(found.equity.equity, ran.equity.equity, rtol=1e-11)
 
