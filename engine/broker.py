@@ -98,6 +98,11 @@ class BarBroker(FillBroker):
 
     # ---------------------------------------------------------------- a bar passes
 
+    def state(self) -> tuple[Any, ...]:
+        """Return what changes when anything happens: money, records, orders and their status."""
+        orders = [(order.ref, order.status) for order in self.pending]
+        return self.cash, len(self.fills), len(self.rejections), len(self.notifs), orders
+
     def next(self) -> None:
         while self._toactivate:
             self._toactivate.popleft().activate()

@@ -1,6 +1,6 @@
 """The engine: Cerebro with our feeds and broker, from bars to an `Execution`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,17 +8,23 @@ import backtrader as bt
 import numpy as np
 
 from engine.broker import BarBroker
+from engine.clock import ClockReport, Pace
 from engine.data import BarsFeed, StreamFeed, SymbolFeed
 from engine.equity import EquityCurve, equity_curve
 from engine.errors import RunError
 from engine.protections import Proposal, ProtectionsConfig, checks_of, first_veto
 from engine.records import Fill, Rejection, Trade
 from engine.rules import SymbolRules
+from engine.sparse import SparseRun, dense_reasons
 from feeds.bars import Bars
 from feeds.costs import Costs
 from feeds.progress import Advance, progress
 
 _REPORTED = 5000  # moments between reports of progress: a quarter of a second or less
+
+
+def _unseen(_moments: float = 1, /) -> None:
+    """Show nobody how far the run has come."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,6 +37,7 @@ class Execution:
     fills, rejections : in the order in which they happened
     trades : positions from flat to flat, in the order in which they ended
     equity : the account at the close of every bar
+    clock : how the bars were passed
     """
 
     strategy: bt.Strategy
@@ -38,6 +45,7 @@ class Execution:
     rejections: tuple[Rejection, ...]
     trades: tuple[Trade, ...]
     equity: EquityCurve
+    clock: ClockReport
 
 
 class Engine(bt.Cerebro):
@@ -49,13 +57,13 @@ class Engine(bt.Cerebro):
     costs : fee, spread and slippage
     rules : what the exchange asks of orders, by symbol; a symbol without an entry is free
     protections : what `veto` goes by
+    clock : how recorded bars are passed, `engine.clock.Pace`; a strategy that does not say when it
+        wants to be woken is run on every bar
 
     An engine is given bars (`add_bars` or `add_stream`), then a strategy (`execute`).
     """
 
     params = (("stdstats", False),)
-
-    _advance: Advance
 
     def __init__(
         self,
@@ -64,13 +72,17 @@ class Engine(bt.Cerebro):
         costs: Costs,
         rules: Mapping[str, SymbolRules] | None = None,
         protections: ProtectionsConfig | None = None,
+        clock: Pace = "sparse",
     ) -> None:
         super().__init__()
         config = protections or ProtectionsConfig()
         self._checks = checks_of(config)
         terms = {"rules": dict(rules or {}), "watch_equity": config.watches_equity}
         self.setbroker(BarBroker(cash=cash, costs=costs, **terms))
-        self._passed = 0
+        self._pace = clock
+        self._dense_reasons: tuple[str, ...] = ()
+        self._passed = self._lived = 0
+        self._advance: Advance = _unseen
 
     def add_bars(self, bars: Bars, first: int = 0) -> BarsFeed:
         """Add recorded bars; those before `first` are warm-up."""
@@ -116,6 +128,7 @@ class Engine(bt.Cerebro):
             rejections=tuple(self.broker.rejections),
             trades=tuple(self.broker.book.trades),
             equity=self._equity(fills),
+            clock=self._clock_report(),
         )
 
     def veto(self, feed: SymbolFeed, units: float, limit: float | None = None) -> str | None:
@@ -146,12 +159,35 @@ class Engine(bt.Cerebro):
             np.unique(np.concatenate([feed.recorded.time[feed.first :] for feed in self.datas]))
         )
 
+    # ---------------------------------------------------------------- bars pass
+
+    def _runonce(self, strategies: Sequence[Any]) -> None:
+        if self._pace != "dense":
+            self._dense_reasons = dense_reasons(self, strategies)
+        if self._pace == "dense" or self._dense_reasons:
+            super()._runonce(strategies)
+        else:
+            SparseRun(self, strategies[0], audit=self._pace == "audit").run()
+
     def _brokernotify(self) -> None:
         """Count the moment: backtrader comes here once at each."""
         super()._brokernotify()
-        self._passed += 1
-        if self._passed % _REPORTED == 0:
-            self._advance(_REPORTED)
+        self._lived += 1
+        self.count_moments(1)
+
+    def count_moments(self, more: int) -> None:
+        """Count moments that have passed."""
+        reports = (self._passed + more) // _REPORTED - self._passed // _REPORTED
+        self._passed += more
+        if reports:
+            self._advance(reports * _REPORTED)
+
+    def _clock_report(self) -> ClockReport:
+        streamed = any(feed.islive() for feed in self.datas)
+        kind = "stream" if streamed else "dense" if self._dense_reasons else self._pace
+        return ClockReport(
+            kind=kind, reasons=self._dense_reasons, moments=self._passed, run=self._lived
+        )
 
     def _equity(self, fills: tuple[Fill, ...]) -> EquityCurve:
         delivered = {feed.symbol: feed.delivered() for feed in self.datas}

@@ -31,7 +31,8 @@ def stamps(time: TimeArray) -> FloatArray:
     return _EPOCH_DAY + time.astype("datetime64[ms]").astype(np.int64) / _DAY_MS
 
 
-def _times(stamp: FloatArray) -> TimeArray:
+def times(stamp: FloatArray) -> TimeArray:
+    """Return the times whose `stamps` these are."""
     return np.rint((stamp - _EPOCH_DAY) * _DAY_MS).astype(np.int64).astype("datetime64[ms]")
 
 
@@ -129,8 +130,20 @@ class BarsFeed(SymbolFeed):
         """The position of the first bar delivered."""
         return self._ahead
 
+    @property
+    def stamps(self) -> FloatArray:
+        """The stamps of the bars that are delivered; known once preloaded."""
+        return np.array(self.lines.datetime.array)
+
     def delivered(self) -> Bars:
         return self._rows[self._ahead : self._ahead + len(self)]
+
+    def stand_at(self, delivered: int) -> None:
+        """Stand at the bar with which so many have been delivered."""
+        # What `advance` does to each line, whatever lies between.
+        for line in self.lines.lines:
+            line.idx = delivered - 1
+            line.lencount = delivered
 
     def preload(self) -> None:
         bars = self._rows
@@ -276,7 +289,7 @@ class StreamFeed(SymbolFeed):
             name: np.array(getattr(self.lines, name).array[: len(self)])
             for name in (*_LINES, "datetime")
         }
-        time = _times(lines.pop("datetime"))
+        time = times(lines.pop("datetime"))
         return Bars(self.symbol, self.bar_length, time, **lines, synthetic=self._rows.synthetic)
 
     def _load(self) -> bool:

@@ -4,6 +4,7 @@ EngineError
 ├── ConfigError   the configuration breaks a rule or names an unknown key
 ├── UsageError    flags were given that do not go together
 └── RunError      a run cannot be done with what it was given
+    └── ClockError   a strategy was to be skipped on a bar on which it, or its orders, did something
 """
 
 
@@ -21,3 +22,7 @@ class UsageError(EngineError):
 
 class RunError(EngineError):
     """A run cannot be done with what it was given."""
+
+
+class ClockError(RunError):
+    """A strategy was to be skipped on a bar on which it, or its orders, did something."""

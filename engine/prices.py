@@ -73,20 +73,25 @@ class PriceBroker(bt.brokers.BackBroker):
 
     def _trail(self, real: set[SymbolFeed]) -> None:
         for order in self.pending:
-            data, fraction, created = order.data, order.info.get("trail"), order.created
-            tick = self.rules_of(data.symbol).tick
-            if not fraction or not order.active() or data not in real:
+            data = order.data
+            if not order.info.get("trail") or not order.active() or data not in real:
                 continue
             high, low = data.high[0], data.low[0]
             if order.info.pop("follows_close", False):  # the bar's extreme may be older
                 high = low = data.close[0]
-            if order.issell():
-                follows = max(created.price, tick_down(high * (1.0 - fraction), tick))
-            else:
-                follows = min(created.price, tick_up(low * (1.0 + fraction), tick))
-            if follows != created.price:
-                created.price = follows
-                order.addinfo(trailed=True)
+            self.follow(order, high, low)
+
+    def follow(self, order: Any, high: float, low: float) -> None:
+        """Let a stop that trails follow a bar, or several: their highest high and lowest low."""
+        fraction, created = order.info["trail"], order.created
+        tick = self.rules_of(order.data.symbol).tick
+        if order.issell():
+            follows = max(created.price, tick_down(high * (1.0 - fraction), tick))
+        else:
+            follows = min(created.price, tick_up(low * (1.0 + fraction), tick))
+        if follows != created.price:
+            created.price = follows
+            order.addinfo(trailed=True)
 
     # ---------------------------------------------------------------- at which they fill
 

@@ -87,6 +87,17 @@ class CryptoScalpingStrategy(bt.Strategy):
         self._positions: dict[Any, _Position] = {}
         self._bars_seen: dict[Any, int] = {}
 
+    def wakes_at(self, data: Any) -> int | None:
+        """Return at which bar of the feed `next` has to look again; None for never."""
+        position = self._positions.get(data)
+        candidate = self.views.next_candidate(data)
+        if position is None or position.entry_bar is None:
+            return candidate
+        over = position.entry_bar + self.config.exits.max_bars - 1
+        if over <= data.index:
+            return candidate
+        return over if candidate is None else min(over, candidate)
+
     def prenext(self) -> None:
         """Trade what has begun: backtrader waits for the first bar of the last symbol."""
         self.next()

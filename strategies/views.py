@@ -4,7 +4,8 @@
 a trailing window. Both run the same functions; `tests/parity` proves that they decide alike.
 """
 
-from collections.abc import Callable, Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol
@@ -66,6 +67,9 @@ class Views(Protocol):
     def view(self, source: BarSource) -> View | None:
         """Return the view, or None where the mandatory filter does not hold."""
 
+    def next_candidate(self, source: BarSource) -> int | None:
+        """Return the next bar, after the current one, that may have a view; None for never."""
+
 
 @dataclass(frozen=True, slots=True)
 class NoEnsemble:
@@ -112,9 +116,13 @@ def _ask(table: EvidenceTable, config: CryptoScalpingConfig, ensemble: OpinionSo
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Batch:
-    """One symbol's views; `candidate` holds a byte a bar: quicker to look up than an array."""
+    """One symbol's views.
+
+    `candidate` holds a byte a bar: quicker to look up than an array; `candidates` their positions.
+    """
 
     candidate: bytes
+    candidates: Sequence[int]
     table: EvidenceTable
     opinions: OpinionTable | None
     row_of_bar: Mapping[int, int]
@@ -123,6 +131,10 @@ class _Batch:
         if not self.candidate[bar]:
             return None
         return View(self.table.at(bar), lambda: self._opinion(bar))
+
+    def next_candidate(self, bar: int) -> int | None:
+        following = bisect_right(self.candidates, bar)
+        return self.candidates[following] if following < len(self.candidates) else None
 
     def _opinion(self, bar: int) -> Opinion:
         row = self.row_of_bar.get(bar)
@@ -145,13 +157,17 @@ class BatchViews:
     def view(self, source: BarSource) -> View | None:
         return self._batches[source.symbol].view(source.index)
 
+    def next_candidate(self, source: BarSource) -> int | None:
+        return self._batches[source.symbol].next_candidate(source.index)
+
 
 def _batch(table: EvidenceTable, config: CryptoScalpingConfig, asked: Asked | None) -> _Batch:
-    candidate = candidates(table, config).tobytes()
+    candidate = candidates(table, config)
+    found = candidate.tobytes(), np.flatnonzero(candidate).tolist()
     if asked is None:
-        return _Batch(candidate, table, None, {})
+        return _Batch(*found, table, None, {})
     row_of_bar = {bar: row for row, bar in enumerate(asked.bars.tolist())}
-    return _Batch(candidate, table, asked.opinions, row_of_bar)
+    return _Batch(*found, table, asked.opinions, row_of_bar)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +185,9 @@ class WindowViews:
         if not candidates(table, self.config)[-1]:
             return None
         return View(table.at(len(window) - 1), lambda: self._opinion(table))
+
+    def next_candidate(self, source: BarSource) -> int:
+        return source.index + 1
 
     def _opinion(self, table: EvidenceTable) -> Opinion:
         technical = technical_scores(table, self.config.points)

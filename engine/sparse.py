@@ -1,0 +1,164 @@
+"""The sparse clock: runs the bars on which something can happen, and passes over the others.
+
+A strategy that has `wakes_at(data) -> int | None` says at which bar of a feed, after the current
+one, `next` can next do anything if no order of that feed fills before; None for never. The engine
+looks ahead for the orders itself: a bracket needs no declaration, a time limit does.
+
+What is passed over is made up for, so that broker and strategy stand where every bar would have
+left them; that no trade changes is proved in `tests/engine/clock`.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import backtrader as bt
+
+from engine.broker import BarBroker
+from engine.clock import NEVER, Clock
+from engine.data import BarsFeed
+from engine.errors import ClockError
+from engine.waiting import Waiting
+from feeds.moments import readable
+
+# What backtrader calls at every bar, where a strategy has it.
+_EVERY_BAR = ("nextstart", "notify_cashvalue", "notify_fund")
+
+
+def dense_reasons(cerebro: Any, strategies: Sequence[Any]) -> tuple[str, ...]:
+    """Return why every bar must be run; nothing if that is not so."""
+    strategy, broker = strategies[0], cerebro.broker
+    reasons = {
+        "several strategies": len(strategies) > 1,
+        "a strategy without wakes_at": not hasattr(strategy, "wakes_at"),
+        "a strategy with lines of its own": strategy.lines.size() > 1,
+        "analyzers": len(strategy.analyzers) > 0,
+        "observers": len(strategy.observers) > 0,
+        "writers": bool(cerebro.runwriters),
+        "timers": bool(cerebro._timers or cerebro._timerscheat),
+        "cheat-on-open": cerebro.p.cheat_on_open,
+        "feeds other than recorded bars": any(type(d) is not BarsFeed for d in cerebro.datas),
+        "filtered feeds": any(d._filters for d in cerebro.datas),
+        "a broker other than BarBroker": type(broker) is not BarBroker,
+        "a volume filler": broker.p.filler is not None,
+    }
+    for name in _EVERY_BAR:
+        own = getattr(type(strategy), name) is not getattr(bt.Strategy, name)
+        reasons[f"a strategy with {name}"] = own
+    return tuple(reason for reason, holds in reasons.items() if holds)
+
+
+class SparseRun:
+    """One run of a strategy by the sparse clock.
+
+    Parameters
+    ----------
+    cerebro : with feeds that are preloaded, and `count_moments`
+    strategy : that has `wakes_at`
+    audit : live through every bar all the same, and raise `ClockError` where one that was to be
+        passed over was busy
+    """
+
+    def __init__(self, cerebro: Any, strategy: Any, *, audit: bool) -> None:
+        self._cerebro, self._strategy, self._audit = cerebro, strategy, audit
+        self._feeds: list[BarsFeed] = cerebro.datas
+        self._broker: BarBroker = cerebro.broker
+        self._place = {feed: place for place, feed in enumerate(self._feeds)}
+        self._waiting = Waiting(self._broker, self._feeds)
+        self._clock = Clock(self._feeds)
+
+    def run(self) -> None:
+        """Run from the first moment to the last."""
+        if self._strategy._lineiterators[self._strategy.IndType]:
+            self._strategy._once()  # computes the indicators
+        self._strategy.reset()
+        moment = -1
+        while moment < self._clock.last:
+            wake = self._next_wake(moment)
+            self._watch(moment, wake) if self._audit else self._pass_over(moment, wake)
+            if not self._live(wake):
+                return
+            moment = wake
+
+    def _live(self, moment: int) -> bool:
+        """Let broker and strategy live through a moment; False if somebody stopped the run."""
+        self._clock.stand_at(moment)
+        for indicator in self._strategy._lineiterators[self._strategy.IndType]:
+            # All but the bar by which `_oncepost` moves it.
+            indicator.advance(max(0, len(indicator._clock) - len(indicator) - 1))
+        self._cerebro._brokernotify()
+        if not self._cerebro._event_stop:
+            self._strategy._oncepost(float(self._clock.stamps[moment]))
+        return not self._cerebro._event_stop
+
+    # ---------------------------------------------------------------- which moment is next
+
+    def _next_wake(self, moment: int) -> int:
+        """Return the next moment at which something can happen; the last one is always run."""
+        if moment < 0 or self._broker.notifs or self._broker._toactivate:
+            return moment + 1
+        bars = [self._declared(feed) for feed in self._feeds]
+        wakes = [self._clock.moment_of(place, bar) for place, bar in enumerate(bars)]
+        wakes += [self._clock.moment_of(*each) for each in self._waiting.bars(bars)]
+        return min(*wakes, self._clock.last)
+
+    def _declared(self, feed: BarsFeed) -> int:
+        """Return the bar at which the strategy wants to be woken; the first bar always."""
+        if not len(feed):
+            return feed.first
+        bar: int | None = self._strategy.wakes_at(feed)
+        if bar is not None and bar <= feed.index:
+            raise ClockError(
+                f"wakes_at must name a bar after the current one or None, found {bar} of "
+                f"{feed.symbol} at {feed.index}"
+            )
+        return NEVER if bar is None else bar
+
+    # ---------------------------------------------------------------- the moments before it
+
+    def _pass_over(self, after: int, until: int) -> None:
+        """Bring broker and strategy to where the moments between would have left them."""
+        between = slice(after + 1, until)
+        passed = self._clock.stamps[between]
+        if not len(passed):
+            return
+        self._cerebro.count_moments(len(passed))
+        self._follow(until)
+        self._mark_equity(between)
+        line = self._strategy.lines.datetime
+        line.array.frombytes(passed.tobytes())
+        line.advance(len(passed))
+
+    def _follow(self, until: int) -> None:
+        """Let the stops that trail follow the bars before a moment."""
+        for order in self._broker.pending:
+            data, bars = order.data, order.data.recorded
+            if not order.info.get("trail") or not order.active():
+                continue
+            rows = slice(data.index + 1, self._clock.bars_before(self._place[data], until))
+            real = ~bars.filled[rows]
+            if real.any():
+                self._broker.follow(order, bars.high[rows][real].max(), bars.low[rows][real].min())
+
+    def _mark_equity(self, moments: slice) -> None:
+        """Count the equity at these closes, as the broker does while something is held."""
+        held = [(data, position) for data, position in self._broker.positions.items() if position]
+        if not held or not self._broker.p.watch_equity:
+            return
+        # In the broker's order: sums of floats depend on it.
+        worth = sum(p.size * self._clock.closes(self._place[data], moments) for data, p in held)
+        equity = (self._broker.cash + worth).tolist()
+        for moment, value in zip(self._clock.closed_at(moments), equity, strict=True):
+            self._broker.history.mark(moment, value)
+
+    def _watch(self, after: int, until: int) -> None:
+        """Live through the moments between, and refuse one at which something happened."""
+        quiet = self._broker.state()
+        for moment in range(after + 1, until):
+            if not self._live(moment):
+                return
+            if self._broker.state() != quiet:
+                asked, busy, wake = self._clock.closed_at(slice(None))[[after, moment, until]]
+                raise ClockError(
+                    f"at {readable(asked)} wakes_at named nothing before {readable(wake)}, but "
+                    f"something happened at {readable(busy)}: it must name that bar"
+                )
