@@ -17,11 +17,11 @@ from collections import deque
 from typing import Any
 
 import backtrader as bt
-from backtrader.order import BuyOrder, SellOrder
 
 from engine.data import SymbolFeed
 from engine.errors import RunError
 from engine.fills import FillBroker
+from engine.orders import GIVEN, PlainBuy, PlainSell, new_order
 from engine.prices import range_of
 from engine.records import UNFILLED
 
@@ -50,6 +50,21 @@ class BarBroker(FillBroker):
     _toactivate: deque[Any]
 
     # ---------------------------------------------------------------- orders come in
+
+    def buy(self, owner: Any, data: SymbolFeed, size: float, **how: Any) -> Any:
+        return self._send(PlainBuy, how, owner=owner, data=data, size=size)
+
+    def sell(self, owner: Any, data: SymbolFeed, size: float, **how: Any) -> Any:
+        return self._send(PlainSell, how, owner=owner, data=data, size=size)
+
+    def _send(self, kind: type[PlainBuy | PlainSell], how: dict[str, Any], **what: Any) -> Any:
+        """Send an order; of `how`, what backtrader does not know are the order's own keys."""
+        oco, check = how.pop("oco", None), how.pop("_checksubmit", True)
+        given = {name: how.pop(name) for name in GIVEN.keys() & how.keys()}
+        order = new_order(kind, **what, pricelimit=how.pop("plimit", None), **given)
+        order.addinfo(**how)
+        self._ocoize(order, oco)
+        return self.submit(order, check=check)
 
     def submit(self, order: Any, check: bool = True) -> Any:
         order.addinfo(decided_at=self._now())
@@ -217,8 +232,8 @@ class BarBroker(FillBroker):
 
     def _close_out(self, data: SymbolFeed, held: float, price: float) -> None:
         last = self._last_order[data]
-        kind = SellOrder if held > 0 else BuyOrder
-        order = kind(owner=last.owner, data=data, size=abs(held), tradeid=last.tradeid)
+        kind = PlainSell if held > 0 else PlainBuy
+        order = new_order(kind, owner=last.owner, data=data, size=abs(held), tradeid=last.tradeid)
         order.addinfo(reason="segment_end", decided_at=data.moment)
         self._ocoize(order, None)
         order.submit(self)

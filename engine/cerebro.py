@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import backtrader as bt
-import numpy as np
 
 from engine.broker import BarBroker
 from engine.clock import ClockReport, Pace
 from engine.data import BarsFeed, StreamFeed, SymbolFeed
-from engine.equity import EquityCurve, equity_curve
+from engine.equity import EquityCurve, equity_curve, moments
 from engine.errors import RunError
 from engine.protections import Proposal, ProtectionsConfig, checks_of, first_veto
 from engine.records import Fill, Rejection, Trade
@@ -155,9 +154,7 @@ class Engine(bt.Cerebro):
         """Return at how many moments bars close; None if they are still to arrive."""
         if any(feed.islive() for feed in self.datas):
             return None
-        return len(
-            np.unique(np.concatenate([feed.recorded.time[feed.first :] for feed in self.datas]))
-        )
+        return len(moments([feed.recorded.time[feed.first :] for feed in self.datas]))
 
     # ---------------------------------------------------------------- bars pass
 

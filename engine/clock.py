@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from engine.data import BarsFeed, times
+from engine.equity import moments
 from feeds.bars import FloatArray, IntArray, TimeArray
 
 Pace: TypeAlias = Literal["sparse", "dense", "audit"]
@@ -54,7 +55,7 @@ class Clock:
     def __init__(self, feeds: Sequence[BarsFeed]) -> None:
         self._feeds = feeds
         own = [feed.stamps for feed in feeds]
-        self.stamps: FloatArray = own[0] if len(own) == 1 else np.unique(np.concatenate(own))
+        self.stamps: FloatArray = moments(own)
         self.last = len(self.stamps) - 1
         # Of each feed: the moment of each bar, and the bars delivered until each moment.
         self._moments: list[Sequence[int]] = [range(len(self.stamps))]

@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
 from engine.records import Fill
 from feeds.bars import Bars, FloatArray, IntArray, TimeArray
+
+Times = TypeVar("Times", TimeArray, FloatArray)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,7 +52,7 @@ def equity_curve(
     A symbol without a bar at a moment keeps the close of its last one.
     """
     traded = {symbol: bars[first_by_symbol[symbol] :] for symbol, bars in bars_by_symbol.items()}
-    time = np.unique(np.concatenate([bars.closed_at for bars in traded.values()]))
+    time = moments([bars.closed_at for bars in traded.values()])
     money = np.full(len(time), float(cash))
     value = np.zeros(len(time))
     for symbol, bars in traded.items():
@@ -58,6 +61,21 @@ def equity_curve(
         money += _running(row, [fill.cash_change for fill in own], len(time))
         value += _running(row, [fill.units for fill in own], len(time)) * last_close(bars, time)
     return EquityCurve(time, money + value, money, value)
+
+
+def moments(times: Sequence[Times]) -> Times:
+    """Return the different times of several symbols, oldest first; each symbol's increase.
+
+    >>> a, b = (np.array(days, "datetime64[D]") for days in (["2024-01-02"], ["2024-01-01"]))
+    >>> moments([a, b, a]).astype(str).tolist()
+    ['2024-01-01', '2024-01-02']
+    """
+    if len(times) == 1:
+        return times[0]
+    # NumPy's `unique` hashes first, which takes ten times as long for times in order.
+    merged = np.sort(np.concatenate(times), kind="stable")
+    first: Times = merged[np.append(True, merged[1:] != merged[:-1])]
+    return first
 
 
 def _row_of(fills: Sequence[Fill], bars: Bars, time: TimeArray) -> IntArray:

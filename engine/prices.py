@@ -26,6 +26,7 @@ from feeds.exits import tick_down, tick_up
 Order = bt.Order
 
 _NO_RULES = SymbolRules()
+_RESTING = (Order.Stop, Order.Limit)
 _MAKER = "maker"  # no symbol has this name
 
 
@@ -96,7 +97,12 @@ class PriceBroker(bt.brokers.BackBroker):
     # ---------------------------------------------------------------- at which they fill
 
     def _try_exec(self, order: Any) -> None:
-        self._range = range_of(order.data)
+        data, kind = order.data, order.exectype
+        high, low, price = data.high[0], data.low[0], order.created.price
+        untouched = low > price if order.issell() == (kind == Order.Stop) else high < price
+        if untouched and kind in _RESTING and "bar_begins_at" not in order.info:
+            return  # as backtrader finds after a longer look
+        self._range = high - low
         super()._try_exec(order)
 
     def _slip_up(self, _pmax: Any, price: float, **_how: bool) -> float:

@@ -36,6 +36,7 @@ def dense_reasons(cerebro: Any, strategies: Sequence[Any]) -> tuple[str, ...]:
         "writers": bool(cerebro.runwriters),
         "timers": bool(cerebro._timers or cerebro._timerscheat),
         "cheat-on-open": cerebro.p.cheat_on_open,
+        "quick notifications": cerebro.p.quicknotify,
         "feeds other than recorded bars": any(type(d) is not BarsFeed for d in cerebro.datas),
         "filtered feeds": any(d._filters for d in cerebro.datas),
         "a broker other than BarBroker": type(broker) is not BarBroker,
@@ -60,6 +61,7 @@ class SparseRun:
 
     def __init__(self, cerebro: Any, strategy: Any, *, audit: bool) -> None:
         self._cerebro, self._strategy, self._audit = cerebro, strategy, audit
+        self._indicators = strategy._lineiterators[strategy.IndType]
         self._feeds: list[BarsFeed] = cerebro.datas
         self._broker: BarBroker = cerebro.broker
         self._place = {feed: place for place, feed in enumerate(self._feeds)}
@@ -68,8 +70,8 @@ class SparseRun:
 
     def run(self) -> None:
         """Run from the first moment to the last."""
-        if self._strategy._lineiterators[self._strategy.IndType]:
-            self._strategy._once()  # computes the indicators
+        if self._indicators:
+            self._strategy._once()
         self._strategy.reset()
         moment = -1
         while moment < self._clock.last:
@@ -82,13 +84,28 @@ class SparseRun:
     def _live(self, moment: int) -> bool:
         """Let broker and strategy live through a moment; False if somebody stopped the run."""
         self._clock.stand_at(moment)
-        for indicator in self._strategy._lineiterators[self._strategy.IndType]:
-            # All but the bar by which `_oncepost` moves it.
-            indicator.advance(max(0, len(indicator._clock) - len(indicator) - 1))
         self._cerebro._brokernotify()
         if not self._cerebro._event_stop:
-            self._strategy._oncepost(float(self._clock.stamps[moment]))
+            self._step(float(self._clock.stamps[moment]))
         return not self._cerebro._event_stop
+
+    def _step(self, stamp: float) -> None:
+        """Do what `Strategy._oncepost` does for a strategy that sparse runs are open to."""
+        strategy = self._strategy
+        for indicator in self._indicators:
+            indicator.advance(len(indicator._clock) - len(indicator))
+        strategy.forward()
+        strategy.lines.datetime[0] = stamp
+        for order in strategy._orderspending:
+            strategy.notify_order(order)
+        for trade in strategy._tradespending:
+            strategy.notify_trade(trade)
+        if strategy._getminperstatus() > 0:
+            strategy.prenext()
+        else:
+            strategy.next()
+        # `clear` keeps every copy of every order to the end of the run, for nobody.
+        strategy._orderspending, strategy._tradespending = [], []
 
     # ---------------------------------------------------------------- which moment is next
 
