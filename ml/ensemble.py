@@ -10,7 +10,7 @@ from ml.base import Model, Samples
 from ml.calibration import PlattCalibrator, check_base_rate, shift_prior
 from ml.prediction import PredictionTable, confidence_codes
 
-_CHUNK = 8192  # rows shaped at a time: some 70 MB of sequences of 24 bars and 90 features
+_CHUNK = 512  # rows shaped at a time: 5 MB of sequences of 24 bars and 90 features stay in cache
 
 # What a member may die of while it answers, without the others: data that it refuses
 # (ValueError, and XGBoost's and NumPy's errors, which are such), arithmetic, torch and CUDA

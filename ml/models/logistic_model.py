@@ -8,7 +8,8 @@ from sklearn.preprocessing import StandardScaler
 
 from feeds.bars import FloatArray
 from ml.base import FloatMatrix, Rows
-from ml.models.binary_model import BinaryModel
+from ml.calibration import logistic
+from ml.models.binary_model import BinaryModel, standardised
 from ml.models.search_space import SearchSpace, Span
 
 
@@ -35,11 +36,9 @@ class LogisticModel(BinaryModel):
     def _learn(self, rows: Rows, validation: Rows | None) -> None:  # noqa: ARG002  learns in one go
         self.scaler_ = StandardScaler().fit(rows.X.astype(np.float64))
         classifier = LogisticRegression(C=self.C, max_iter=2000, random_state=self.seed)
-        self.classifier_ = classifier.fit(self._standardised(rows.X), rows.y, rows.weight)
+        self.classifier_ = classifier.fit(standardised(rows.X, self.scaler_), rows.y, rows.weight)
         self.rows_used_ = len(rows.y)
 
     def _probability(self, X: FloatMatrix) -> FloatArray:
-        return np.asarray(self.classifier_.predict_proba(self._standardised(X))[:, 1])
-
-    def _standardised(self, X: FloatMatrix) -> FloatArray:
-        return np.asarray(self.scaler_.transform(X.astype(np.float64)))
+        line = self.classifier_
+        return logistic(standardised(X, self.scaler_) @ line.coef_[0] + line.intercept_[0])

@@ -1,6 +1,6 @@
 """A recurrent network over the last bars (PyTorch)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from copy import deepcopy
 from typing import Any, ClassVar, Self, cast
@@ -19,7 +19,9 @@ from ml.models.search_space import SearchSpace, Span
 
 _OPENMP = ThreadpoolController().select(user_api="openmp")
 _BATCH = 512  # rows per step of learning
-_CHUNK = 4096  # rows per step of answering
+_JUDGED = 4096  # rows per step of judging while learning
+_ANSWERED = 256  # rows per step of answering: their sequences fit the processor's caches
+_MEAN_KEPT, _SQUARE_KEPT = 0.9, 0.999  # by Adam, at every step
 _PATIENCE = 3  # epochs without a better validation loss before the learning stops
 _TAIL = 0.15  # share of the rows, the latest, that validates where no validation is given
 
@@ -88,13 +90,12 @@ class LSTMModel(BinaryModel):
         learned = rows.take(drawn)
         with _own_random_state(self.seed), _threads(self.jobs):
             network = _Network(learned.X.shape[-1], self.hidden)
-            network.know(learned.X)
             self.network_ = _learned(network, self, learned, validation)
         self.rows_used_ = len(drawn)
 
     def _probability(self, X: FloatMatrix) -> FloatArray:
         with torch.inference_mode(), _threads(1):
-            chunks = torch.split(torch.tensor(X), _CHUNK)
+            chunks = torch.split(torch.tensor(X), _ANSWERED)
             logits = torch.cat([self.network_(chunk) for chunk in chunks])
             return np.asarray(torch.sigmoid(logits.double()).numpy())
 
@@ -140,14 +141,18 @@ class _Network(nn.Module):
         self.lstm = nn.LSTM(features, hidden, batch_first=True)
         self.head = nn.Linear(hidden, 1)
 
-    def know(self, X: FloatMatrix) -> None:
+    def know(self, X: Tensor) -> None:
         """Take mean and deviation of each feature from the rows; a constant keeps scale 1."""
-        scale, self.mean = torch.std_mean(torch.tensor(X), dim=(0, 1), correction=0)
+        scale, self.mean = torch.std_mean(X, dim=(0, 1), correction=0)
         constant = scale <= 1e-6 * self.mean.abs()
         self.scale = torch.where(constant, torch.ones_like(scale), scale)
 
     def forward(self, x: Tensor) -> Tensor:
-        states, _ = self.lstm((x - self.mean) / self.scale)
+        return self.weighed((x - self.mean) / self.scale)
+
+    def weighed(self, standardised: Tensor) -> Tensor:
+        """Return the logits of sequences whose features are standardised."""
+        states, _ = self.lstm(standardised)
         logits: Tensor = self.head(states[:, -1]).squeeze(1)
         return logits
 
@@ -172,17 +177,20 @@ def _learned(
     validation: Rows,
 ) -> _Network:
     """Return the network after its best epoch, on the CPU."""
+    X, y, weight = _tensors(training)
+    judge = _tensors(validation)
+    network.know(X)
+    for rows in (X, judge[0]):  # once, and not again in every epoch
+        rows.sub_(network.mean).div_(network.scale)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network.to(device)
     odds = _balancing_weight(training).to(device)
-    adam = torch.optim.Adam(network.parameters(), lr=model.learning_rate)
-    X, y, weight = _tensors(training)
-    judge = _tensors(validation)
+    adam = _Adam(network.parameters(), model.learning_rate)
     best, best_epoch, best_state = np.inf, 0, deepcopy(network.state_dict())
     for epoch in range(model.max_epochs):
-        for rows in torch.split(torch.randperm(len(y)), _BATCH):
-            logits = network(X[rows].to(device))
-            _step(network, adam, _loss(logits, y[rows], weight[rows], odds))
+        for batch in torch.split(torch.randperm(len(y)), _BATCH):
+            logits = network.weighed(X[batch].to(device))
+            _step(network, adam, _loss(logits, y[batch], weight[batch], odds))
         score = _mean_loss(network, judge, odds)
         if score < best:
             best, best_epoch, best_state = score, epoch, deepcopy(network.state_dict())
@@ -192,9 +200,40 @@ def _learned(
     return network.cpu().eval()
 
 
-def _step(network: nn.Module, adam: torch.optim.Optimizer, loss: Tensor) -> None:
+class _Adam:
+    """Steps as long as the gradients of late agree.
+
+    To the last bit it is `torch.optim.Adam`, which would import torch's compiler: 800 modules and
+    more than a second of every process that trains.
+
+    References
+    ----------
+    Kingma and Ba, "Adam: a method for stochastic optimization", 2015; its defaults.
+    """
+
+    def __init__(self, weights: Iterable[nn.Parameter], rate: float) -> None:
+        self._rate = rate
+        self._steps = 0
+        self._moved = [(each, torch.zeros_like(each), torch.zeros_like(each)) for each in weights]
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Move the weights by their gradients."""
+        self._steps += 1
+        size = self._rate / (1 - _MEAN_KEPT**self._steps)
+        unbiased = (1 - _SQUARE_KEPT**self._steps) ** 0.5
+        for weights, mean, square in self._moved:
+            gradient = weights.grad
+            if gradient is None:
+                continue
+            mean.lerp_(gradient, 1 - _MEAN_KEPT)
+            square.mul_(_SQUARE_KEPT).addcmul_(gradient, gradient, value=1 - _SQUARE_KEPT)
+            weights.addcdiv_(mean, (square.sqrt() / unbiased).add_(1e-8), value=-size)
+
+
+def _step(network: nn.Module, adam: _Adam, loss: Tensor) -> None:
     """Move the weights against the gradient of the loss, clipped to a norm of 1."""
-    adam.zero_grad()
+    network.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
     nn.utils.clip_grad_norm_(network.parameters(), 1.0)
     adam.step()
@@ -203,7 +242,9 @@ def _step(network: nn.Module, adam: torch.optim.Optimizer, loss: Tensor) -> None
 def _mean_loss(network: _Network, rows: tuple[Tensor, Tensor, Tensor], odds: Tensor) -> float:
     X, y, weight = rows
     with torch.inference_mode():
-        logits = torch.cat([network(chunk.to(odds.device)) for chunk in torch.split(X, _CHUNK)])
+        logits = torch.cat(
+            [network.weighed(chunk.to(odds.device)) for chunk in torch.split(X, _JUDGED)]
+        )
         return float(_loss(logits, y, weight, odds))
 
 

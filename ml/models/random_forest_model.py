@@ -1,13 +1,14 @@
 """A random forest: many deep trees on random parts of rows and features."""
 
+from functools import lru_cache
 from typing import ClassVar
 
-import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 
 from feeds.bars import FloatArray
 from ml.base import FloatMatrix, Rows
 from ml.models.binary_model import BinaryModel
+from ml.models.flat_forest import FlatForest
 from ml.models.search_space import SearchSpace, Span
 
 
@@ -60,6 +61,11 @@ class RandomForestModel(BinaryModel):
         self.rows_used_ = len(rows.y)
 
     def _probability(self, X: FloatMatrix) -> FloatArray:
-        # What the forest's own predict_proba returns, without a check and a lock for every tree.
-        trees = self.forest_.estimators_
-        return np.asarray(sum(tree.tree_.predict(X)[:, 1] for tree in trees)) / len(trees)
+        return _flat(self.forest_, X.shape[1]).mean(X)
+
+
+# Made when a forest is first asked and never stored. A fitted forest does not change, and is told
+# from others by identity.
+@lru_cache(maxsize=8)
+def _flat(forest: RandomForestClassifier, features: int) -> FlatForest:
+    return FlatForest.of([tree.tree_ for tree in forest.estimators_], features=features)
