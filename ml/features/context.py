@@ -32,18 +32,19 @@ def slow_bars(bars: Bars, factor: int) -> Bars:
     def grouped(column: FloatArray) -> FloatArray:
         return column[rows].reshape(count, factor)
 
-    return Bars(
-        symbol=bars.symbol,
-        timeframe=bars.timeframe.times(factor),
-        time=bars.time[rows][::factor],
-        open=bars.open[rows][::factor],
-        high=grouped(bars.high).max(axis=1),
-        low=grouped(bars.low).min(axis=1),
-        close=bars.close[rows][factor - 1 :: factor],
-        volume=grouped(bars.volume).sum(axis=1),
-        filled=np.zeros(count, np.bool_),
-        segment=np.zeros(count, np.int64),
-        synthetic=bars.synthetic,
+    # Whole bars grouped keep all that `Bars` promises: to check it again costs more than to group.
+    return bars.unchecked(
+        {
+            "timeframe": bars.timeframe.times(factor),
+            "time": bars.time[rows][::factor],
+            "open": bars.open[rows][::factor],
+            "high": grouped(bars.high).max(axis=1),
+            "low": grouped(bars.low).min(axis=1),
+            "close": bars.close[rows][factor - 1 :: factor],
+            "volume": grouped(bars.volume).sum(axis=1),
+            "filled": np.zeros(count, np.bool_),
+            "segment": np.zeros(count, np.int64),
+        }
     )
 
 
