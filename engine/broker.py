@@ -159,7 +159,8 @@ class BarBroker(FillBroker):
 
     def _offer(self, order: Any) -> None:
         """Let one order meet its bar."""
-        self.pending.remove(order)
+        place = self.pending.index(order)
+        del self.pending[place]
         if order.expire():
             self.notify(order)
             self._ococheck(order)
@@ -168,7 +169,8 @@ class BarBroker(FillBroker):
         self._try_exec(order)
         if order.alive():
             order.addinfo(rests=True)
-            self.pending.append(order)
+            # Orders stay in the order in which they came, whatever bars they have met.
+            self.pending.insert(place, order)
             return
         if order.status == Order.Completed:
             self._bracketize(order)

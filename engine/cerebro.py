@@ -79,7 +79,7 @@ class Engine(bt.Cerebro):
         terms = {"rules": dict(rules or {}), "watch_equity": config.watches_equity}
         self.setbroker(BarBroker(cash=cash, costs=costs, **terms))
         self._pace = clock
-        self._dense_reasons: tuple[str, ...] = ()
+        self._dense_reasons: tuple[str, ...] = ("runonce or preload turned off",)
         self._passed = self._lived = 0
         self._advance: Advance = _unseen
 
@@ -159,9 +159,9 @@ class Engine(bt.Cerebro):
     # ---------------------------------------------------------------- bars pass
 
     def _runonce(self, strategies: Sequence[Any]) -> None:
-        if self._pace != "dense":
-            self._dense_reasons = dense_reasons(self, strategies)
-        if self._pace == "dense" or self._dense_reasons:
+        asked_for = self._pace == "dense"
+        self._dense_reasons = () if asked_for else dense_reasons(self, strategies)
+        if asked_for or self._dense_reasons:
             super()._runonce(strategies)
         else:
             SparseRun(self, strategies[0], audit=self._pace == "audit").run()
@@ -181,9 +181,12 @@ class Engine(bt.Cerebro):
 
     def _clock_report(self) -> ClockReport:
         streamed = any(feed.islive() for feed in self.datas)
-        kind = "stream" if streamed else "dense" if self._dense_reasons else self._pace
+        kind = "dense" if self._dense_reasons else self._pace
         return ClockReport(
-            kind=kind, reasons=self._dense_reasons, moments=self._passed, run=self._lived
+            kind="stream" if streamed else kind,
+            reasons=() if streamed else self._dense_reasons,
+            moments=self._passed,
+            run=self._lived,
         )
 
     def _equity(self, fills: tuple[Fill, ...]) -> EquityCurve:

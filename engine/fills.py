@@ -56,11 +56,7 @@ class FillBroker(PriceBroker):
 
     def at_work(self) -> dict[str, float]:
         """Return by symbol the value of its position, and the cost of its waiting entries."""
-        money = {
-            data.symbol: held.size * float(data.close[0])
-            for data, held in self.positions.items()
-            if held.size
-        }
+        money = {data.symbol: held.size * float(data.close[0]) for data, held in self.held()}
         for symbol, cost in self._waiting():
             money[symbol] = money.get(symbol, 0.0) + cost
         return money
@@ -83,6 +79,16 @@ class FillBroker(PriceBroker):
         value = self._get_value()
         if busy and self.p.watch_equity:
             self.history.mark(self._now(), value)
+
+    def held(self) -> list[tuple[SymbolFeed, Any]]:
+        """Return the feeds with an open position, and that, in the run's order.
+
+        Sums of floats depend on the order; that of `positions` on who asked first.
+        """
+        own = [
+            (data, self.positions[data]) for data in self.cerebro.datas if data in self.positions
+        ]
+        return [(data, position) for data, position in own if position.size]
 
     def _held(self, data: SymbolFeed) -> float:
         return float(self.positions[data].size) if data in self.positions else 0.0
@@ -150,9 +156,9 @@ class FillBroker(PriceBroker):
         )
 
     def _get_value(self, datas: Any = None, lever: bool = False) -> float:  # noqa: ARG002  no leverage
-        held = [(data, pos) for data, pos in self.positions.items() if pos.size]
         if datas is not None:
             return float(sum(self._held(data) * data.close[0] for data in datas))
+        held = self.held()
         worth = float(sum(pos.size * data.close[0] for data, pos in held))
         self._value = self._valuelever = self.cash + worth
         self._valuemkt = self._valuemktlever = worth

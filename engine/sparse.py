@@ -92,8 +92,7 @@ class SparseRun:
     def _step(self, stamp: float) -> None:
         """Do what `Strategy._oncepost` does for a strategy that sparse runs are open to."""
         strategy = self._strategy
-        for indicator in self._indicators:
-            indicator.advance(len(indicator._clock) - len(indicator))
+        self._advance_indicators()
         strategy.forward()
         strategy.lines.datetime[0] = stamp
         for order in strategy._orderspending:
@@ -144,6 +143,14 @@ class SparseRun:
         line = self._strategy.lines.datetime
         line.array.frombytes(passed.tobytes())
         line.advance(len(passed))
+        if self._indicators:
+            self._clock.stand_at(until - 1)
+            self._advance_indicators()
+
+    def _advance_indicators(self) -> None:
+        """Let the indicators stand where their feeds do; those of indicators come later."""
+        for indicator in self._indicators:
+            indicator.advance(len(indicator._clock) - len(indicator))
 
     def _follow(self, until: int) -> None:
         """Let the stops that trail follow the bars before a moment."""
@@ -158,10 +165,9 @@ class SparseRun:
 
     def _mark_equity(self, moments: slice) -> None:
         """Count the equity at these closes, as the broker does while something is held."""
-        held = [(data, position) for data, position in self._broker.positions.items() if position]
+        held = self._broker.held()
         if not held or not self._broker.p.watch_equity:
             return
-        # In the broker's order: sums of floats depend on it.
         worth = sum(p.size * self._clock.closes(self._place[data], moments) for data, p in held)
         equity = (self._broker.cash + worth).tolist()
         for moment, value in zip(self._clock.closed_at(moments), equity, strict=True):

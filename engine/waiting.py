@@ -53,9 +53,8 @@ class Waiting:
         ----------
         bounds : for each feed, a bar that is run in any case: nobody looks beyond; may be NEVER
         """
-        for data, held in self._broker.positions.items():
-            if held.size:
-                yield self._place[data], self._segment_end(data)
+        for data, _ in self._broker.held():
+            yield self._place[data], self._segment_end(data)
         for order in self._broker.pending:
             place = self._place[order.data]
             bounds[place] = self._bar(order, bounds[place])
