@@ -21,9 +21,8 @@ from feeds.exits import (
     Exits,
     first_exit,
     range_at,
-    tick_down,
-    tick_up,
 )
+from feeds.ticks import tick_down, tick_up
 
 NEVER = -1
 

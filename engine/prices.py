@@ -20,8 +20,7 @@ from engine.data import SymbolFeed
 from engine.rules import SymbolRules
 from engine.sizing import Terms
 from feeds.costs import Costs
-from feeds.entries import traded_through
-from feeds.exits import tick_down, tick_up
+from feeds.ticks import tick_down, tick_up, traded_through
 
 Order = bt.Order
 
@@ -120,7 +119,7 @@ class PriceBroker(bt.brokers.BackBroker):
         tick = self.rules_of(order.data.symbol).tick
         reached = side * best <= side * plimit
         if order.info.get("through"):
-            reached = traded_through(side * best, side * plimit, tick)
+            reached = bool(traded_through(side * best, side * plimit, tick))
         if reached:
             self._aimed = plimit
             self._maker = "rests" in order.info or side * popen > side * plimit

@@ -10,13 +10,11 @@ from typing import Any, NamedTuple
 
 import backtrader as bt
 import numpy as np
-from numba import njit
 
 from engine.broker import BarBroker
 from engine.clock import NEVER
 from engine.data import BarsFeed
 from feeds.bars import BoolArray, FloatArray
-from feeds.exits import tick_down, tick_up
 
 Order = bt.Order
 
@@ -81,13 +79,15 @@ class Waiting:
 
     def _touch(self, order: Any, bound: int) -> int:
         """Return the first bar that touches the order's price, or the bound if it comes first."""
+        from feeds.order_kernels import first_touch  # loads the compiler: not every run needs it
+
         data, market = order.data, self._markets[self._place[order.data]]
         within = data.index + 1, min(bound, len(market.low))
         downward = order.issell() == (order.exectype == Order.Stop)
         tick = self._broker.rules_of(data.symbol).tick
         trail = float(order.info.get("trail") or 0.0)
         prices = market.low, market.high, market.filled
-        touched = _first_touch(prices, within, downward, (float(order.created.price), trail, tick))
+        touched = first_touch(prices, within, downward, (float(order.created.price), trail, tick))
         return touched if touched < within[1] else bound
 
 
@@ -95,30 +95,3 @@ def _market_of(feed: BarsFeed) -> _Market:
     bars = feed.recorded
     ends = np.flatnonzero(bars.last_of_segment()).tolist()
     return _Market(bars.low, bars.high, bars.filled, ends)
-
-
-@njit(cache=True)
-def _first_touch(
-    prices: tuple[FloatArray, FloatArray, BoolArray],
-    within: tuple[int, int],
-    downward: bool,
-    order: tuple[float, float, float],
-) -> int:
-    """Return the first bar that touches a price, which follows the market if it trails.
-
-    What follows is a stop: downward it follows the highs, upward the lows.
-    """
-    low, high, filled = prices
-    start, stop = within
-    price, trail, tick = order
-    for j in range(start, stop):
-        if filled[j]:
-            continue
-        if low[j] <= price if downward else high[j] >= price:
-            return j
-        if trail > 0.0:
-            if downward:
-                price = max(price, tick_down(high[j] * (1.0 - trail), tick))
-            else:
-                price = min(price, tick_up(low[j] * (1.0 + trail), tick))
-    return stop

@@ -10,13 +10,11 @@ fee, unless the first open that it meets has already reached it: then it would n
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit, vectorize
 
 from feeds.bars import Bars, BoolArray, FloatArray, IntArray
 from feeds.costs import Costs
-from feeds.exits import next_fill_bar, range_at, tick_down
-
-_ROUNDING = 1e-9  # of a tick
+from feeds.exits import next_fill_bar, range_at
+from feeds.ticks import tick_down
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,12 +59,6 @@ class EntryTable:
         return self.bar >= 0
 
 
-@vectorize(cache=True)
-def traded_through(low: float, limit: float, tick: float) -> bool:
-    """Return whether a bar with this low fills a waiting buy: by a tick, without one by a hair."""
-    return low <= limit - tick * (1.0 - _ROUNDING) if tick > 0.0 else low < limit
-
-
 def entries(
     bars: Bars, decided: IntArray, costs: Costs, *, limit: EntryLimit | None = None, tick: float = 0
 ) -> EntryTable:
@@ -85,9 +77,11 @@ def entries(
         price = costs.bought_at(bars.open[bar], range_at(bars, bar))
         fee = np.full(len(decided), costs.fee)
         return EntryTable(bar, np.where(bar >= 0, price, np.nan), fee, inside=False)
+    from feeds.order_kernels import wait  # loads the compiler, which not every run needs
+
     price = tick_down(bars.close[decided] * (1.0 - limit.offset), float(tick))
     bar, crossed = np.empty(len(decided), np.int64), np.empty(len(decided), np.bool_)
-    _wait(
+    wait(
         (bars.open, bars.low),
         (bars.filled, bars.last_of_segment()),
         (np.asarray(decided, np.int64), price),
@@ -96,27 +90,3 @@ def entries(
     )
     fee = np.where(crossed, costs.fee, costs.limit_fee)
     return EntryTable(bar, np.where(bar >= 0, price, np.nan), fee, inside=True)
-
-
-@njit(cache=True)
-def _wait(
-    prices: tuple[FloatArray, FloatArray],
-    flags: tuple[BoolArray, BoolArray],
-    orders: tuple[IntArray, FloatArray],
-    terms: tuple[int, float],
-    out: tuple[IntArray, BoolArray],
-) -> None:
-    open_, low = prices
-    filled, last = flags
-    decided, limit = orders
-    valid_bars, tick = terms
-    bar, crossed = out
-    for k in range(len(decided)):
-        bar[k], crossed[k] = -1, False
-        j, rests = decided[k], False
-        while j - decided[k] < valid_bars and not last[j] and bar[k] < 0:
-            j += 1
-            if not filled[j]:
-                if traded_through(low[j], limit[k], tick):
-                    bar[k], crossed[k] = j, not rests and open_[j] <= limit[k]
-                rests = True

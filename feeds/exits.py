@@ -8,13 +8,11 @@ the time limit is a market order at an open; filled bars fill nothing; what is s
 last bar of a segment ends at its close.
 """
 
-import math
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
-from numba import njit, vectorize
 
 from feeds.bars import Bars, BoolArray, FloatArray, IntArray
 from feeds.costs import Costs
@@ -30,13 +28,6 @@ class ExitReason(IntEnum):
     TRAILING_STOP = 2
     TIME_LIMIT = 3
     SEGMENT_END = 4
-
-
-_ROUNDING = 1e-9  # of a tick: a price that is on the tick but for rounding stays where it is
-
-# Plain numbers for the compiled part; -1 says that the position is still open.
-_OPEN = -1
-_TAKE_PROFIT, _STOP_LOSS, _TRAILING_STOP, _TIME_LIMIT, _SEGMENT_END = map(int, ExitReason)
 
 
 class ExitFractions(NamedTuple):
@@ -114,18 +105,6 @@ def next_fill_bar(bars: Bars) -> IntArray:
     return found
 
 
-@vectorize(cache=True)
-def tick_up(price: float, tick: float) -> float:
-    """Round prices up to the tick; 0 means no tick."""
-    return math.ceil(price / tick - _ROUNDING) * tick if tick > 0.0 else price
-
-
-@vectorize(cache=True)
-def tick_down(price: float, tick: float) -> float:
-    """Round prices down to the tick; 0 means no tick."""
-    return math.floor(price / tick + _ROUNDING) * tick if tick > 0.0 else price
-
-
 def first_exit(bars: Bars, entry: IntArray, exits: Exits) -> ExitTable:
     """Return where long positions that filled on the bars `entry`, at the open or inside, end.
 
@@ -140,11 +119,13 @@ def first_exit(bars: Bars, entry: IntArray, exits: Exits) -> ExitTable:
     ValueError
         if an entry is no bar that can fill an order, or `exits` has not one row per entry
     """
+    from feeds.order_kernels import walk  # loads the compiler, which not every run needs
+
     _check_entries(bars, entry, exits)
     bar = np.empty(len(entry), np.int64)
     price = np.empty(len(entry), np.float64)
     reason = np.empty(len(entry), np.int64)
-    _walk(
+    walk(
         (bars.open, bars.high, bars.low, bars.close),
         (bars.filled, bars.last_of_segment()),
         np.asarray(entry, np.int64),
@@ -163,50 +144,3 @@ def _check_entries(bars: Bars, entry: IntArray, exits: Exits) -> None:
     rows = {len(column) for column in (exits.target, exits.stop, exits.trail, exits.max_bars)}
     if rows != {len(entry)}:
         raise ValueError(f"exits must have {len(entry)} rows, one per entry, found {rows}")
-
-
-@njit(cache=True)
-def _walk(
-    prices: tuple[FloatArray, ...],
-    flags: tuple[BoolArray, BoolArray],
-    entry: IntArray,
-    exits: tuple[FloatArray, FloatArray, FloatArray, IntArray],
-    how: tuple[float, bool],
-    out: tuple[IntArray, FloatArray, IntArray],
-) -> None:
-    open_, high, low, close = prices
-    filled, last = flags
-    target, first_stop, trail, max_bars = exits
-    tick, inside = how
-    bar, price, reason = out
-    for k in range(len(entry)):
-        stop = first_stop[k]
-        j = entry[k]
-        ended, paid = _OPEN, 0.0
-        while ended == _OPEN:
-            if not filled[j]:
-                late = j - entry[k] >= max_bars[k]
-                top = close[j] if inside and j == entry[k] else high[j]
-                goal = math.inf if inside and j == entry[k] else target[k]
-                ended, paid = _touched(open_[j], top, low[j], stop, goal, late)
-                if trail[k] > 0.0 and ended == _OPEN:
-                    stop = max(stop, tick_down(top * (1.0 - trail[k]), tick))
-            if ended == _OPEN and last[j]:
-                ended, paid = _SEGMENT_END, close[j]
-            j += 1
-        trailed = ended == _STOP_LOSS and stop > first_stop[k]
-        bar[k], price[k], reason[k] = j - 1, paid, _TRAILING_STOP if trailed else ended
-
-
-@njit(cache=True)
-def _touched(
-    open_: float, high: float, low: float, stop: float, target: float, late: bool
-) -> tuple[int, float]:
-    """Return what ends the position within one bar, and the price aimed at."""
-    if late:
-        return _TIME_LIMIT, open_
-    if low <= stop:
-        return _STOP_LOSS, min(open_, stop)
-    if high >= target:
-        return _TAKE_PROFIT, target
-    return _OPEN, open_

@@ -23,9 +23,8 @@ from feeds.exits import (
     Fraction,
     first_exit,
     next_fill_bar,
-    tick_down,
-    tick_up,
 )
+from feeds.ticks import tick_down, tick_up
 
 # A high that equals the threshold reaches it, whatever the last bit of the product says.
 _ROUNDING = 1e-12

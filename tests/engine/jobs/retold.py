@@ -13,7 +13,8 @@ from engine.protections import Protection, ProtectionsConfig
 from engine.records import Trade
 from engine.sizing import Sized, Terms, Wallet, units_for_fraction, units_for_risk
 from feeds.bars import Bars
-from feeds.exits import next_fill_bar, tick_down
+from feeds.exits import next_fill_bar
+from feeds.ticks import tick_down
 
 # By how much a figure may be off that was reached by other sums.
 CLOSE = 1e-8
