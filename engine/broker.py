@@ -69,9 +69,12 @@ class BarBroker(FillBroker):
     def submit(self, order: Any, check: bool = True) -> Any:
         order.addinfo(decided_at=self._now())
         if len(order.data):
-            by_limit = order.exectype == Order.Limit
-            terms = self.terms_of(order.data, order.created.price, by_limit=by_limit)
-            order.addinfo(terms=terms, decided_on=order.data.index)
+            order.addinfo(decided_on=order.data.index)
+            if order.isbuy() and order.parent is None:
+                by_limit = order.exectype == Order.Limit
+                order.addinfo(
+                    terms=self.terms_of(order.data, order.created.price, by_limit=by_limit)
+                )
         refusal = self._refusal(order)
         if refusal is None:
             return super().submit(order, check)
@@ -128,9 +131,9 @@ class BarBroker(FillBroker):
 
     def _arrived(self) -> list[SymbolFeed]:
         """Return the feeds that have a bar at this moment, in the run's order."""
-        begun = [data for data in self.cerebro.datas if len(data)]
-        now = max(data.datetime[0] for data in begun)
-        return [data for data in begun if data.datetime[0] == now]
+        stamps = [(data.datetime[0], data) for data in self.cerebro.datas if len(data)]
+        now = max(stamp for stamp, _ in stamps)
+        return [data for stamp, data in stamps if stamp == now]
 
     def _work(self, arrived: list[SymbolFeed]) -> None:
         for data in arrived:

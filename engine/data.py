@@ -80,7 +80,7 @@ class SymbolFeed(bt.feed.DataBase):
         RunError
             before the first bar: backtrader's lines would answer with the last bar of all.
         """
-        delivered = len(self)
+        delivered: int = self.datetime.lencount
         if not delivered:
             raise RunError(f"{self.symbol}: a bar must have been delivered, found none yet")
         return self._ahead + delivered - 1
@@ -152,9 +152,10 @@ class BarsFeed(SymbolFeed):
 
     def stand_at(self, delivered: int) -> None:
         """Stand at the bar with which so many have been delivered."""
-        # What `advance` does to each line, whatever lies between.
+        # What `advance` does to each line, whatever lies between, and past the check for buffers
+        # that keep only some bars: these keep all.
         for line in self.lines.lines:
-            line.idx = delivered - 1
+            line._idx = delivered - 1
             line.lencount = delivered
 
     def preload(self) -> None:
