@@ -81,7 +81,8 @@ def _limits(tree: Tree) -> FloatMatrix:
 
     No finite value lies above that of a leaf.
     """
-    near = tree.threshold.astype(np.float32)
+    with np.errstate(over="ignore"):  # beyond all float32 is infinite, on the same side
+        near = tree.threshold.astype(np.float32)
     down = np.where(near > tree.threshold, np.nextafter(near, np.float32(-np.inf)), near)
     return np.where(tree.children_left < 0, np.float32(np.inf), down)
 
