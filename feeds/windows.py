@@ -53,7 +53,8 @@ def before(x: FloatArray, bars: int) -> FloatArray:
     >>> before(np.array([1.0, 2.0, 3.0]), 1)
     array([nan, 1., 2.])
     """
-    shifted = np.full(len(x), np.nan)
+    shifted = np.empty(len(x))
+    shifted[:bars] = np.nan
     shifted[bars:] = x[: max(len(x) - bars, 0)]
     return shifted
 

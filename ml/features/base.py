@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from functools import lru_cache, wraps
+from typing import Literal, ParamSpec, TypeAlias, cast
 
 from feeds.bars import Bars, FloatArray
 
@@ -10,6 +11,24 @@ Family: TypeAlias = Literal[
     "price", "technical", "candles", "volume", "time", "volatility", "context"
 ]
 Compute: TypeAlias = Callable[[Bars], FloatArray]
+
+_Asked = ParamSpec("_Asked")
+
+
+def shared(compute: Callable[_Asked, FloatArray]) -> Callable[_Asked, FloatArray]:
+    """Return `compute` with its latest answer remembered, for neighbours made of the same values.
+
+    Bars never change and are told apart by identity, and the answer is read-only: remembering
+    saves time and changes nothing else.
+    """
+
+    @wraps(compute)
+    def read_only(*args: _Asked.args, **kwargs: _Asked.kwargs) -> FloatArray:
+        values = compute(*args, **kwargs)
+        values.flags.writeable = False
+        return values
+
+    return cast("Callable[_Asked, FloatArray]", lru_cache(maxsize=1)(read_only))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,10 @@ from ml.features.base import feature
 def pattern(bars: Bars, *, names: tuple[str, ...]) -> FloatArray:
     """Return the sum of the verdicts on the named patterns, one unit each."""
     prices = bars.open, bars.high, bars.low, bars.close
-    verdicts = [np.sign(candle(name, *prices)) for name in names]
-    return np.asarray(np.sum(verdicts, axis=0, dtype=np.float64))
+    total = np.zeros(len(bars))
+    for name in names:
+        total += np.sign(candle(name, *prices))
+    return total
 
 
 _row = partial(feature, "candles")

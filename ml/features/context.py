@@ -9,7 +9,7 @@ from functools import lru_cache, partial
 
 import numpy as np
 
-from feeds.bars import Bars, FloatArray
+from feeds.bars import Bars, FloatArray, IntArray
 from feeds.windows import before, mean, ratio
 from ml.features.base import Compute, Feature, feature
 from ml.features.price import log_return, place
@@ -51,8 +51,14 @@ def slow_bars(bars: Bars, factor: int) -> Bars:
 def on_slow_bars(bars: Bars, *, compute: Compute, factor: int) -> FloatArray:
     """Return for each bar what `compute` says of the slow bars closed by then."""
     values = np.concatenate([[np.nan], compute(slow_bars(bars, factor))])
-    closed = (np.arange(1, len(bars) + 1) - _rows_before_first(bars, factor)) // factor
-    return values[np.maximum(closed, 0)]
+    return values[_closed(bars, factor)]
+
+
+@lru_cache(maxsize=1)
+def _closed(bars: Bars, factor: int) -> IntArray:
+    """Return for each bar how many slow bars have closed with it."""
+    grouped = np.arange(1, len(bars) + 1) - _rows_before_first(bars, factor)
+    return np.asarray(np.maximum(grouped // factor, 0))
 
 
 def rise_share(bars: Bars, *, period: int) -> FloatArray:

@@ -7,12 +7,18 @@ import numpy as np
 from feeds.bars import Bars, FloatArray
 from feeds.indicators import place_in_range, support
 from feeds.windows import before, mean, ratio
-from ml.features.base import feature
+from ml.features.base import feature, shared
 
 
 def log_return(bars: Bars, *, period: int) -> FloatArray:
     """Return the logarithm of close over the close `period` bars before."""
     return np.log(bars.close / before(bars.close, period))
+
+
+@shared
+def last_return(bars: Bars) -> FloatArray:
+    """Return the logarithm of close over the close before it."""
+    return log_return(bars, period=1)
 
 
 def body_share(bars: Bars) -> FloatArray:

@@ -8,9 +8,10 @@ from feeds import indicators
 from feeds.bars import Bars, FloatArray
 from feeds.indicators import RECURSIVE_LOOKBACK
 from feeds.windows import before, correlation, mean, ratio
-from ml.features.base import feature
+from ml.features.base import feature, shared
 
 
+@shared
 def rsi(bars: Bars, *, period: int) -> FloatArray:
     """Return Wilder's RSI as a fraction."""
     return indicators.rsi(bars.close, period) / 100.0
@@ -39,12 +40,12 @@ def macd_line(bars: Bars) -> FloatArray:
 
 def macd_histogram(bars: Bars) -> FloatArray:
     """Return the MACD histogram in multiples of the ATR."""
-    return _in_atr(indicators.macd(bars.close).histogram, bars)
+    return _in_atr(_histogram(bars), bars)
 
 
 def macd_histogram_change(bars: Bars) -> FloatArray:
     """Return the last step of the MACD histogram in multiples of the ATR."""
-    histogram = indicators.macd(bars.close).histogram
+    histogram = _histogram(bars)
     return _in_atr(histogram - before(histogram, 1), bars)
 
 
@@ -64,6 +65,7 @@ def bollinger_position(bars: Bars, *, period: int) -> FloatArray:
     return ratio(bars.close - bands.lower, bands.upper - bands.lower)
 
 
+@shared
 def directional_bias(bars: Bars, *, period: int) -> FloatArray:
     """Return (+DM - -DM) / (+DM + -DM), sums of `period` bars, -1 to 1.
 
@@ -99,7 +101,17 @@ def efficiency(bars: Bars, *, period: int) -> FloatArray:
 
 
 def _in_atr(x: FloatArray, bars: Bars) -> FloatArray:
-    return x / indicators.atr(bars.high, bars.low, bars.close, 14)
+    return x / _atr(bars)
+
+
+@shared
+def _atr(bars: Bars) -> FloatArray:
+    return indicators.atr(bars.high, bars.low, bars.close, 14)
+
+
+@shared
+def _histogram(bars: Bars) -> FloatArray:
+    return indicators.macd(bars.close).histogram
 
 
 _row = partial(feature, "technical")

@@ -9,12 +9,12 @@ from feeds.bars import Bars, FloatArray
 from feeds.indicators import RECURSIVE_LOOKBACK, atr, bollinger, highest
 from feeds.windows import deviation, mean, ratio
 from ml.features.base import feature
-from ml.features.price import log_return
+from ml.features.price import last_return
 
 
 def volatility(bars: Bars, *, period: int) -> FloatArray:
     """Return the deviation of log returns."""
-    return deviation(log_return(bars, period=1), period)
+    return deviation(last_return(bars), period)
 
 
 def volatility_ratio(bars: Bars, *, fast: int, slow: int) -> FloatArray:
@@ -54,13 +54,13 @@ def bollinger_width(bars: Bars, *, period: int) -> FloatArray:
 
 def downside_share(bars: Bars, *, period: int) -> FloatArray:
     """Return the share of squared returns that were falls, 0 to 1."""
-    returns = log_return(bars, period=1)
+    returns = last_return(bars)
     return ratio(mean(np.minimum(returns, 0.0) ** 2, period), mean(returns**2, period))
 
 
 def jumpiness(bars: Bars, *, period: int) -> FloatArray:
     """Return the largest over the mean size of a return, at least 1."""
-    size = np.abs(log_return(bars, period=1))
+    size = np.abs(last_return(bars))
     return ratio(highest(size, period), mean(size, period))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from feeds.bars import Bars, FloatArray
 from feeds.windows import before, correlation, deviation, mean, ratio
 from ml.features.base import feature
-from ml.features.price import log_return
+from ml.features.price import last_return
 
 
 def volume_ratio(bars: Bars, *, period: int) -> FloatArray:
@@ -63,7 +63,7 @@ def vwap_distance(bars: Bars, *, period: int) -> FloatArray:
 
 def return_volume_correlation(bars: Bars, *, period: int) -> FloatArray:
     """Return the correlation of return and volume, -1 to 1."""
-    return correlation(log_return(bars, period=1), bars.volume, period)
+    return correlation(last_return(bars), bars.volume, period)
 
 
 def _typical(bars: Bars) -> FloatArray:

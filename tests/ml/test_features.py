@@ -16,7 +16,8 @@ from ml.features.base import Feature
 from ml.features.catalog import FEATURE_LOOKBACK, FEATURE_NAMES, FEATURES, as_markdown
 from ml.features.context import CONTEXT, on_slow_bars, slow_bars
 from ml.features.matrix import feature_matrix
-from ml.features.price import log_return
+from ml.features.price import last_return, log_return
+from ml.features.technical import rsi
 from ml.features.volatility import volatility
 from ml.models.lstm_model import LSTMModel
 from tests.makers import make_bars, scaled, with_hole
@@ -151,6 +152,25 @@ def test_a_slow_value_appears_when_the_slow_bar_closes() -> None:
     expected = np.full(40, np.nan)
     expected[18:30], expected[30:] = bars.close[18], bars.close[30]
     np.testing.assert_array_equal(closes, expected)
+
+
+# --- shared values ----------------------------------------------------------------------------
+
+
+def test_a_shared_value_is_reckoned_once_for_the_same_bars_and_cannot_be_altered() -> None:
+    bars, others = make_bars(50), make_bars(50, seed=1)
+    found = last_return(bars)
+    assert last_return(bars) is found
+    np.testing.assert_array_equal(last_return(others), log_return(others, period=1))
+    np.testing.assert_array_equal(last_return(bars), found)
+    with pytest.raises(ValueError, match="read-only"):
+        found[3] = 0.0
+
+
+def test_a_shared_value_is_told_apart_by_its_parameters() -> None:
+    bars = make_bars(50)
+    short, long = (rsi(bars, period=period) for period in (7, 14))
+    assert not np.array_equal(short[20:], long[20:])
 
 
 # --- degenerate markets and scale -------------------------------------------------------------
