@@ -37,6 +37,16 @@ class ClockReport:
     run: int
 
 
+def clock_text(report: ClockReport) -> str:
+    """Return what a person reads.
+
+    >>> clock_text(ClockReport(kind="sparse", reasons=(), moments=525_200, run=39_556))
+    'sparse clock, ran 39,556 of 525,200 closes'
+    """
+    why = f" ({'; '.join(report.reasons)})" if report.reasons else ""
+    return f"{report.kind} clock{why}, ran {report.run:,} of {report.moments:,} closes"
+
+
 class Clock:
     """The moments at which bars of the feeds close, oldest first, counted from 0.
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from engine.clock import ClockReport
 from engine.cost_sweep import CostSweep
 from engine.equity import EquityCurve
 from engine.metrics import Metrics
@@ -24,6 +25,7 @@ class RunResult:
     label : `off` or `on`: whether ML took part; names the run in JSON, tables and folders
     trades, fills, rejections : what happened, oldest first
     equity : at the close of every bar
+    clock : how the bars were passed
     metrics : what it came to
     vetoes : entries that a protection stopped, by its name
     ml_asked, ml_unavailable : bars on which the ensemble was asked, and on which it had no answer
@@ -43,6 +45,7 @@ class RunResult:
     fills: Sequence[Fill]
     rejections: Sequence[Rejection]
     equity: EquityCurve
+    clock: ClockReport
     metrics: Metrics
     vetoes: Mapping[str, int]
     ml_asked: int

@@ -19,7 +19,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -126,6 +126,7 @@ def _run_json(result: RunResult, digest: str) -> dict[str, Any]:
         "ml_unavailable": result.ml_unavailable,
         "in_sample": result.in_sample,
         "synthetic": result.synthetic,
+        "clock": asdict(result.clock),
         "metrics": result.metrics.to_dict(),
         **result.sweep.to_json(),
         "flattery": result.flattery,

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from engine.cerebro import Engine, Execution
+from engine.clock import Pace
 from engine.data import StreamFeed, stream_of
 from engine.jobs.markets import Market
 from engine.jobs.settings import Settings
@@ -32,9 +33,11 @@ class HybridRun:
     ml_unavailable: int
 
 
-def run_batch(markets: Sequence[Market], views: Views, settings: Settings) -> HybridRun:
+def run_batch(
+    markets: Sequence[Market], views: Views, settings: Settings, *, clock: Pace = "sparse"
+) -> HybridRun:
     """Run over whole recorded markets: the backtest."""
-    engine = _engine(settings)
+    engine = _engine(settings, clock)
     for market in markets:
         engine.add_bars(market.bars, first=market.first)
     return _execute(engine, views, settings)
@@ -54,12 +57,13 @@ def run_stream(markets: Sequence[Market], views: Views, settings: Settings) -> H
     return _execute(engine, views, settings)
 
 
-def _engine(settings: Settings) -> Engine:
+def _engine(settings: Settings, clock: Pace = "sparse") -> Engine:
     return Engine(
         cash=settings.broker.cash,
         costs=settings.costs,
         rules=settings.symbols,
         protections=settings.protections,
+        clock=clock,
     )
 
 

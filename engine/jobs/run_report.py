@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engine.clock import clock_text
 from engine.cost_report import flattery_text, sweep_text
 from engine.cost_sweep import cost_sweep
 from engine.flattery import Circumstances, flattery
@@ -51,6 +52,7 @@ class RunReport:
             "",
             flattery_text(self.results),
             "",
+            *(f"ML-{result.label}: {clock_text(result.clock)}" for result in self.results),
             f"result hash {joint_hash(hashes_of(self.results))}",
             f"kept in {self.run_dir}",
         ]
@@ -109,6 +111,7 @@ def run_result(run: HybridRun, context: RunContext, *, ml_on: bool) -> RunResult
         fills=execution.fills,
         rejections=execution.rejections,
         equity=execution.equity,
+        clock=execution.clock,
         metrics=compute_metrics(
             execution.trades,
             execution.equity,

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from engine.clock import ClockReport
 from engine.cost_sweep import cost_sweep
 from engine.equity import EquityCurve
 from engine.metrics import compute_metrics
@@ -72,6 +73,7 @@ def make_result(label: str = "off", **changed: Any) -> RunResult:
             Rejection(symbol="BTC/USDT", units=0.1, decided_at=START + BAR, reason="no cash")
         ],
         "equity": curve,
+        "clock": ClockReport(kind="sparse", reasons=(), moments=2, run=2),
         "metrics": metrics,
         "vetoes": {},
         "ml_asked": 0,

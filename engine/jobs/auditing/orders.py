@@ -28,13 +28,13 @@ _ACCOUNT = ("outcome", "veto", "shortfall", "missing_units")
 
 
 def hybrid_run_of(settings: Settings, source: OpinionSource) -> Run:
-    """Return the run with ML, from bars to fills."""
+    """Return the run with ML, from bars to fills; one that the clock would be wrong about fails."""
 
     def run(markets: Sequence[Market]) -> HybridRun:
         strategy = settings.strategy
         tables = {m.bars.symbol: evidence_table(m.bars, strategy) for m in markets}
         views = BatchViews(tables, strategy, ask(tables, strategy, source))
-        return run_batch(markets, views, settings)
+        return run_batch(markets, views, settings, clock="audit")
 
     return run
 

@@ -83,6 +83,7 @@ class AuditReport:
             f"{serving['columns']} columns of features, evidence, scores and opinions",
             f"orders: {orders['moments']} moments, {orders['bars']:,} bars; "
             f"{orders['decisions']:,} decisions, {orders['fills']:,} fills",
+            "clock: every bar run, and none that the sparse clock passes over was busy",
             f"training: split at {readable(split)}; {training['rows']:,} rows learned "
             f"from, members {', '.join(training['members'])}",
         ]
