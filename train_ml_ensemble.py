@@ -8,11 +8,15 @@ from typing import Any
 
 from engine.errors import UsageError
 from engine.jobs.bar_flags import add_bar_flags, asked_bars, bar_overrides
-from engine.jobs.flags import add_common_flags, answer, command_parser, refuse_flags, whole_number
+from engine.jobs.flags import (
+    Report,
+    add_common_flags,
+    answer,
+    command_parser,
+    refuse_flags,
+    whole_number,
+)
 from engine.jobs.settings import Settings
-from engine.jobs.train import TrainReport, train_on
-from engine.jobs.update import update_bundle
-from engine.jobs.update_report import UpdateReport
 from ml.training.config import TrainingConfig
 
 EXAMPLES = """\
@@ -104,16 +108,20 @@ def _overrides(args: argparse.Namespace) -> Mapping[str, Any]:
     }
 
 
-def _trained(args: argparse.Namespace, settings: Settings) -> TrainReport | UpdateReport:
+def _trained(args: argparse.Namespace, settings: Settings) -> Report:
     if args.update:
         return _updated(args, settings)
     asked = asked_bars(args, settings)
     if asked is None:
         raise UsageError("a training needs bars: name --data-file FILE, or --symbols")
+    from engine.jobs.train import train_on  # help and refusals start without learning
+
     return train_on(asked, settings)
 
 
-def _updated(args: argparse.Namespace, settings: Settings) -> UpdateReport:
+def _updated(args: argparse.Namespace, settings: Settings) -> Report:
+    from engine.jobs.update import update_bundle  # help and refusals start without learning
+
     learned = ("label", "lookahead", "profit_threshold", "population", "preset")
     refuse_flags(args, learned, "is the bundle's own in an --update: leave it away")
     begins = "has no say in an --update, which begins where the bundle ends: leave it away"

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feeds.bars import Bars, BoolArray, FloatArray, IntArray, TimeArray
-from ml.base import Samples
+from ml.base import FloatMatrix, Samples
 from ml.errors import TrainingError
 from ml.features.catalog import FEATURE_NAMES
 from ml.features.matrix import feature_matrix
@@ -129,7 +129,7 @@ def _joined(sources: Sequence[Source], chosen: Sequence[BoolArray]) -> TrainingS
     symbols = tuple(dict.fromkeys(each.bars.symbol for each in sources))
     codes = [np.full(len(each.bars), symbols.index(each.bars.symbol)) for each in sources]
     mask = np.concatenate(chosen)
-    matrix = np.concatenate([feature_matrix(each.bars) for each in sources])
+    matrix = _features([each.bars for each in sources])
     rows = np.flatnonzero(mask)
     weights = [each.weight for each in sources if each.weight is not None]
     return TrainingSet(
@@ -143,6 +143,16 @@ def _joined(sources: Sequence[Source], chosen: Sequence[BoolArray]) -> TrainingS
         volatility=matrix[rows, FEATURE_NAMES.index(VOLATILITY)].astype(np.float64),
         weight=None if not weights else np.concatenate(weights)[mask],
     )
+
+
+def _features(markets: Sequence[Bars]) -> FloatMatrix:
+    """Return the features of all bars; no market's are held a second time beside the whole."""
+    matrix = np.empty((sum(map(len, markets)), len(FEATURE_NAMES)), np.float32)
+    start = 0
+    for bars in markets:
+        matrix[start : start + len(bars)] = feature_matrix(bars)
+        start += len(bars)
+    return matrix
 
 
 def _nothing_usable(sources: Sequence[Source], warmup_bars: int) -> str:

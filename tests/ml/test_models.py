@@ -2,8 +2,10 @@
 
 import inspect
 import random
+import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.utils.estimator_checks import check_no_attributes_set_in_init
+from torch import nn
 
 from feeds.bars import IntArray
 from ml.base import FloatMatrix, Samples
@@ -20,12 +23,13 @@ from ml.calibration import PlattCalibrator
 from ml.ensemble import Member
 from ml.member_files import member_bytes, member_record, read_member
 from ml.models.catalog import MEMBER_NAMES, Preset, default_models, model_class
-from ml.models.lstm_model import LSTMModel
+from ml.models.lstm_model import LSTMModel, _Adam
 from ml.models.search_space import Span, search_space
 from ml.models.svm_model import SVMModel
 from ml.models.xgboost_model import XGBoostModel
 from tests.ml.trained import quick_models
 
+ROOT = Path(__file__).resolve().parents[2]
 OURS = quick_models()
 # scikit-learn's own shows that any of its classifiers could join.
 EVERY_MODEL = {**OURS, "plain": LogisticRegression()}
@@ -248,6 +252,38 @@ def test_the_lstm_leaves_the_threads_of_torch_as_they_were() -> None:
     before = torch.get_num_threads()
     fitted(LSTM)
     assert torch.get_num_threads() == before
+
+
+def test_the_lstm_moves_its_weights_as_torchs_adam_would_to_the_last_bit() -> None:
+    drawn = torch.Generator().manual_seed(0)
+    start = [torch.randn(shape, generator=drawn) for shape in ((4, 7), (4,), (1, 1))]
+    ours, theirs = ([nn.Parameter(each.clone()) for each in start] for _ in range(2))
+    steps = _Adam(ours, 3e-3).step, torch.optim.Adam(theirs, lr=3e-3).step
+    for power in range(-20, 20):
+        for one, other in zip(ours, theirs, strict=True):
+            one.grad = torch.randn(one.shape, generator=drawn) * 2.0**power
+            other.grad = one.grad.clone()
+        for step in steps:
+            step()
+        assert all(torch.equal(one, other) for one, other in zip(ours, theirs, strict=True))
+
+
+def test_the_lstm_learns_without_torchs_compiler() -> None:
+    learn = (
+        "import sys, numpy as np; from ml.models.lstm_model import LSTMModel;"
+        "X = np.zeros((20, 3, 2), np.float32); X[:10] = 1.0;"
+        "LSTMModel(steps=3, max_epochs=1).fit(X, np.arange(20) // 10);"
+        "sys.exit('torch._dynamo' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", learn], check=True, cwd=ROOT)  # noqa: S603  our own
+
+
+@pytest.mark.parametrize("name", ["random_forest", "xgboost", "lstm"])
+def test_any_number_of_threads_learns_the_same(name: str) -> None:
+    one, two = (clone(OURS[name]).set_params(jobs=jobs) for jobs in (1, 2))
+    X, y = rows_for(one)
+    answers = (model.fit(X, y).predict_proba(X).tobytes() for model in (one, two))
+    assert len({*answers}) == 1
 
 
 def test_the_forest_answers_as_scikit_learn_would() -> None:
