@@ -87,7 +87,7 @@ class LSTMModel(BinaryModel):
         if validation is None:
             drawn, tail = np.split(drawn, [len(drawn) - int(_TAIL * len(drawn))])
             validation = rows.take(tail if len(tail) else drawn)
-        learned = rows.take(drawn)
+        learned = rows if len(drawn) == len(rows.y) else rows.take(drawn)
         with _own_random_state(self.seed), _threads(self.jobs):
             network = _Network(learned.X.shape[-1], self.hidden)
             self.network_ = _learned(network, self, learned, validation)
