@@ -12,8 +12,8 @@ folder that the environment variable PEERS_DATA names. Long only, one position:
 A position that the data end in is closed at the last close, paid for and counted as a trade.
 
 It prints one JSON line after @@: the phases in seconds of wall and CPU, trades, final equity,
-Sharpe ratio of the days, peak memory, and the clock. `run` is feed, indicators, loop and stats:
-imports are done, compiled code is loaded (`jit`) and the columns are in memory.
+Sharpe ratio of the days, peak memory, and the clock. `run` is their sum: imports are done and the
+columns are in memory. Nothing is compiled.
 """
 
 import argparse
@@ -33,14 +33,13 @@ if not __package__:  # run as a script
 import backtrader as bt
 import numpy as np
 import pyarrow.parquet as pq
+import talib
 
 from engine.cerebro import Engine, Execution
 from engine.clock import Pace
 from feeds.bars import PRICES, Bars, BoolArray, FloatArray
 from feeds.costs import Costs
-from feeds.indicators import bollinger, macd, rsi, stochastic
 from feeds.timeframe import Timeframe
-from feeds.windows import mean
 
 Columns: TypeAlias = Mapping[str, Any]
 
@@ -51,7 +50,6 @@ TARGET, STOP, MOST_BARS = 0.006, 0.004, 30
 FIRST_ENTRY = 300
 ENOUGH = 6
 DAY = 1440  # bars
-LOADING = 400  # bars: enough to have compiled code loaded, which is told apart
 
 
 class PeerJob(bt.Strategy):
@@ -139,12 +137,15 @@ def bars_of(columns: Columns) -> Bars:
 
 def entry_bars(bars: Bars) -> BoolArray:
     """Return True where the score is enough to enter."""
-    close, histogram = bars.close, macd(bars.close).histogram
-    score = 2 * (close <= bollinger(close, 20, 2.0).lower)
-    score += bars.volume > 1.5 * mean(bars.volume, 20)
+    close = bars.close
+    _, _, lower = talib.BBANDS(close, 20, 2.0, 2.0)
+    _, _, histogram = talib.MACD(close, 12, 26, 9)
+    slow_k, _ = talib.STOCH(bars.high, bars.low, close, 14, 3, 0, 3, 0)
+    score = 2 * (close <= lower)
+    score += bars.volume > 1.5 * talib.SMA(bars.volume, 20)
     score += np.diff(histogram, prepend=np.nan) > 0
-    score += stochastic(bars.high, bars.low, close).k < 20
-    enough = (rsi(close, 14) < 30) & (score + 3 >= ENOUGH)
+    score += slow_k < 20
+    enough = (talib.RSI(close, 14) < 30) & (score + 3 >= ENOUGH)
     enough[:FIRST_ENTRY] = False
     return np.asarray(enough)
 
@@ -161,8 +162,6 @@ def daily_sharpe(equity: FloatArray) -> float:
 def job(columns: Columns, clock: Pace) -> tuple[Execution, float, Phases]:
     """Return what came of the job, its Sharpe ratio, and how long each phase took."""
     phases = Phases()
-    entry_bars(bars_of({name: column[:LOADING] for name, column in columns.items()}))
-    phases.end("jit")
     bars = bars_of(columns)
     costs = Costs(fee=FEE, half_spread=0.0, slippage=0.0, range_slippage=0.0)
     engine = Engine(cash=CASH, costs=costs, clock=clock)
