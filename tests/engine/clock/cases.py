@@ -11,6 +11,7 @@ from engine.protections import ProtectionsConfig
 from engine.rules import SymbolRules
 from feeds.bars import Bars
 from feeds.costs import Costs
+from feeds.timeframe import Timeframe
 from tests.engine.clock.actor import KINDS, Act, Plan
 from tests.engine.clock.witness import Terms
 from tests.engine.markets import random_market
@@ -63,8 +64,10 @@ PROTECTIONS = st.just(ProtectionsConfig()) | st.builds(
 def markets(draw: st.DrawFn) -> list[tuple[Bars, int]]:
     """Draw one to three markets with holes, of different starts, ends and warm-ups."""
     made = []
+    hours = draw(st.booleans())
     for symbol in SYMBOLS[: draw(st.integers(1, 3))]:
         bars = random_market(draw(st.integers(0, 2**16)), 90, symbol)
+        bars = _in_hours(bars) if hours else bars
         begin, end = draw(st.sampled_from([0, 7, 30])), draw(st.sampled_from([90, 89, 60]))
         made.append((bars[begin:end], draw(st.sampled_from([0, 0, 1, 11]))))
     return made
@@ -120,6 +123,8 @@ def seeded_case(seed: int) -> tuple[Terms, Plan]:
         place = bars.symbol, int(rng.integers(first, len(bars)))
         plan.setdefault(place, []).append(_seeded_act(rng, [bars.symbol for bars, _ in traded]))
     protected = rng.random() < 0.3
+    if protected:
+        traded = [(_in_hours(bars), first) for bars, first in traded]
     return Terms(
         markets=traded,
         costs=Costs(fee=0.001, half_spread=0.0004, slippage=0.0006, range_slippage=0.03),
@@ -150,6 +155,13 @@ def crowded_case(seed: int) -> tuple[Terms, Plan]:
         )
         plan.setdefault((_one(rng, *SYMBOLS), int(bar)), []).append(act)
     return Terms(markets=traded, costs=Costs(fee=0.001), rules={}), plan
+
+
+def _in_hours(bars: Bars) -> Bars:
+    """Return the bars as some of four hours, so that days begin and end among them."""
+    slow = Timeframe.parse("4h")
+    since = (bars.time - START) // bars.timeframe.delta
+    return replace(bars, timeframe=slow, time=START + since * slow.delta)
 
 
 def _unbroken(bars: Bars) -> Bars:

@@ -89,6 +89,9 @@ CASES: list[tuple[str, type[bt.Strategy], PutIn]] = [
     ("timers", OwnTimer, nothing),
     ("timers", Actor, lambda c: c.add_timer(time(3, 0))),
     ("cheat-on-open", Actor, cheat),
+    ("quick notifications", Actor, lambda c: setattr(c.p, "quicknotify", True)),
+    ("runonce or preload turned off", Actor, lambda c: setattr(c.p, "runonce", False)),
+    ("filtered feeds", Actor, lambda c: c.datas[0].addfilter(lambda *_: False)),
     ("feeds other than recorded bars", Actor,
      lambda c: c.adddata(OtherFeed(random_market(7, 80, "DDDD/USDT")))),
     ("a broker other than BarBroker", Actor, other_broker),
@@ -157,6 +160,22 @@ class Patient(Actor):
     def prenext(self) -> None: ...
 
 
+class Prompt(Actor):
+    """Answers what it is told at once, by orders of its own."""
+
+    def notify_order(self, order: Any) -> None:
+        super().notify_order(order)
+        if order.status == order.Completed and order.info.get("reason") == "entry":
+            away = -0.004 if order.isbuy() else 0.004
+            how = {"exectype": bt.Order.Stop, "price": order.executed.price * (1.0 + away)}
+            (self.sell if order.isbuy() else self.buy)(order.data, size=abs(order.size), **how)
+
+    def notify_trade(self, trade: Any) -> None:
+        super().notify_trade(trade)
+        if trade.isclosed and trade.pnl < 0:
+            self.buy(trade.data, size=0.2, exectype=bt.Order.Limit, price=trade.price * 0.995)
+
+
 class Leaver(Actor):
     """Stops the run once a position was closed."""
 
@@ -168,17 +187,15 @@ class Leaver(Actor):
 
 OPTIONS: list[tuple[str, PutIn]] = [
     ("nothing", nothing),
-    ("quicknotify", lambda c: setattr(c.p, "quicknotify", True)),
     ("tradehistory", lambda c: setattr(c.p, "tradehistory", True)),
     ("oldsync", lambda c: setattr(c.p, "oldsync", True)),
-    ("bar by bar", lambda c: setattr(c.p, "runonce", False)),
     ("sizer", lambda c: c.addsizer(bt.sizers.FixedSize, stake=2)),
     ("coc", lambda c: c.broker.set_coc(True)),
     ("checksubmit", lambda c: c.broker.set_checksubmit(True)),
 ]
 
 
-@pytest.mark.parametrize("strategy", [Actor, Smoothed, Patient, Leaver])
+@pytest.mark.parametrize("strategy", [Actor, Smoothed, Patient, Prompt, Leaver])
 @pytest.mark.parametrize(("name", "put_in"), OPTIONS, ids=[name for name, _ in OPTIONS])
 @pytest.mark.parametrize("seed", [7, 11])
 def test_options_of_backtrader_change_nothing_either(

@@ -1,8 +1,8 @@
 """One run by every road, and all that can be seen of it.
 
 The roads are the sparse clock, the dense one, the audit, and stock `bt.Cerebro` with our broker and
-feeds put in. What they show is free of references and identities, so that `==` compares it to the
-last bit.
+feeds put in, whose orders are backtrader's own there. What they show is free of references and
+identities, so that `==` compares it to the last bit.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -26,6 +26,13 @@ Veto: TypeAlias = Callable[..., str | None]
 UNPROTECTED = ProtectionsConfig()
 ParamsOf: TypeAlias = Callable[[BarBroker, Veto], Mapping[str, Any]]
 PutIn: TypeAlias = Callable[[bt.Cerebro], None]
+
+
+class StockOrders(BarBroker):
+    """Our broker, but its orders are made and copied by backtrader."""
+
+    buy = bt.brokers.BackBroker.buy
+    sell = bt.brokers.BackBroker.sell
 
 
 class Notes:
@@ -86,7 +93,8 @@ def order_seen(order: Any, number: int) -> tuple[Any, ...]:
         order.getordername(),
         order.isbuy(),
         order.size,
-        order.triggered,
+        *(order.price, order.pricelimit, order.plimit, order.valid, order.triggered),
+        *(order.tradeid, order.transmit, order.trailamount, order.trailpercent),
         *(created.dt, created.size, created.price, created.pricelimit),
         *(executed.dt, executed.size, executed.price, executed.remsize),
         *(executed.value, executed.comm, executed.pnl, executed.psize, executed.pprice),
@@ -163,7 +171,7 @@ def by_stock(
     cerebro = bt.Cerebro(stdstats=False)
     config = terms.protections
     how = {"rules": dict(terms.rules), "watch_equity": config.watches_equity}
-    cerebro.setbroker(BarBroker(cash=terms.cash, costs=terms.costs, **how))
+    cerebro.setbroker(StockOrders(cash=terms.cash, costs=terms.costs, **how))
     for bars, first in terms.markets:
         cerebro.adddata(BarsFeed(bars, first))
     put_in(cerebro)
