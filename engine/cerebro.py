@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import backtrader as bt
 
@@ -74,6 +74,8 @@ class Engine(bt.Cerebro):
         clock: Pace = "sparse",
     ) -> None:
         super().__init__()
+        if clock not in get_args(Pace):
+            raise RunError(f"clock must be one of {', '.join(get_args(Pace))}, found {clock!r}")
         config = protections or ProtectionsConfig()
         self._checks = checks_of(config)
         terms = {"rules": dict(rules or {}), "watch_equity": config.watches_equity}

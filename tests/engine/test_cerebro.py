@@ -303,3 +303,8 @@ def test_an_engine_refuses_what_it_cannot_run() -> None:
     empty.add_stream(StreamFeed(iter(()), other))
     with pytest.raises(RunError, match="ended without one"):
         empty.execute(Scripted)
+
+
+def test_a_clock_that_there_is_not_is_refused() -> None:
+    with pytest.raises(RunError, match="sparse, dense, audit, found 'quick'"):
+        Engine(cash=1.0, costs=FREE, clock="quick")  # type: ignore[arg-type]  # as a user may
