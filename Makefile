@@ -2,15 +2,19 @@
 # PYTHON chooses the interpreter that makes the environment: make setup PYTHON=python3.12
 
 PYTHON ?= python3
+# make bench-peers: the scripts of the other engines, where their environments are kept (made where
+# they are missing), and whether the slower ones run too: make bench-peers PEERS=FOLDER SLOW=1
+PEERS ?=
+ENVS ?= $(HOME)/.cache/tandem-peers
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow check format lint types imports fix bench
+.PHONY: help setup run test test-slow check format lint types imports fix bench bench-peers
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## Make the environment in .venv
 
@@ -48,5 +52,8 @@ fix: $(READY) ## Format the code and mend what can be mended without thought
 	$(BIN)/python -m ruff check --fix .
 	$(BIN)/python -m ruff format .
 
-bench: $(READY) ## Measure the speed on this machine
+bench: $(READY) ## Measure our speed on this machine (python -m benchmarks --help)
 	$(BIN)/python -m benchmarks
+
+bench-peers: $(READY) ## Measure beside other engines: make bench-peers PEERS=FOLDER
+	$(BIN)/python -m benchmarks.peers "$(PEERS)" --envs "$(ENVS)" $(if $(SLOW),--slow)

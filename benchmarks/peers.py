@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from engine.tables import formatted, rendered, table
+from engine.tables import rendered, table
 
 ROOT = Path(__file__).resolve().parents[1]
 DEFAULT_ENVS = Path("~/.cache/tandem-peers").expanduser()
@@ -40,7 +40,7 @@ class Peer:
 OURS = Peer("tandem", "", "sparse", "", "")
 BASE = Peer("backtesting.py", "backtesting_py", "native", "btpy", "backtesting")
 VECTORISED = Peer("vectorbt", "vectorbt", "order_func", "vbt", "vectorbt")
-FLOOR = Peer("TA-Lib and one compiled loop", "reference", "run", "ref", "talib")
+FLOOR = Peer("TA-Lib, one compiled loop", "reference", "run", "ref", "talib")
 EVERY_ROUND = (OURS, BASE, VECTORISED, FLOOR)
 ONCE = (
     Peer("nautilus_trader", "nautilus", "native", "nautilus", "nautilus_trader"),
@@ -181,9 +181,7 @@ def comparison(rounds: Sequence[dict[Peer, Outcome]]) -> str:
 
     The run of an engine that compiles is its second in the process; the process has both.
     """
-    shown = table(
-        "engine", "process, CPU s", "ratio", "run, CPU s", "ratio", "peak MB", "trades", "equity"
-    )
+    shown = table("engine", "process", "ratio", "run", "ratio", "peak MB", "trades", "equity")
     peers = list(dict.fromkeys(peer for each in rounds for peer in each))
     for peer in peers:
         both = [(each[peer], each[BASE]) for each in rounds if peer in each]
@@ -194,7 +192,7 @@ def comparison(rounds: Sequence[dict[Peer, Outcome]]) -> str:
             f"{median(o.process / base.process for o, base in both):.3f}",
             f"{median(o.run for o in own):.3f}",
             f"{median(o.run / base.run for o, base in both):.4f}",
-            formatted(median(o.peak_mb for o in own), ".0f"),
+            f"{median(o.peak_mb for o in own):.0f}",
             f"{own[-1].trades:,}",
             f"{own[-1].equity:,.4f}",
         )
