@@ -5,9 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from joblib import hash as digest
+from threadpoolctl import threadpool_limits
 
 from ml.calibration import shift_prior
 from ml.errors import TrainingError
+from ml.models.logistic_model import LogisticModel
 from ml.training.config import TrainingConfig
 from ml.training.data_pipeline import TrainingSet
 from ml.training.evaluator import evaluate
@@ -53,6 +55,16 @@ def test_features_of_the_test_part_leave_members_byte_identical(
 ) -> None:
     again = train(with_other_features(rows, trained.parts.test), CONFIG, two_models(), seed=0)
     assert digest(again.ensemble.members) == digest(trained.ensemble.members)
+
+
+def test_any_number_of_threads_of_the_libraries_learns_the_same_to_the_last_bit() -> None:
+    rows = foretold(training_set(4000, seed=3), ones=0.2)
+    models = {"logistic": (1.0, LogisticModel())}
+    found = []
+    for threads in (1, 2):
+        with threadpool_limits(threads, user_api="blas"):
+            found.append(digest(train(rows, CONFIG, models, seed=0).ensemble.members))
+    assert found[0] == found[1]
 
 
 def test_no_synthetic_row_depends_on_a_later_part(rows: TrainingSet, trained: Trained) -> None:
