@@ -21,7 +21,7 @@ import backtrader as bt
 from engine.data import SymbolFeed
 from engine.errors import RunError
 from engine.fills import FillBroker
-from engine.orders import GIVEN, PlainBuy, PlainSell, new_order
+from engine.orders import PlainBuy, PlainSell, new_order
 from engine.prices import range_of
 from engine.records import UNFILLED
 
@@ -50,21 +50,6 @@ class BarBroker(FillBroker):
     _toactivate: deque[Any]
 
     # ---------------------------------------------------------------- orders come in
-
-    def buy(self, owner: Any, data: SymbolFeed, size: float, **how: Any) -> Any:
-        return self._send(PlainBuy, how, owner=owner, data=data, size=size)
-
-    def sell(self, owner: Any, data: SymbolFeed, size: float, **how: Any) -> Any:
-        return self._send(PlainSell, how, owner=owner, data=data, size=size)
-
-    def _send(self, kind: type[PlainBuy | PlainSell], how: dict[str, Any], **what: Any) -> Any:
-        """Send an order; of `how`, what backtrader does not know are the order's own keys."""
-        oco, check = how.pop("oco", None), how.pop("_checksubmit", True)
-        given = {name: how.pop(name) for name in GIVEN.keys() & how.keys()}
-        order = new_order(kind, **what, pricelimit=how.pop("plimit", None), **given)
-        order.addinfo(**how)
-        self._ocoize(order, oco)
-        return self.submit(order, check=check)
 
     def submit(self, order: Any, check: bool = True) -> Any:
         order.addinfo(decided_at=self._now())

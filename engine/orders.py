@@ -103,3 +103,22 @@ def _twin(original: Any) -> Any:
     twin = object.__new__(type(original))
     twin.__dict__.update(original.__dict__)
     return twin
+
+
+class OrderBroker(bt.brokers.BackBroker):
+    """A broker that makes such orders."""
+
+    def buy(self, owner: Any, data: Any, size: float, **how: Any) -> Any:
+        return self._send(PlainBuy, how, owner=owner, data=data, size=size)
+
+    def sell(self, owner: Any, data: Any, size: float, **how: Any) -> Any:
+        return self._send(PlainSell, how, owner=owner, data=data, size=size)
+
+    def _send(self, kind: type[PlainBuy | PlainSell], how: dict[str, Any], **what: Any) -> Any:
+        """Send an order; of `how`, what backtrader does not know are the order's own keys."""
+        oco, check = how.pop("oco", None), how.pop("_checksubmit", True)
+        given = {name: how.pop(name) for name in GIVEN.keys() & how.keys()}
+        order = new_order(kind, **what, pricelimit=how.pop("plimit", None), **given)
+        order.addinfo(**how)
+        self._ocoize(order, oco)
+        return self.submit(order, check=check)

@@ -17,6 +17,7 @@ from typing import Any
 import backtrader as bt
 
 from engine.data import SymbolFeed
+from engine.orders import OrderBroker
 from engine.rules import SymbolRules
 from engine.sizing import Terms
 from feeds.costs import Costs
@@ -29,7 +30,7 @@ _RESTING = (Order.Stop, Order.Limit)
 _MAKER = "maker"  # no symbol has this name
 
 
-class PriceBroker(bt.brokers.BackBroker):
+class PriceBroker(OrderBroker):
     """A broker that fills at prices a trader could have had."""
 
     params: Any = (("costs", Costs()), ("rules", MappingProxyType({})))
