@@ -7,6 +7,7 @@ from typing import ClassVar
 import numpy as np
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
+from threadpoolctl import ThreadpoolController
 
 from feeds.bars import FloatArray
 from ml.base import FloatMatrix, Rows
@@ -14,6 +15,7 @@ from ml.calibration import logistic
 from ml.models.binary_model import BinaryModel, drawn_rows, standardised
 from ml.models.search_space import SearchSpace, Span
 
+_BLAS = ThreadpoolController().select(user_api="blas")
 _CHUNK = 512  # rows whose kernel against some 10^4 support vectors is held at a time: 40 MB
 
 
@@ -57,7 +59,9 @@ class SVMModel(BinaryModel):
     def _probability(self, X: FloatMatrix) -> FloatArray:
         border = _border(self.classifier_)
         chunks = [X[at : at + _CHUNK] for at in range(0, len(X), _CHUNK)]
-        distances = [border.distance(standardised(chunk, self.scaler_)) for chunk in chunks]
+        # The number of threads decides the last bits of a product, and with them the result's hash.
+        with _BLAS.limit(limits=1):
+            distances = [border.distance(standardised(chunk, self.scaler_)) for chunk in chunks]
         return logistic(np.concatenate(distances))
 
 
