@@ -72,6 +72,20 @@ def test_what_comes_to_nothing_does_so_on_the_same_bar(act: Act, reason: str) ->
     assert run < 15
 
 
+@pytest.mark.parametrize(("side", "trail", "hit"), [(1, 0.03, 66), (-1, 0.03, 66), (1, 0.05, 70)])
+def test_a_stop_that_trails_is_followed_over_skipped_bars(
+    side: int, trail: float, hit: int
+) -> None:
+    # Up (or down) by a half of a percent a bar, then back: the stop is hit on the way back.
+    middle = [100.0 * 1.005 ** (side * (60 - abs(60 - bar))) for bar in range(120)]
+    bars = candles([(m, m * 1.002, m * 0.998, m) for m in middle], filled=[30, 31, 59])
+    act = Act(kind="bracket", side=side, stop=0.2, target=0.6, trail=trail)
+    plan = {(SYMBOL, 10): [act]}
+    seen, report = check_roads(Terms(markets=[(bars, 0)], rules={}), Actor, params_of(plan))
+    assert (seen.fills[1].reason, seen.fills[1].bar) == ("trailing_stop", hit)
+    assert report.run < 10
+
+
 def test_orders_that_wait_stay_in_the_order_in_which_they_came() -> None:
     # The stop wakes on the bar of the fill, the target after it. Then no bar that is run meets
     # them, until one closes the position and cancels both.
