@@ -92,7 +92,8 @@ class SparseRun:
     def _step(self, stamp: float) -> None:
         """Do what `Strategy._oncepost` does for a strategy that sparse runs are open to."""
         strategy = self._strategy
-        self._advance_indicators()
+        for indicator in self._indicators:  # those of feeds first, then those of indicators
+            indicator.advance(len(indicator._clock) - len(indicator))
         strategy.forward()
         strategy.lines.datetime[0] = stamp
         for order in strategy._orderspending:
@@ -143,14 +144,6 @@ class SparseRun:
         line = self._strategy.lines.datetime
         line.array.frombytes(passed.tobytes())
         line.advance(len(passed))
-        if self._indicators:
-            self._clock.stand_at(until - 1)
-            self._advance_indicators()
-
-    def _advance_indicators(self) -> None:
-        """Let the indicators stand where their feeds do; those of indicators come later."""
-        for indicator in self._indicators:
-            indicator.advance(len(indicator._clock) - len(indicator))
 
     def _follow(self, until: int) -> None:
         """Let the stops that trail follow the bars before a moment."""

@@ -12,10 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.tree import DecisionTreeClassifier
+from threadpoolctl import threadpool_limits
 
 from feeds.bars import FloatArray, IntArray
 from ml.base import FloatMatrix, Samples
 from ml.models.flat_forest import FlatForest
+from ml.models.svm_model import SVMModel
 from tests.ml.trained import quick_model, quick_models
 
 TOLERANCE = 1e-6
@@ -201,3 +203,13 @@ def test_the_flat_forest_adds_up_to_the_last_bit() -> None:
     in_order = sum((tree.predict(X)[:, 1] for tree in trees), np.zeros(len(X)))
     found = FlatForest.of(trees, features=5).mean(X)
     np.testing.assert_array_equal(found, in_order / len(trees))
+
+
+def test_any_number_of_threads_of_the_libraries_answers_the_same_to_the_last_bit() -> None:
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(1500, 94)).astype(np.float32), rng.integers(0, 2, 1500)
+    model = SVMModel().fit(X, y)
+    for rows in (1, 2, 50, 437):
+        with threadpool_limits(1, user_api="blas"):
+            alone = model.predict_proba(X[:rows])
+        np.testing.assert_array_equal(model.predict_proba(X[:rows]), alone)
