@@ -14,6 +14,7 @@ from statistics import median
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
+from scipy.optimize import nnls
 
 from feeds.bars import FloatArray
 
@@ -29,7 +30,7 @@ class Fit:
     Attributes
     ----------
     seconds_per : of one of each term
-    residual : the largest of a run, as a fraction of its seconds
+    residual : what the runs differ from it, without sign, as a fraction of the seconds of all runs
     """
 
     seconds_per: Mapping[str, float]
@@ -67,7 +68,7 @@ def medians(works: Mapping[Name, Work], rounds: int) -> dict[Name, float]:
 
 
 def fitted(terms: Mapping[str, Sequence[float]], seconds: Sequence[float]) -> Fit:
-    """Return the least squares of the relative errors: a short run counts as much as a long one.
+    """Return the non-negative least squares, a run of twice the seconds with twice the variance.
 
     Parameters
     ----------
@@ -82,9 +83,10 @@ def fitted(terms: Mapping[str, Sequence[float]], seconds: Sequence[float]) -> Fi
     """
     taken = np.asarray(seconds, np.float64)
     parts = np.array([terms[name] for name in terms], np.float64).T
-    found, *_ = np.linalg.lstsq(parts / taken[:, None], np.ones(len(taken)))
-    error = np.abs(parts @ found / taken - 1.0)
-    return Fit(dict(zip(terms, found.tolist(), strict=True)), float(error.max()))
+    deviation = np.sqrt(taken)
+    found, _ = nnls(parts / deviation[:, None], taken / deviation)
+    missed = np.abs(parts @ found - taken).sum() / taken.sum()
+    return Fit(dict(zip(terms, found.tolist(), strict=True)), float(missed))
 
 
 def latency(seconds: FloatArray | Sequence[float]) -> Latency:

@@ -93,25 +93,28 @@ def watched(markets: Sequence[Bars], settings: Settings, analyzer: Analyzer) -> 
     return watch
 
 
-def report(bars: Bars, settings: Settings, analyzer: Analyzer, moments: int) -> str:
+def report(
+    bars: Bars, settings: Settings, analyzer: Analyzer, moments: int, symbols: int = SYMBOLS
+) -> str:
     """Measure and return the table.
 
     Parameters
     ----------
-    moments : of the run on one symbol; the one on fifty has a fiftieth of them, at least
-        `LOADING`, and its symbols all have the same bars, so that they decide at once
+    moments : of the run on one symbol
+    symbols : of the other run, which has that part of the moments, at least `LOADING`; they all
+        have the same bars, so that they decide at once
     """
     first = settings.strategy.warmup_bars
     watched([bars[: first + LOADING]], settings, analyzer)
     alone = watched([bars[: first + moments]], settings, analyzer)
-    short = bars[: first + max(moments // SYMBOLS, LOADING)]
-    crowd = [short.unchecked({"symbol": f"C{place}/USDT"}) for place in range(SYMBOLS)]
+    short = bars[: first + max(moments // symbols, LOADING)]
+    crowd = [short.unchecked({"symbol": f"C{place}/USDT"}) for place in range(symbols)]
     together = watched(crowd, settings, analyzer)
     shown = table("closed bar to decision, wall ms", "moments", "p50", "p99", "worst")
     _add(shown, "one symbol, every bar", alone, least=0)
     _add(shown, "one symbol, five models asked", alone, least=1)
-    _add(shown, f"{SYMBOLS} symbols, every moment", together, least=0)
-    _add(shown, f"{SYMBOLS} symbols, most asked at once", together, least=max(together.asked))
+    _add(shown, f"{symbols} symbols, every moment", together, least=0)
+    _add(shown, f"{symbols} symbols, most asked at once", together, least=max(together.asked))
     return rendered(shown) + f"at once: {max(together.asked)} asked\n"
 
 
