@@ -74,28 +74,32 @@ class SparseRun:
             self._strategy._once()
         self._strategy.reset()
         moment = -1
-        while moment < self._clock.last:
+        while moment < self._clock.last and not self._cerebro._event_stop:
             wake = self._next_wake(moment)
-            self._watch(moment, wake) if self._audit else self._pass_over(moment, wake)
-            if not self._live(wake):
-                return
+            if self._audit:
+                moment = self._watch(moment, wake)
+            elif wake > moment + 1:
+                self._pass_over(moment, wake)
+            if not self._cerebro._event_stop:
+                self._live(moment, wake)
             moment = wake
 
-    def _live(self, moment: int) -> bool:
-        """Let broker and strategy live through a moment; False if somebody stopped the run."""
+    def _live(self, before: int, moment: int) -> None:
+        """Let broker and strategy live through a moment, after those that were passed over."""
         self._clock.stand_at(moment)
         self._cerebro._brokernotify()
-        if not self._cerebro._event_stop:
-            self._step(float(self._clock.stamps[moment]))
-        return not self._cerebro._event_stop
+        if self._cerebro._event_stop:
+            return
+        line, since = self._strategy.lines.datetime, self._clock.stamps[before + 1 : moment + 1]
+        line.array.frombytes(since.tobytes())
+        line.advance(len(since))
+        self._step()
 
-    def _step(self, stamp: float) -> None:
+    def _step(self) -> None:
         """Do what `Strategy._oncepost` does for a strategy that sparse runs are open to."""
         strategy = self._strategy
-        for indicator in self._indicators:  # those of feeds first, then those of indicators
+        for indicator in self._indicators:  # those of feeds come first, then those of indicators
             indicator.advance(len(indicator._clock) - len(indicator))
-        strategy.forward()
-        strategy.lines.datetime[0] = stamp
         for order in strategy._orderspending:
             strategy.notify_order(order)
         for trade in strategy._tradespending:
@@ -133,17 +137,10 @@ class SparseRun:
     # ---------------------------------------------------------------- the moments before it
 
     def _pass_over(self, after: int, until: int) -> None:
-        """Bring broker and strategy to where the moments between would have left them."""
-        between = slice(after + 1, until)
-        passed = self._clock.stamps[between]
-        if not len(passed):
-            return
-        self._cerebro.count_moments(len(passed))
+        """Bring the broker to where the moments between would have left it."""
+        self._cerebro.count_moments(until - after - 1)
         self._follow(until)
-        self._mark_equity(between)
-        line = self._strategy.lines.datetime
-        line.array.frombytes(passed.tobytes())
-        line.advance(len(passed))
+        self._mark_equity(slice(after + 1, until))
 
     def _follow(self, until: int) -> None:
         """Let the stops that trail follow the bars before a moment."""
@@ -166,15 +163,22 @@ class SparseRun:
         for moment, value in zip(self._clock.closed_at(moments), equity, strict=True):
             self._broker.history.mark(moment, value)
 
-    def _watch(self, after: int, until: int) -> None:
-        """Live through the moments between, and refuse one at which something happened."""
-        quiet = self._broker.state()
-        for moment in range(after + 1, until):
-            if not self._live(moment):
-                return
+    def _watch(self, after: int, until: int) -> int:
+        """Live through the moments between, and refuse one at which something happened.
+
+        Returns
+        -------
+        int
+            the last that was lived through
+        """
+        quiet, moment = self._broker.state(), after
+        while moment + 1 < until and not self._cerebro._event_stop:
+            self._live(moment, moment + 1)
+            moment += 1
             if self._broker.state() != quiet:
                 asked, busy, wake = self._clock.closed_at(slice(None))[[after, moment, until]]
                 raise ClockError(
                     f"at {readable(asked)} wakes_at named nothing before {readable(wake)}, but "
                     f"something happened at {readable(busy)}: it must name that bar"
                 )
+        return moment

@@ -133,15 +133,15 @@ def _check(bars: Bars) -> None:
     lengths = {name: len(getattr(bars, name)) for name in _DTYPES}
     if len(set(lengths.values())) > 1:
         raise BadBarsError(f"{bars.symbol}: columns must be equally long, found {lengths}")
-    prices = np.stack([bars.open, bars.high, bars.low, bars.close])
-    sound = np.isfinite(prices) & (prices > 0)
-    _refuse(bars, np.any(~sound, axis=0), "a price that is not a finite number above 0")
-    _refuse(
-        bars,
-        ~(np.isfinite(bars.volume) & (bars.volume >= 0)),
-        "a volume that is not a finite number from 0 up",
-    )
-    outside = (prices.min(axis=0) < bars.low) | (prices.max(axis=0) > bars.high)
+    # Column by column: a table of all prices would be copied together first. NaN fails each test.
+    unsound = np.zeros(len(bars), np.bool_)
+    for price in (bars.open, bars.high, bars.low, bars.close):
+        unsound |= ~((price > 0) & (price < np.inf))
+    _refuse(bars, unsound, "a price that is not a finite number above 0")
+    volume_known = (bars.volume >= 0) & (bars.volume < np.inf)
+    _refuse(bars, ~volume_known, "a volume that is not a finite number from 0 up")
+    outside = (bars.open < bars.low) | (bars.open > bars.high) | (bars.high < bars.low)
+    outside |= (bars.close < bars.low) | (bars.close > bars.high)
     _refuse(bars, outside, "open or close outside low..high")
     off_grid = np.not_equal(bars.time.astype(np.int64) % bars.timeframe.ms, 0)
     _refuse(bars, off_grid, f"a time off the grid of {bars.timeframe}")
