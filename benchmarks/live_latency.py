@@ -1,7 +1,8 @@
 """How long a decision takes live: from a closed bar to the engine's asking for the next one.
 
 Bars go the road of a rehearsal and of paper trading: broker, evidence on a trailing window, and
-where an opinion can matter features and five models. Latencies are wall, as who waits counts.
+where an opinion can matter features and five models. Latencies are wall, and beside them the CPU of
+all threads, which tells a slow decision from a busy machine.
 """
 
 import time
@@ -33,15 +34,16 @@ class Watch:
 
     Attributes
     ----------
-    seconds : of wall, for each moment that is over
+    seconds, cpu : of wall and of CPU, for each moment that is over
     asked : how often the ensemble was asked then
     """
 
     analyzer: Analyzer
     seconds: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
     asked: list[int] = field(default_factory=list)
     _moment: Any = None
-    _since: float = 0.0
+    _since: tuple[float, float] = 0.0, 0.0
     _count: int = 0
 
     def predict(self, bars: Bars, rows: np.ndarray) -> OpinionTable:
@@ -54,7 +56,7 @@ class Watch:
     def over(self, stream: Iterator[StreamBar]) -> Iterator[StreamBar]:
         """Hand on a stream; a moment lasts from its first bar to the first one after it."""
         while True:
-            asked_at = time.perf_counter()
+            asked_at = _now()
             bar = next(stream, None)
             moment = None if bar is None else bar.bar.time[0]
             if moment != self._moment:
@@ -63,11 +65,16 @@ class Watch:
                 return
             yield bar
 
-    def _turn(self, moment: Any, asked_at: float) -> None:
+    def _turn(self, moment: Any, asked_at: tuple[float, float]) -> None:
         if self._moment is not None:
-            self.seconds.append(asked_at - self._since)
+            self.seconds.append(asked_at[0] - self._since[0])
+            self.cpu.append(asked_at[1] - self._since[1])
             self.asked.append(self._count)
-        self._moment, self._count, self._since = moment, 0, time.perf_counter()
+        self._moment, self._count, self._since = moment, 0, _now()
+
+
+def _now() -> tuple[float, float]:
+    return time.perf_counter(), time.process_time()
 
 
 def watched(markets: Sequence[Bars], settings: Settings, analyzer: Analyzer) -> Watch:
@@ -110,7 +117,7 @@ def report(
     short = bars[: first + max(moments // symbols, LOADING)]
     crowd = [short.unchecked({"symbol": f"C{place}/USDT"}) for place in range(symbols)]
     together = watched(crowd, settings, analyzer)
-    shown = table("closed bar to decision, wall ms", "moments", "p50", "p99", "worst")
+    shown = table("closed bar to decision, ms", "moments", "p50", "p99", "worst", "CPU p50")
     _add(shown, "one symbol, every bar", alone, least=0)
     _add(shown, "one symbol, five models asked", alone, least=1)
     _add(shown, f"{symbols} symbols, every moment", together, least=0)
@@ -120,12 +127,11 @@ def report(
 
 def _add(shown: Any, name: str, watch: Watch, *, least: int) -> None:
     """Add the moments at which the ensemble was asked at least so often."""
-    pairs = zip(watch.seconds, watch.asked, strict=True)
-    found = [seconds for seconds, asked in pairs if asked >= least]
+    found = [place for place, asked in enumerate(watch.asked) if asked >= least]
     if not found:
-        shown.add_row(name, "0", "-", "-", "-")
+        shown.add_row(name, "0", "-", "-", "-", "-")
         return
-    had = latency(found)
-    shown.add_row(
-        name, f"{had.count:,}", *(f"{s * 1e3:.2f}" for s in (had.p50, had.p99, had.worst))
-    )
+    wall = latency([watch.seconds[place] for place in found])
+    cpu = latency([watch.cpu[place] for place in found])
+    times = (wall.p50, wall.p99, wall.worst, cpu.p50)
+    shown.add_row(name, f"{wall.count:,}", *(f"{each * 1e3:.2f}" for each in times))
