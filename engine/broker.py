@@ -52,9 +52,9 @@ class BarBroker(FillBroker):
     # ---------------------------------------------------------------- orders come in
 
     def submit(self, order: Any, check: bool = True) -> Any:
-        order.addinfo(decided_at=self._now())
+        order.info["decided_at"] = self._now()
         if len(order.data):
-            order.addinfo(decided_on=order.data.index)
+            order.info["decided_on"] = order.data.index
             if order.isbuy() and order.parent is None:
                 by_limit = order.exectype == Order.Limit
                 order.addinfo(
@@ -109,13 +109,15 @@ class BarBroker(FillBroker):
     def next(self) -> None:
         while self._toactivate:
             self._toactivate.popleft().activate()
-        busy = bool(self.pending) or any(position.size for position in self.positions.values())
+        busy = bool(self.pending or self.held())
         if busy:
             self._work(self._arrived())
         self._count_equity(busy)
 
     def _arrived(self) -> list[SymbolFeed]:
         """Return the feeds that have a bar at this moment, in the run's order."""
+        if len(self.cerebro.datas) == 1:
+            return list(self.cerebro.datas)
         stamps = [(data.datetime[0], data) for data in self.cerebro.datas if len(data)]
         now = max(stamp for stamp, _ in stamps)
         return [data for stamp, data in stamps if stamp == now]
@@ -126,8 +128,9 @@ class BarBroker(FillBroker):
             if len(data) > 1 and data.segment[0] != data.segment[-1]:
                 self._end_segment(data, data.open[0])
         real = {data for data in arrived if not data.filled[0]}
-        self._match(real)
-        self._drop_expired(arrived)
+        if self.pending:
+            self._match(real)
+            self._drop_expired(arrived)
         for data in arrived:
             if data.segment_end[0]:
                 self._end_segment(data, data.close[0])
@@ -156,7 +159,7 @@ class BarBroker(FillBroker):
             return
         self._try_exec(order)
         if order.alive():
-            order.addinfo(rests=True)
+            order.info["rests"] = True
             # Orders stay in the order in which they came, whatever bars they have met.
             self.pending.insert(place, order)
             return

@@ -1,11 +1,4 @@
-"""What fills do to the account, and their records: the part of the broker that counts the money.
-
-What it changes, and the facts of backtrader 1.9.78 that it relies on:
-
-- Rounding leaves nothing behind: an exit closes the position exactly (in backtrader 0.1 + 0.2
-  bought and 0.3 sold leaves a rest), an order that turns one around is filled completely.
-- Cash is checked once, at the price really paid (`checksubmit` is off).
-"""
+"""The records of fills and refusals: the part of the broker that writes down what happened."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,15 +8,14 @@ import numpy as np
 
 from engine.account import AccountHistory
 from engine.data import SymbolFeed
-from engine.errors import RunError
-from engine.prices import PriceBroker
-from engine.records import DUST, Fill, Rejection, TradeBook
+from engine.records import Fill, Rejection, TradeBook
+from engine.spot import SpotBroker
 
 Order = bt.Order
 
 
-class FillBroker(PriceBroker):
-    """A broker that counts the money and records every fill.
+class FillBroker(SpotBroker):
+    """A broker that records every fill.
 
     Attributes
     ----------
@@ -33,10 +25,7 @@ class FillBroker(PriceBroker):
     history : losses of these trades; falls of the equity too if `watch_equity` is set
     """
 
-    params: Any = (
-        ("checksubmit", False),
-        ("watch_equity", False),
-    )
+    params: Any = (("watch_equity", False),)
 
     def init(self) -> None:
         super().init()
@@ -45,10 +34,6 @@ class FillBroker(PriceBroker):
         self.book = TradeBook()
         self.history = AccountHistory(float(self.startingcash))
         self._last_order: dict[SymbolFeed, Any] = {}
-
-    def add_cash(self, cash: float) -> None:
-        """Refuse: equity is counted from the first cash and the fills."""
-        raise RunError(f"cash must stay as it was given at the start, found {cash} to be added")
 
     def free_cash(self) -> float:
         """Return the cash that waiting entries have not spoken for, at the prices they saw."""
@@ -68,7 +53,10 @@ class FillBroker(PriceBroker):
                 yield order.data.symbol, order.size * order.info["terms"].paid
 
     def _now(self) -> np.datetime64:
-        return max(data.moment for data in self.cerebro.datas if len(data))
+        datas = self.cerebro.datas
+        if len(datas) == 1:
+            return np.datetime64(datas[0].moment)
+        return max(data.moment for data in datas if len(data))
 
     def _count_equity(self, busy: bool) -> None:
         """Count the equity at this close, and remember it where it can have changed.
@@ -80,19 +68,6 @@ class FillBroker(PriceBroker):
         if busy and self.p.watch_equity:
             self.history.mark(self._now(), value)
 
-    def held(self) -> list[tuple[SymbolFeed, Any]]:
-        """Return the feeds with an open position, and that, in the run's order.
-
-        Sums of floats depend on the order; that of `positions` on who asked first.
-        """
-        own = [
-            (data, self.positions[data]) for data in self.cerebro.datas if data in self.positions
-        ]
-        return [(data, position) for data, position in own if position.size]
-
-    def _held(self, data: SymbolFeed) -> float:
-        return float(self.positions[data].size) if data in self.positions else 0.0
-
     def _note_rejection(self, order: Any, reason: str) -> None:
         self.rejections.append(
             Rejection(
@@ -103,20 +78,9 @@ class FillBroker(PriceBroker):
             )
         )
 
-    # ---------------------------------------------------------------- money
-
-    def notify(self, order: Any) -> None:
-        """Tell the owner; what rounding left of a position turned around is not a partial fill."""
-        rest = order.executed.remsize
-        if order.status == Order.Partial and abs(rest) <= DUST * abs(order.size):
-            order.executed.remsize = 0.0
-            order.completed()
-        super().notify(order)
-
     def _execute(
         self, order: Any, ago: int | None = None, price: float | None = None, **how: Any
     ) -> None:
-        self._fit(order)
         before = len(order.executed)
         super()._execute(order, ago=ago, price=price, **how)
         if len(order.executed) > before:
@@ -124,15 +88,6 @@ class FillBroker(PriceBroker):
             self._note_fill(self._fill(order))
         if order.status == Order.Margin:
             self._note_rejection(order, "cash")
-
-    def _fit(self, order: Any) -> None:
-        """Let an exit close the position exactly: a bracket's child sells no more than is held."""
-        held, rest = self._held(order.data), order.executed.remsize
-        if held * rest >= 0:
-            return
-        too_much = order.parent is not None and abs(rest) > abs(held)
-        if too_much or abs(held + rest) <= DUST * abs(held):
-            order.executed.remsize = -held
 
     def _note_fill(self, fill: Fill) -> None:
         self.fills.append(fill)
@@ -154,14 +109,3 @@ class FillBroker(PriceBroker):
             bar=data.index,
             reason=reason,
         )
-
-    def _get_value(self, datas: Any = None, lever: bool = False) -> float:  # noqa: ARG002  no leverage
-        if datas is not None:
-            return float(sum(self._held(data) * data.close[0] for data in datas))
-        held = self.held()
-        worth = float(sum(pos.size * data.close[0] for data, pos in held))
-        self._value = self._valuelever = self.cash + worth
-        self._valuemkt = self._valuemktlever = worth
-        self._unrealized = worth - sum(pos.size * pos.price for _, pos in held)
-        self._fundval = self._value / self._fundshares
-        return float(self._value)

@@ -103,7 +103,14 @@ class PriceBroker(OrderBroker):
         if untouched and kind in _RESTING and "bar_begins_at" not in order.info:
             return  # as backtrader finds after a longer look
         self._range = high - low
-        super()._try_exec(order)
+        if kind == Order.Market:
+            self._try_exec_market(order, data.open[0], high, low)
+        elif kind == Order.Limit:
+            self._try_exec_limit(order, data.open[0], high, low, price)
+        elif kind == Order.Stop:
+            self._try_exec_stop(order, data.open[0], high, low, price, data.close[0])
+        else:
+            super()._try_exec(order)
 
     def _slip_up(self, _pmax: Any, price: float, **_how: bool) -> float:
         self._aimed = price
