@@ -101,26 +101,13 @@ class BarBroker(FillBroker):
 
     # ---------------------------------------------------------------- a bar passes
 
-    def state(self) -> tuple[Any, ...]:
-        """Return what changes when anything happens: money, records, orders and their status."""
-        orders = [(order.ref, order.status) for order in self.pending]
-        return self.cash, len(self.fills), len(self.rejections), len(self.notifs), orders
-
     def next(self) -> None:
         while self._toactivate:
             self._toactivate.popleft().activate()
-        busy = bool(self.pending or self.held())
+        busy = {order.data for order in self.pending} | {data for data, _ in self.held()}
         if busy:
-            self._work(self._arrived())
-        self._count_equity(busy)
-
-    def _arrived(self) -> list[SymbolFeed]:
-        """Return the feeds that have a bar at this moment, in the run's order."""
-        if len(self.cerebro.datas) == 1:
-            return list(self.cerebro.datas)
-        stamps = [(data.datetime[0], data) for data in self.cerebro.datas if len(data)]
-        now = max(stamp for stamp, _ in stamps)
-        return [data for stamp, data in stamps if stamp == now]
+            self._work([data for data in self._arrived() if data in busy])
+        self._count_equity(bool(busy))
 
     def _work(self, arrived: list[SymbolFeed]) -> None:
         for data in arrived:

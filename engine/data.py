@@ -52,6 +52,7 @@ class SymbolFeed(bt.feed.DataBase):
     _base = 0
     _ahead = 0
 
+    symbol: str
     bar_length: Timeframe
 
     # Ticks matter to replayed data only; the broker asks for them at every order and every bar.
@@ -65,11 +66,6 @@ class SymbolFeed(bt.feed.DataBase):
 
     def __len__(self) -> int:
         return int(self.datetime.lencount)
-
-    @property
-    def symbol(self) -> str:
-        """The symbol that the bars belong to."""
-        return str(self._name)
 
     @property
     def index(self) -> int:
@@ -129,7 +125,8 @@ class BarsFeed(SymbolFeed):
             raise RunError(
                 f"{bars.symbol}: the first bar must be one of the {len(bars)} bars, found {first}"
             )
-        self._name, self.bar_length = bars.symbol, bars.timeframe
+        self._name = self.symbol = bars.symbol
+        self.bar_length = bars.timeframe
         self._rows, self._age, self._ahead = bars, bars.bars_before(), first
 
     @property
@@ -154,8 +151,9 @@ class BarsFeed(SymbolFeed):
         """Stand at the bar with which so many have been delivered."""
         # What `advance` does to each line, whatever lies between, and past the check for buffers
         # that keep only some bars: these keep all.
+        last = delivered - 1
         for line in self.lines.lines:
-            line._idx = delivered - 1
+            line._idx = last
             line.lencount = delivered
 
     def preload(self) -> None:
@@ -277,7 +275,8 @@ class StreamFeed(SymbolFeed):
 
     def __init__(self, stream: Iterator[StreamBar], warmup: Bars, *, keep: int = 1000) -> None:
         super().__init__()
-        self._name, self.bar_length = warmup.symbol, warmup.timeframe
+        self._name = self.symbol = warmup.symbol
+        self.bar_length = warmup.timeframe
         self._stream = stream
         self._keep = keep
         self._latest = _LatestBars(warmup, keep)

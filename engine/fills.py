@@ -53,10 +53,18 @@ class FillBroker(SpotBroker):
                 yield order.data.symbol, order.size * order.info["terms"].paid
 
     def _now(self) -> np.datetime64:
-        datas = self.cerebro.datas
-        if len(datas) == 1:
-            return np.datetime64(datas[0].moment)
-        return max(data.moment for data in datas if len(data))
+        return np.datetime64(max(self._begun(), key=_stamp_of).moment)
+
+    def _begun(self) -> list[SymbolFeed]:
+        """Return the feeds that have had a bar, in the run's order."""
+        return [data for data in self.cerebro.datas if len(data)]
+
+    def _arrived(self) -> list[SymbolFeed]:
+        """Return the feeds that have a bar at this moment, in the run's order."""
+        begun = self._begun()
+        stamps = [data.datetime[0] for data in begun]
+        now = max(stamps)
+        return [data for data, stamp in zip(begun, stamps, strict=True) if stamp == now]
 
     def _count_equity(self, busy: bool) -> None:
         """Count the equity at this close, and remember it where it can have changed.
@@ -67,6 +75,11 @@ class FillBroker(SpotBroker):
         value = self._get_value()
         if busy and self.p.watch_equity:
             self.history.mark(self._now(), value)
+
+    def state(self) -> tuple[Any, ...]:
+        """Return what changes when anything happens: money, records, orders and their status."""
+        orders = [(order.ref, order.status) for order in self.pending]
+        return self.cash, len(self.fills), len(self.rejections), len(self.notifs), orders
 
     def _note_rejection(self, order: Any, reason: str) -> None:
         self.rejections.append(
@@ -109,3 +122,8 @@ class FillBroker(SpotBroker):
             bar=data.index,
             reason=reason,
         )
+
+
+def _stamp_of(data: SymbolFeed) -> float:
+    """Return the stamp of the current bar."""
+    return float(data.datetime[0])

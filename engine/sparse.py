@@ -61,6 +61,7 @@ class SparseRun:
 
     def __init__(self, cerebro: Any, strategy: Any, *, audit: bool) -> None:
         self._cerebro, self._strategy, self._audit = cerebro, strategy, audit
+        self._warm = False
         self._indicators = strategy._lineiterators[strategy.IndType]
         self._feeds: list[BarsFeed] = cerebro.datas
         self._broker: BarBroker = cerebro.broker
@@ -104,10 +105,11 @@ class SparseRun:
             strategy.notify_order(order)
         for trade in strategy._tradespending:
             strategy.notify_trade(trade)
-        if strategy._getminperstatus() > 0:
-            strategy.prenext()
-        else:
+        self._warm = self._warm or strategy._getminperstatus() <= 0
+        if self._warm:
             strategy.next()
+        else:
+            strategy.prenext()
         # `clear` keeps every copy of every order to the end of the run, for nobody.
         strategy._orderspending, strategy._tradespending = [], []
 

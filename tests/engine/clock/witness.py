@@ -29,10 +29,13 @@ PutIn: TypeAlias = Callable[[bt.Cerebro], None]
 
 
 class StockOrders(BarBroker):
-    """Our broker, but its orders are made and copied by backtrader."""
+    """Our broker, but its orders are made and copied, and its money counted, by backtrader."""
 
     buy = bt.brokers.BackBroker.buy
     sell = bt.brokers.BackBroker.sell
+
+    def _exchange(self, order: Any, price: float) -> None:
+        bt.brokers.BackBroker._execute(self, order, ago=0, price=price)
 
 
 class Notes:
