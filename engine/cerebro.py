@@ -82,7 +82,7 @@ class Engine(bt.Cerebro):
         self.setbroker(BarBroker(cash=cash, costs=costs, **terms))
         self._pace = clock
         self._dense_reasons: tuple[str, ...] = ("runonce or preload turned off",)
-        self._passed = self._lived = 0
+        self._passed = self._lived = self._reported = 0
         self._advance: Advance = _unseen
 
     def add_bars(self, bars: Bars, first: int = 0) -> BarsFeed:
@@ -176,10 +176,11 @@ class Engine(bt.Cerebro):
 
     def count_moments(self, more: int) -> None:
         """Count moments that have passed."""
-        reports = (self._passed + more) // _REPORTED - self._passed // _REPORTED
         self._passed += more
-        if reports:
-            self._advance(reports * _REPORTED)
+        unreported = self._passed - self._reported
+        if unreported >= _REPORTED:
+            self._reported = self._passed
+            self._advance(unreported)
 
     def _clock_report(self) -> ClockReport:
         streamed = any(feed.islive() for feed in self.datas)

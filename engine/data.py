@@ -159,7 +159,7 @@ class BarsFeed(SymbolFeed):
     def preload(self) -> None:
         bars = self._rows
         for name in _LINES:
-            self._fill_line(name, getattr(bars, name).astype(np.float64))
+            self._fill_line(name, np.ascontiguousarray(getattr(bars, name), np.float64))
         self._fill_line("datetime", stamps(bars.time))
         self._fill_line("segment_end", bars.last_of_segment().astype(np.float64))
         self._fill_line("openinterest", np.full(len(bars), np.nan))
@@ -167,7 +167,7 @@ class BarsFeed(SymbolFeed):
 
     def _fill_line(self, name: str, values: FloatArray) -> None:
         line = array("d")
-        line.frombytes(values[self._ahead :].tobytes())
+        line.frombytes(values[self._ahead :].data)
         getattr(self.lines, name).array = line
 
 

@@ -119,6 +119,18 @@ class OrderBroker(bt.brokers.BackBroker):
         oco, check = how.pop("oco", None), how.pop("_checksubmit", True)
         given = {name: how.pop(name) for name in GIVEN.keys() & how.keys()}
         order = new_order(kind, **what, pricelimit=how.pop("plimit", None), **given)
-        order.addinfo(**how)
+        order.info.update(how)
         self._ocoize(order, oco)
         return self.submit(order, check=check)
+
+    def _ocoize(self, order: Any, oco: Any) -> None:
+        """Note which orders cancel one another; backtrader notes every order, and forgets none."""
+        if oco is None:
+            return
+        if oco.ref not in self._ocos:
+            super()._ocoize(oco, None)
+        super()._ocoize(order, oco)
+
+    def _ococheck(self, order: Any) -> None:
+        if order.ref in self._ocos:
+            super()._ococheck(order)

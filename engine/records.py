@@ -115,7 +115,7 @@ class TradeBook:
         """Take the next fill and return the trade that it ended, if it did."""
         held = self._open.setdefault(fill.symbol, [])
         ended = None
-        for part in _split_at_flat(fill, sum(f.units for f in held)):
+        for part in _split_at_flat(fill, _units(held)):
             held.append(part)
             if _is_flat(held):
                 ended = _trade(held)
@@ -143,8 +143,12 @@ def _split_at_flat(fill: Fill, held: float) -> Iterator[Fill]:
         yield fill
 
 
+def _units(fills: list[Fill]) -> float:
+    return sum([f.units for f in fills])
+
+
 def _is_flat(fills: list[Fill]) -> bool:
-    return abs(sum(f.units for f in fills)) <= DUST * abs(fills[0].units)
+    return abs(_units(fills)) <= DUST * abs(fills[0].units)
 
 
 def _trade(fills: list[Fill]) -> Trade:
@@ -152,18 +156,18 @@ def _trade(fills: list[Fill]) -> Trade:
     exits = [f for f in fills if f.units * fills[0].units < 0]
     return Trade(
         symbol=fills[0].symbol,
-        units=sum(f.units for f in entries),
+        units=_units(entries),
         entry_price=_average_price(entries),
         exit_price=_average_price(exits),
         decided_at=fills[0].decided_at,
         opened_at=fills[0].filled_at,
         closed_at=fills[-1].filled_at,
         bars_held=fills[-1].bar - fills[0].bar,
-        fees=sum(f.fee for f in fills),
-        pnl=sum(f.cash_change for f in fills),
+        fees=sum([f.fee for f in fills]),
+        pnl=sum([f.cash_change for f in fills]),
         exit_reason=fills[-1].reason,
     )
 
 
 def _average_price(fills: list[Fill]) -> float:
-    return sum(f.units * f.price for f in fills) / sum(f.units for f in fills)
+    return sum([f.units * f.price for f in fills]) / _units(fills)
