@@ -167,7 +167,7 @@ class BarsFeed(SymbolFeed):
 
     def _fill_line(self, name: str, values: FloatArray) -> None:
         line = array("d")
-        line.frombytes(values[self._ahead :].data)
+        line.frombytes(values[self._ahead :].data.cast("B"))
         getattr(self.lines, name).array = line
 
 
