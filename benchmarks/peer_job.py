@@ -30,6 +30,8 @@ from typing import Any, TypeAlias, get_args
 
 if not __package__:  # run as a script
     sys.path[0] = str(Path(__file__).resolve().parents[1])
+    import engine  # noqa: F401  settles threads before NumPy starts them
+
     # Imports and a run leave few cycles behind: looking for them would only cost.
     gc.disable()
 

@@ -1,9 +1,17 @@
-"""Runs strategies: Cerebro, broker, records and results; `engine.jobs` has a file per command."""
+"""Runs strategies: Cerebro, broker, records and results; `engine.jobs` has a file per command.
+
+Importing it also settles two things for the whole process (docs/decisions/0026).
+"""
 
 import atexit
 import gc
+import os
 
 # The libraries and a run make millions of objects and hardly a cycle. Python would look for cycles
 # at every 700th object, and through all of them at the end: a third of a short run's CPU time.
 gc.set_threshold(100_000, 20, 20)
 atexit.register(gc.freeze)
+
+# Of NumPy's linear algebra, unless somebody has said otherwise: how many threads there are would
+# decide the last bits of what is learned, and they wait for each other while nobody needs them.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
