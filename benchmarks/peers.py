@@ -14,8 +14,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isclose
 from pathlib import Path
 from statistics import median
 
@@ -171,9 +172,22 @@ def rounds_of(
         measured(place, peer, min(LENGTHS))
     done = []
     for number in range(1, rounds + 1):
-        done.append({peer: measured(place, peer, bars) for peer in peers})
+        outcomes = {peer: measured(place, peer, bars) for peer in peers}
+        refuse_other_jobs(outcomes)
+        done.append(outcomes)
         note(f"round {number} of {rounds} is done")
     return done
+
+
+def refuse_other_jobs(outcomes: Mapping[Peer, Outcome]) -> None:
+    """Raise `PeersError` where an engine did not trade what ours did."""
+    ours = outcomes[OURS]
+    for peer, found in outcomes.items():
+        if found.trades != ours.trades or not isclose(found.equity, ours.equity, rel_tol=1e-6):
+            raise PeersError(
+                f"{peer.name} must make {ours.trades} trades and end at {ours.equity:,.4f}, "
+                f"found {found.trades} and {found.equity:,.4f}"
+            )
 
 
 def comparison(rounds: Sequence[dict[Peer, Outcome]]) -> str:

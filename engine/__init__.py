@@ -7,9 +7,7 @@ import atexit
 import gc
 import os
 
-# The libraries and a run make millions of objects and hardly a cycle. Python would look for cycles
-# at every 700th object, and through all of them at the end: a third of a short run's CPU time.
-gc.set_threshold(100_000, 20, 20)
+# The libraries make a million objects. At the end Python would look through all of them for cycles.
 atexit.register(gc.freeze)
 
 # Of NumPy's linear algebra, unless somebody has said otherwise: how many threads there are would

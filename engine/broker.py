@@ -92,7 +92,7 @@ class BarBroker(FillBroker):
         return "min_notional" if small and not self._reduces(order) else None
 
     def _reduces(self, order: Any) -> bool:
-        return order.parent is not None or order.size * self._held(order.data) < 0
+        return order.parent is not None or order.size * self._units_held(order.data) < 0
 
     def _reject(self, order: Any, reason: str) -> None:
         order.reject(self)
@@ -140,9 +140,7 @@ class BarBroker(FillBroker):
         place = self.pending.index(order)
         del self.pending[place]
         if order.expire():
-            self.notify(order)
-            self._ococheck(order)
-            self._bracketize(order, cancel=True)
+            self._drop(order)
             return
         self._try_exec(order)
         if order.alive():
@@ -182,7 +180,7 @@ class BarBroker(FillBroker):
 
     def _drop_orphans(self, data: SymbolFeed) -> None:
         """Cancel bracket exits whose position is gone; they would open another one."""
-        held = self._held(data)
+        held = self._units_held(data)
         for order in list(self.pending):
             exits = order.data is data and order.parent is not None and order.active()
             if exits and order.size * held >= 0:
@@ -200,7 +198,7 @@ class BarBroker(FillBroker):
 
     def _end_segment(self, data: SymbolFeed, price: float) -> None:
         """Close the position at `price` and drop the orders, so that nothing crosses the edge."""
-        held = self._held(data)
+        held = self._units_held(data)
         if held:
             self._close_out(data, held, price)
         # Parents first: cancelling a child would take its parent along unrecorded.

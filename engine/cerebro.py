@@ -9,7 +9,7 @@ import backtrader as bt
 from engine.broker import BarBroker
 from engine.clock import ClockReport, Pace
 from engine.data import BarsFeed, StreamFeed, SymbolFeed
-from engine.equity import EquityCurve, equity_curve, moments
+from engine.equity import EquityCurve, equity_curve, merged_times
 from engine.errors import RunError
 from engine.protections import Proposal, ProtectionsConfig, checks_of, first_veto
 from engine.records import Fill, Rejection, Trade
@@ -19,6 +19,8 @@ from feeds.bars import Bars
 from feeds.costs import Costs
 from feeds.progress import Advance, progress
 
+# What a run reports that never came to `_runonce`.
+_NOT_RUNONCE = ("runonce or preload turned off, or oldsync on",)
 _REPORTED = 5000  # moments between reports of progress: a quarter of a second or less
 
 
@@ -81,8 +83,7 @@ class Engine(bt.Cerebro):
         terms = {"rules": dict(rules or {}), "watch_equity": config.watches_equity}
         self.setbroker(BarBroker(cash=cash, costs=costs, **terms))
         self._pace = clock
-        self._dense_reasons: tuple[str, ...] = ("runonce or preload turned off",)
-        self._passed = self._lived = self._reported = 0
+        self._begin_clock()
         self._advance: Advance = _unseen
 
     def add_bars(self, bars: Bars, first: int = 0) -> BarsFeed:
@@ -118,6 +119,7 @@ class Engine(bt.Cerebro):
         """
         if not self.datas:
             raise RunError("a run must have bars, found none; call add_bars or add_stream first")
+        self._begin_clock()
         self.strats.clear()
         self.addstrategy(strategy, **params)
         with progress("running", total=self._moments(), unit="bars") as self._advance:
@@ -156,9 +158,13 @@ class Engine(bt.Cerebro):
         """Return at how many moments bars close; None if they are still to arrive."""
         if any(feed.islive() for feed in self.datas):
             return None
-        return len(moments([feed.recorded.time[feed.first :] for feed in self.datas]))
+        return len(merged_times([feed.recorded.time[feed.first :] for feed in self.datas]))
 
     # ---------------------------------------------------------------- bars pass
+
+    def _begin_clock(self) -> None:
+        self._dense_reasons: tuple[str, ...] = _NOT_RUNONCE
+        self._passed = self._lived = self._reported = 0
 
     def _runonce(self, strategies: Sequence[Any]) -> None:
         asked_for = self._pace == "dense"
@@ -193,5 +199,7 @@ class Engine(bt.Cerebro):
         )
 
     def _equity(self, fills: tuple[Fill, ...]) -> EquityCurve:
-        delivered = {feed.symbol: feed.delivered() for feed in self.datas}
+        # A run that was stopped early may not have come to every symbol.
+        begun = [feed for feed in self.datas if len(feed)] or self.datas
+        delivered = {feed.symbol: feed.delivered() for feed in begun}
         return equity_curve(fills, delivered, dict.fromkeys(delivered, 0), self.broker.startingcash)

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from engine.data import BarsFeed, times
-from engine.equity import moments
+from engine.equity import merged_times
 from feeds.bars import FloatArray, IntArray, TimeArray
 
 Pace: TypeAlias = Literal["sparse", "dense", "audit"]
@@ -47,7 +47,7 @@ def clock_text(report: ClockReport) -> str:
     return f"{report.kind} clock{why}, ran {report.run:,} of {report.moments:,} closes"
 
 
-class Clock:
+class Timeline:
     """The moments at which bars of the feeds close, oldest first, counted from 0.
 
     Feeds are told by their place in the run, bars as `BarsFeed.index` counts.
@@ -65,7 +65,7 @@ class Clock:
     def __init__(self, feeds: Sequence[BarsFeed]) -> None:
         self._feeds = feeds
         own = [feed.stamps for feed in feeds]
-        self.stamps: FloatArray = moments(own)
+        self.stamps: FloatArray = merged_times(own)
         self.last = len(self.stamps) - 1
         # Of each feed: the moment of each bar, and the bars delivered until each moment.
         self._moments: list[Sequence[int]] = [range(len(self.stamps))]

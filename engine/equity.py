@@ -52,7 +52,7 @@ def equity_curve(
     A symbol without a bar at a moment keeps the close of its last one.
     """
     traded = {symbol: bars[first_by_symbol[symbol] :] for symbol, bars in bars_by_symbol.items()}
-    time = moments([bars.closed_at for bars in traded.values()])
+    time = merged_times([bars.closed_at for bars in traded.values()])
     money = np.full(len(time), float(cash))
     value = np.zeros(len(time))
     for symbol, bars in traded.items():
@@ -63,11 +63,11 @@ def equity_curve(
     return EquityCurve(time, money + value, money, value)
 
 
-def moments(times: Sequence[Times]) -> Times:
+def merged_times(times: Sequence[Times]) -> Times:
     """Return the different times of several symbols, oldest first; each symbol's increase.
 
     >>> a, b = (np.array(days, "datetime64[D]") for days in (["2024-01-02"], ["2024-01-01"]))
-    >>> moments([a, b, a]).astype(str).tolist()
+    >>> merged_times([a, b, a]).astype(str).tolist()
     ['2024-01-01', '2024-01-02']
     """
     if len(times) == 1:

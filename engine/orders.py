@@ -15,7 +15,10 @@ from backtrader.utils import AutoOrderedDict
 Order = bt.Order
 
 # What an order is given where nobody says otherwise: backtrader's `OrderBase.params`.
-GIVEN: dict[str, Any] = dict(Order.params._getitems())
+_GIVEN: dict[str, Any] = dict(Order.params._getitems())
+# Of these, what an order may be sent with; all else is its own information.
+_ASKED = {"price", "exectype", "valid", "tradeid", "trailamount", "trailpercent"}
+_ASKED |= {"parent", "transmit", "histnotify"}
 # These need what is left out here: sessions, calendar dates, or a price that the market moves.
 _ELABORATE = {Order.Close, Order.StopTrail, Order.StopTrailLimit, Order.Historical}
 
@@ -35,7 +38,7 @@ class _Plain:
 
     @property
     def p(self) -> Any:
-        """What it was given: attributes of its own."""
+        """What it was given is found on itself, the size with its sign."""
         return self
 
     def __getattr__(self, name: str) -> Any:
@@ -67,7 +70,7 @@ def new_order(kind: type[PlainBuy | PlainSell], **given: Any) -> Any:
     if given.get("exectype") in _ELABORATE or given.get("valid") is not None:
         return (bt.BuyOrder if kind is PlainBuy else bt.SellOrder)(**given)
     order: Any = object.__new__(kind)
-    order.__dict__ |= GIVEN | given
+    order.__dict__ |= _GIVEN | given
     order.ref = next(Order.refbasis)
     order.broker = order.comminfo = None
     order.info = AutoOrderedDict()
@@ -117,7 +120,7 @@ class OrderBroker(bt.brokers.BackBroker):
     def _send(self, kind: type[PlainBuy | PlainSell], how: dict[str, Any], **what: Any) -> Any:
         """Send an order; of `how`, what backtrader does not know are the order's own keys."""
         oco, check = how.pop("oco", None), how.pop("_checksubmit", True)
-        given = {name: how.pop(name) for name in GIVEN.keys() & how.keys()}
+        given = {name: how.pop(name) for name in _ASKED & how.keys()}
         order = new_order(kind, **what, pricelimit=how.pop("plimit", None), **given)
         order.info.update(how)
         self._ocoize(order, oco)

@@ -26,7 +26,8 @@ from feeds.ticks import tick_down, tick_up, traded_through
 Order = bt.Order
 
 _NO_RULES = SymbolRules()
-_RESTING = (Order.Stop, Order.Limit)
+# Orders that wait for a price.
+RESTING = (Order.Stop, Order.Limit)
 _MAKER = "maker"  # no symbol has this name
 
 
@@ -99,8 +100,8 @@ class PriceBroker(OrderBroker):
     def _try_exec(self, order: Any) -> None:
         data, kind = order.data, order.exectype
         high, low, price = data.high[0], data.low[0], order.created.price
-        untouched = low > price if order.issell() == (kind == Order.Stop) else high < price
-        if untouched and kind in _RESTING and "bar_begins_at" not in order.info:
+        untouched = low > price if falls_to(order) else high < price
+        if untouched and kind in RESTING and "bar_begins_at" not in order.info:
             return  # as backtrader finds after a longer look
         self._range = high - low
         if kind == Order.Market:
@@ -157,3 +158,8 @@ class PriceBroker(OrderBroker):
 def range_of(data: SymbolFeed) -> float:
     """Return high less low of the current bar."""
     return float(data.high[0] - data.low[0])
+
+
+def falls_to(order: Any) -> bool:
+    """Return whether prices fall to a resting order: to a stop that sells, to a limit that buys."""
+    return bool(order.issell() == (order.exectype == Order.Stop))

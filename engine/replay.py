@@ -16,7 +16,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from engine.account import AccountHistory
-from engine.equity import EquityCurve, last_close, moments
+from engine.equity import EquityCurve, last_close, merged_times
 from engine.plans import NEVER, Columns, Entries, Plan, plan_columns, terms_of
 from engine.protections import Proposal, ProtectionsConfig, checks_of, first_veto
 from engine.sizing import Sized, Terms
@@ -136,7 +136,7 @@ class Replay:
         self._checks, self._watches = checks_of(protections), protections.watches_equity
         self._symbols = [each.bars.symbol for each in entries]
         self._bar_length = entries[0].bars.timeframe.delta
-        self._time = moments([each.bars.closed_at[each.first :] for each in entries])
+        self._time = merged_times([each.bars.closed_at[each.first :] for each in entries])
         # A row of closes for each moment.
         self._closes = np.stack([last_close(e.bars, self._time) for e in entries], axis=1)
         parts = [plan_columns(i, each, self._time, costs) for i, each in enumerate(entries)]

@@ -1,8 +1,9 @@
 """The sparse clock: runs the bars on which something can happen, and passes over the others.
 
 A strategy that has `wakes_at(data) -> int | None` says at which bar of a feed, after the current
-one, `next` can next do anything if no order of that feed fills before; None for never. The engine
-looks ahead for the orders itself: a bracket needs no declaration, a time limit does.
+one, `next` can next do anything if no order of that feed fills before; None for never. What `next`
+does must not depend on how often it is called. The engine looks ahead for the orders itself: a
+bracket needs no declaration, a time limit does.
 
 What is passed over is made up for, so that broker and strategy stand where every bar would have
 left them; that no trade changes is proved in `tests/engine/clock`.
@@ -14,14 +15,17 @@ from typing import Any
 import backtrader as bt
 
 from engine.broker import BarBroker
-from engine.clock import NEVER, Clock
+from engine.clock import NEVER, Timeline
 from engine.data import BarsFeed
 from engine.errors import ClockError
 from engine.waiting import Waiting
 from feeds.moments import readable
 
-# What backtrader calls at every bar, where a strategy has it.
-_EVERY_BAR = ("nextstart", "notify_cashvalue", "notify_fund")
+# What a strategy may have that the sparse clock does not call.
+_NOT_CALLED = (
+    *("nextstart", "notify_cashvalue", "notify_fund"),
+    *("_notify", "_oncepost", "clear"),
+)
 
 
 def dense_reasons(cerebro: Any, strategies: Sequence[Any]) -> tuple[str, ...]:
@@ -32,7 +36,7 @@ def dense_reasons(cerebro: Any, strategies: Sequence[Any]) -> tuple[str, ...]:
         "a strategy without wakes_at": not hasattr(strategy, "wakes_at"),
         "a strategy with lines of its own": strategy.lines.size() > 1,
         "analyzers": len(strategy.analyzers) > 0,
-        "observers": len(strategy.observers) > 0,
+        "observers": len(strategy._lineiterators[strategy.ObsType]) > 0,
         "writers": bool(cerebro.runwriters),
         "timers": bool(cerebro._timers or cerebro._timerscheat),
         "cheat-on-open": cerebro.p.cheat_on_open,
@@ -42,7 +46,7 @@ def dense_reasons(cerebro: Any, strategies: Sequence[Any]) -> tuple[str, ...]:
         "a broker other than BarBroker": type(broker) is not BarBroker,
         "a volume filler": broker.p.filler is not None,
     }
-    for name in _EVERY_BAR:
+    for name in _NOT_CALLED:
         own = getattr(type(strategy), name) is not getattr(bt.Strategy, name)
         reasons[f"a strategy with {name}"] = own
     return tuple(reason for reason, holds in reasons.items() if holds)
@@ -61,13 +65,15 @@ class SparseRun:
 
     def __init__(self, cerebro: Any, strategy: Any, *, audit: bool) -> None:
         self._cerebro, self._strategy, self._audit = cerebro, strategy, audit
+        # A strategy that leaves `prenext` alone begins at a bar that nobody names.
+        self._waits_to_begin = type(strategy).prenext is bt.Strategy.prenext
         self._warm = False
         self._indicators = strategy._lineiterators[strategy.IndType]
         self._feeds: list[BarsFeed] = cerebro.datas
         self._broker: BarBroker = cerebro.broker
         self._place = {feed: place for place, feed in enumerate(self._feeds)}
         self._waiting = Waiting(self._broker, self._feeds)
-        self._clock = Clock(self._feeds)
+        self._timeline = Timeline(self._feeds)
 
     def run(self) -> None:
         """Run from the first moment to the last."""
@@ -75,7 +81,7 @@ class SparseRun:
             self._strategy._once()
         self._strategy.reset()
         moment = -1
-        while moment < self._clock.last and not self._cerebro._event_stop:
+        while moment < self._timeline.last and not self._cerebro._event_stop:
             wake = self._next_wake(moment)
             if self._audit:
                 moment = self._watch(moment, wake)
@@ -87,11 +93,11 @@ class SparseRun:
 
     def _live(self, before: int, moment: int) -> None:
         """Let broker and strategy live through a moment, after those that were passed over."""
-        self._clock.stand_at(moment)
+        self._timeline.stand_at(moment)
         self._cerebro._brokernotify()
         if self._cerebro._event_stop:
             return
-        line, since = self._strategy.lines.datetime, self._clock.stamps[before + 1 : moment + 1]
+        line, since = self._strategy.lines.datetime, self._timeline.stamps[before + 1 : moment + 1]
         line.array.frombytes(since.tobytes())
         line.advance(len(since))
         self._step()
@@ -117,12 +123,13 @@ class SparseRun:
 
     def _next_wake(self, moment: int) -> int:
         """Return the next moment at which something can happen; the last one is always run."""
-        if moment < 0 or self._broker.notifs or self._broker._toactivate:
+        urgent = self._broker.notifs or self._broker._toactivate
+        if moment < 0 or urgent or (self._waits_to_begin and not self._warm):
             return moment + 1
         bars = [self._declared(feed) for feed in self._feeds]
-        wakes = [self._clock.moment_of(place, bar) for place, bar in enumerate(bars)]
-        wakes += [self._clock.moment_of(*each) for each in self._waiting.bars(bars)]
-        return min(*wakes, self._clock.last)
+        wakes = [self._timeline.moment_of(place, bar) for place, bar in enumerate(bars)]
+        wakes += [self._timeline.moment_of(*each) for each in self._waiting.bars(bars)]
+        return min(*wakes, self._timeline.last)
 
     def _declared(self, feed: BarsFeed) -> int:
         """Return the bar at which the strategy wants to be woken; the first bar always."""
@@ -150,7 +157,7 @@ class SparseRun:
             data, bars = order.data, order.data.recorded
             if not order.info.get("trail") or not order.active():
                 continue
-            rows = slice(data.index + 1, self._clock.bars_before(self._place[data], until))
+            rows = slice(data.index + 1, self._timeline.bars_before(self._place[data], until))
             real = ~bars.filled[rows]
             if real.any():
                 self._broker.follow(order, bars.high[rows][real].max(), bars.low[rows][real].min())
@@ -160,9 +167,9 @@ class SparseRun:
         held = self._broker.held()
         if not held or not self._broker.p.watch_equity:
             return
-        worth = sum(p.size * self._clock.closes(self._place[data], moments) for data, p in held)
+        worth = sum(p.size * self._timeline.closes(self._place[data], moments) for data, p in held)
         equity = (self._broker.cash + worth).tolist()
-        for moment, value in zip(self._clock.closed_at(moments), equity, strict=True):
+        for moment, value in zip(self._timeline.closed_at(moments), equity, strict=True):
             self._broker.history.mark(moment, value)
 
     def _watch(self, after: int, until: int) -> int:
@@ -173,14 +180,20 @@ class SparseRun:
         int
             the last that was lived through
         """
-        quiet, moment = self._broker.state(), after
+        quiet, moment = self._state(), after
         while moment + 1 < until and not self._cerebro._event_stop:
             self._live(moment, moment + 1)
             moment += 1
-            if self._broker.state() != quiet:
-                asked, busy, wake = self._clock.closed_at(slice(None))[[after, moment, until]]
+            if self._state() != quiet:
+                asked, busy, wake = self._timeline.closed_at(slice(None))[[after, moment, until]]
                 raise ClockError(
-                    f"at {readable(asked)} wakes_at named nothing before {readable(wake)}, but "
-                    f"something happened at {readable(busy)}: it must name that bar"
+                    f"at {readable(asked)} neither wakes_at nor an order named a bar before "
+                    f"{readable(wake)}, but something happened at {readable(busy)}: wakes_at must "
+                    "name that bar"
                 )
         return moment
+
+    def _state(self) -> tuple[Any, ...]:
+        """Return what changes when anything happens, as far as it shows."""
+        journal = getattr(self._strategy, "journal", ())
+        return self._cerebro._event_stop, len(journal), *self._broker.state()

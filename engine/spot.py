@@ -5,6 +5,7 @@ What it changes, and the facts of backtrader 1.9.78 that it relies on:
 - Rounding leaves nothing behind: an exit closes the position exactly (in backtrader 0.1 + 0.2
   bought and 0.3 sold leaves a rest), an order that turns one around is filled completely.
 - Cash is checked once, at the price really paid (`checksubmit` is off).
+- A position does not note when it changed; fills do.
 - `_execute` is asked for every fill. Its arithmetic is repeated here, sum by sum, without what a
   spot account has no use for: half of the time of a fill went there.
 """
@@ -21,6 +22,9 @@ from engine.records import DUST
 
 Order = bt.Order
 
+# What backtrader's broker can be told and a spot account cannot be.
+_SPOT = {"checksubmit": False, "shortcash": True, "int2pnl": True, "fundmode": False}
+
 
 class SpotBroker(PriceBroker):
     """A broker that counts the money."""
@@ -28,6 +32,15 @@ class SpotBroker(PriceBroker):
     params: Any = (("checksubmit", False),)
 
     cash: float
+
+    def init(self) -> None:
+        super().init()
+        told = {name: getattr(self.p, name) for name in _SPOT}
+        told["leverage"] = max(info.get_leverage() for info in self.comminfo.values())
+        told["stocklike"] = all(info.stocklike for info in self.comminfo.values())
+        for name, must in {**_SPOT, "leverage": 1.0, "stocklike": True}.items():
+            if told[name] != must:
+                raise RunError(f"a spot account must have {name} {must}, found {told[name]}")
 
     def add_cash(self, cash: float) -> None:
         """Refuse: equity is counted from the first cash and the fills."""
@@ -43,7 +56,7 @@ class SpotBroker(PriceBroker):
             return []
         return [(d, known[d]) for d in self.cerebro.datas if d in known and known[d].size]
 
-    def _held(self, data: SymbolFeed) -> float:
+    def _units_held(self, data: SymbolFeed) -> float:
         return float(self.positions[data].size) if data in self.positions else 0.0
 
     def notify(self, order: Any) -> None:
@@ -62,18 +75,18 @@ class SpotBroker(PriceBroker):
         if ago is None or price is None or at_close or self.p.filler is not None:
             super()._execute(order, ago=ago, price=price, **how)
         else:
-            self._exchange(order, price)
+            self._settle(order, price)
 
     def _fit(self, order: Any) -> None:
         """Let an exit close the position exactly: a bracket's child sells no more than is held."""
-        held, rest = self._held(order.data), order.executed.remsize
+        held, rest = self._units_held(order.data), order.executed.remsize
         if held * rest >= 0:
             return
         too_much = order.parent is not None and abs(rest) > abs(held)
         if too_much or abs(held + rest) <= DUST * abs(held):
             order.executed.remsize = -held
 
-    def _exchange(self, order: Any, price: float) -> None:
+    def _settle(self, order: Any, price: float) -> None:
         """Execute the order in full; what opens a position only if the cash pays for it."""
         data, info = order.data, self.getcommissioninfo(order.data)
         position = self.positions[data]
@@ -99,13 +112,17 @@ class SpotBroker(PriceBroker):
             self._ococheck(order)
         if refused:
             order.margin()
-            self.notify(order)
-            self._ococheck(order)
-            self._bracketize(order, cancel=True)
+            self._drop(order)
+
+    def _drop(self, order: Any) -> None:
+        """Tell of an order that ended without a fill, and cancel those that hang on it."""
+        self.notify(order)
+        self._ococheck(order)
+        self._bracketize(order, cancel=True)
 
     def _get_value(self, datas: Any = None, lever: bool = False) -> float:  # noqa: ARG002  no leverage
         if datas is not None:
-            return float(sum(self._held(data) * data.close[0] for data in datas))
+            return float(sum(self._units_held(data) * data.close[0] for data in datas))
         held = self.held()
         worth = float(sum([pos.size * data.close[0] for data, pos in held]))
         self._value = self._valuelever = self.cash + worth

@@ -4,6 +4,7 @@ A bar too early costs time and changes nothing; a bar too late would change the 
 answer is the bar on which something happens, or one before it.
 """
 
+import math
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -14,6 +15,7 @@ import numpy as np
 from engine.broker import BarBroker
 from engine.clock import NEVER
 from engine.data import BarsFeed
+from engine.prices import RESTING, falls_to
 from feeds.bars import BoolArray, FloatArray
 
 Order = bt.Order
@@ -63,10 +65,10 @@ class Waiting:
         data, info = order.data, order.info
         bound = min(bound, self._segment_end(data))
         if info.get("valid_bars"):
-            bound = min(bound, info["decided_on"] + info["valid_bars"])
+            bound = min(bound, math.ceil(info["decided_on"] + info["valid_bars"]))
         if not order.active():
             return bound
-        foreseen = order.exectype in (Order.Stop, Order.Limit) and order.valid is None
+        foreseen = order.exectype in RESTING and order.valid is None
         # Its first bar decides whether an order has rested.
         if not foreseen or "rests" not in info:
             return int(data.index) + 1
@@ -83,11 +85,12 @@ class Waiting:
 
         data, market = order.data, self._markets[self._place[order.data]]
         within = data.index + 1, min(bound, len(market.low))
-        downward = order.issell() == (order.exectype == Order.Stop)
         tick = self._broker.rules_of(data.symbol).tick
         trail = float(order.info.get("trail") or 0.0)
         prices = market.low, market.high, market.filled
-        touched = first_touch(prices, within, downward, (float(order.created.price), trail, tick))
+        touched = first_touch(
+            prices, within, falls_to(order), (float(order.created.price), trail, tick)
+        )
         return touched if touched < within[1] else bound
 
 

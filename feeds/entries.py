@@ -77,11 +77,11 @@ def entries(
         price = costs.bought_at(bars.open[bar], range_at(bars, bar))
         fee = np.full(len(decided), costs.fee)
         return EntryTable(bar, np.where(bar >= 0, price, np.nan), fee, inside=False)
-    from feeds.order_kernels import wait  # loads the compiler, which not every run needs
+    from feeds.order_kernels import limit_fills  # loads the compiler, which not every run needs
 
     price = tick_down(bars.close[decided] * (1.0 - limit.offset), float(tick))
     bar, crossed = np.empty(len(decided), np.int64), np.empty(len(decided), np.bool_)
-    wait(
+    limit_fills(
         (bars.open, bars.low),
         (bars.filled, bars.last_of_segment()),
         (np.asarray(decided, np.int64), price),

@@ -119,13 +119,13 @@ def first_exit(bars: Bars, entry: IntArray, exits: Exits) -> ExitTable:
     ValueError
         if an entry is no bar that can fill an order, or `exits` has not one row per entry
     """
-    from feeds.order_kernels import walk  # loads the compiler, which not every run needs
+    from feeds.order_kernels import long_exits  # loads the compiler, which not every run needs
 
     _check_entries(bars, entry, exits)
     bar = np.empty(len(entry), np.int64)
     price = np.empty(len(entry), np.float64)
     reason = np.empty(len(entry), np.int64)
-    walk(
+    long_exits(
         (bars.open, bars.high, bars.low, bars.close),
         (bars.filled, bars.last_of_segment()),
         np.asarray(entry, np.int64),

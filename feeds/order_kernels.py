@@ -22,7 +22,7 @@ traded_through = njit(cache=True)(ticks.traded_through)
 
 
 @njit(cache=True)
-def walk(
+def long_exits(
     prices: tuple[FloatArray, ...],
     flags: tuple[BoolArray, BoolArray],
     entry: IntArray,
@@ -70,7 +70,7 @@ def _touched(
 
 
 @njit(cache=True)
-def wait(
+def limit_fills(
     prices: tuple[FloatArray, FloatArray],
     flags: tuple[BoolArray, BoolArray],
     orders: tuple[IntArray, FloatArray],

@@ -1,6 +1,8 @@
 """Prices on the tick of a symbol, and prices beyond it.
 
 Plain formulas, for numbers and arrays alike: `feeds.order_kernels` compiles the very same ones.
+Numba keeps its compiled loops by the file that they stand in: after a change here, delete
+`feeds/__pycache__`. The tests compare broker and loops.
 """
 
 from typing import TypeVar

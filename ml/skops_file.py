@@ -80,3 +80,5 @@ def _refuse_wild(tree: Tree) -> None:
     known = (tree.feature >= 0) & (tree.feature < tree.n_features)
     if not (tree.node_count and np.all(leaf | (down & known))):
         raise ValueError("a tree points outside itself")
+    if np.isnan(tree.threshold).any():
+        raise ValueError("a tree has a threshold that is not a number")

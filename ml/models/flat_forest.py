@@ -56,7 +56,7 @@ class FlatForest:
                 [_children(tree) + root for tree, root in zip(trees, roots, strict=True)], np.int32
             ),
             value=_joined([tree.value[:, 0, 1] for tree in trees], np.float64),
-            trees=np.column_stack([roots, [tree.max_depth for tree in trees]]),
+            trees=np.column_stack([roots, [_depth(tree) for tree in trees]]),
         )
 
     def mean(self, X: FloatMatrix) -> FloatArray:
@@ -74,6 +74,17 @@ def _children(tree: Tree) -> IntArray:
     itself = np.arange(tree.node_count)
     sides = np.column_stack([tree.children_left, tree.children_right])
     return np.where(sides < 0, itself[:, None], sides).ravel()
+
+
+def _depth(tree: Tree) -> int:
+    """Return how many steps the longest walk takes; what the tree says of itself may be wrong."""
+    depth, level = 0, np.zeros(1, np.int64)
+    while True:
+        level = level[tree.children_left[level] >= 0]
+        if not len(level):
+            return depth
+        level = np.unique([tree.children_left[level], tree.children_right[level]])
+        depth += 1
 
 
 def _limits(tree: Tree) -> FloatMatrix:

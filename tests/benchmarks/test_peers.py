@@ -98,3 +98,10 @@ def test_ratios_are_those_within_a_round() -> None:
     assert cells["here"][2:4] == ["50.00", "10.000"]
     assert "0.20 times that of backtesting.py" in peers.verdict(rounds)
     assert "run 1.00 times that of vectorbt" in peers.verdict(rounds)
+
+
+def test_an_engine_that_does_another_job_is_refused() -> None:
+    ours = Outcome(1.0, 0.5, 340, 3720, 92_970.37)
+    peers.refuse_other_jobs({OURS: ours, BASE: Outcome(5.0, 4.0, 313, 3720, 92_970.3701)})
+    with pytest.raises(PeersError, match=r"vectorbt must make 3720 trades .*found 3965"):
+        peers.refuse_other_jobs({OURS: ours, VECTORISED: Outcome(5.0, 4.0, 313, 3965, 64_986.0)})

@@ -9,7 +9,19 @@ from pydantic import ValidationError
 from engine.cerebro import Execution
 from engine.errors import RunError
 from engine.rules import SymbolRules
-from tests.engine.markets import CALM, FLAT, PAID, Act, bracket, brief, order, run_script
+from tests.engine.markets import (
+    CALM,
+    FLAT,
+    PAID,
+    Act,
+    Scripted,
+    bracket,
+    brief,
+    engine_of,
+    order,
+    random_market,
+    run_script,
+)
 from tests.makers import Candle, candles
 
 
@@ -252,3 +264,21 @@ def test_an_order_that_turns_a_position_around_is_filled_completely() -> None:
 def test_cash_cannot_appear_from_nowhere() -> None:
     with pytest.raises(RunError, match="cash must stay"):
         run_script(candles([CALM] * 3), {0: lambda strategy, _: strategy.broker.add_cash(1.0)})
+
+
+@pytest.mark.parametrize(
+    ("told", "given", "why"),
+    [
+        ("set_checksubmit", {"checksubmit": True}, "checksubmit False, found True"),
+        ("set_shortcash", {"shortcash": False}, "shortcash True, found False"),
+        ("setcommission", {"leverage": 3.0, "name": "BTC/USDT"}, "leverage 1.0, found 3"),
+        ("setcommission", {"margin": 5.0, "name": "BTC/USDT"}, "stocklike True, found False"),
+    ],
+)
+def test_what_a_spot_account_does_not_have_is_refused(
+    told: str, given: dict[str, Any], why: str
+) -> None:
+    engine = engine_of([random_market(3)])
+    getattr(engine.broker, told)(**given)
+    with pytest.raises(RunError, match=f"a spot account must have {why}"):
+        engine.execute(Scripted)

@@ -308,3 +308,23 @@ def test_an_engine_refuses_what_it_cannot_run() -> None:
 def test_a_clock_that_there_is_not_is_refused() -> None:
     with pytest.raises(RunError, match="sparse, dense, audit, found 'quick'"):
         Engine(cash=1.0, costs=FREE, clock="quick")  # type: ignore[arg-type]  # as a user may
+
+
+def test_an_engine_that_runs_again_counts_anew() -> None:
+    engine = engine_of([random_market(3)])
+    first, second = (engine.execute(Scripted) for _ in range(2))
+    assert first.clock == second.clock
+    assert first.clock.moments == len(first.equity)
+
+
+class Leaver(bt.Strategy):
+    """Stops the run at once."""
+
+    def prenext(self) -> None:
+        self.cerebro.runstop()
+
+
+def test_a_run_that_is_stopped_before_a_symbol_begins_has_an_equity() -> None:
+    early, late = random_market(3), random_market(4, symbol="ETH/USDT")
+    late = replace(late, time=late.time + np.timedelta64(30, "D"))
+    assert len(engine_of([early, late]).execute(Leaver).equity) == 1

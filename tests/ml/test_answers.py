@@ -213,3 +213,15 @@ def test_any_number_of_threads_of_the_libraries_answers_the_same_to_the_last_bit
         with threadpool_limits(1, user_api="blas"):
             alone = model.predict_proba(X[:rows])
         np.testing.assert_array_equal(model.predict_proba(X[:rows]), alone)
+
+
+@pytest.mark.parametrize("said", [2**40, 0, -3])
+def test_a_tree_that_is_wrong_about_its_depth_answers_all_the_same(said: int) -> None:
+    model = fitted("random_forest", n_estimators=1)
+    X, _ = rows_for(model, 50, seed=7)
+    tree = model.forest_.estimators_[0].tree_
+    kind, made_of, state = tree.__reduce__()
+    other = kind(*made_of)
+    other.__setstate__({**state, "max_depth": said})
+    assert other.max_depth == said
+    assert FlatForest.of([other], features=5).mean(X).tolist() == tree.predict(X)[:, 1].tolist()

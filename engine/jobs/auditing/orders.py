@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from engine.errors import RunError
 from engine.jobs.auditing.alteration import CHANGES
 from engine.jobs.auditing.report import Kind, Leak
 from engine.jobs.auditing.serving import BATCH_ATOL
@@ -34,7 +35,10 @@ def hybrid_run_of(settings: Settings, source: OpinionSource) -> Run:
         strategy = settings.strategy
         tables = {m.bars.symbol: evidence_table(m.bars, strategy) for m in markets}
         views = BatchViews(tables, strategy, ask(tables, strategy, source))
-        return run_batch(markets, views, settings, clock="audit")
+        audited = run_batch(markets, views, settings, clock="audit")
+        if audited.execution.clock.kind != "audit":
+            raise RunError(f"the clock must be audited, found a {audited.execution.clock.kind} one")
+        return audited
 
     return run
 

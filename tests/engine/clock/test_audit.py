@@ -2,13 +2,14 @@
 
 from typing import Any
 
+import backtrader as bt
 import pytest
 
 from engine.errors import ClockError
 from tests.engine.clock.actor import Act, Actor, Plan
 from tests.engine.clock.cases import params_of
 from tests.engine.clock.witness import Terms, by_engine, by_stock, check_same
-from tests.engine.markets import CALM
+from tests.engine.markets import CALM, engine_of
 from tests.makers import candles
 
 SYMBOL = "BTC/USDT"
@@ -77,3 +78,56 @@ def test_what_the_audit_catches_would_have_changed_the_trades() -> None:
     dense, _ = by_engine(CALM_BARS, Late, params_of(PLANS["entry"]), "dense")
     assert [fill.bar for fill in dense.fills] == [31, 59]
     assert [fill.bar for fill in late.fills] != [31, 59]
+
+
+class Quiet(bt.Strategy):
+    """Does something at bar 30 that no order tells of, and names no bar."""
+
+    params: Any = (("at_30", None),)
+
+    def __init__(self) -> None:
+        self.journal: list[int] = []
+
+    def next(self) -> None:
+        if self.data.index == 30:
+            self.p.at_30(self)
+
+    def wakes_at(self, _data: Any) -> int | None:
+        return None
+
+
+@pytest.mark.parametrize(
+    "act",
+    [lambda strategy: strategy.journal.append(30), lambda strategy: strategy.cerebro.runstop()],
+    ids=["journal", "runstop"],
+)
+def test_what_no_order_tells_of_is_caught_too(act: Any) -> None:
+    with pytest.raises(ClockError, match="something happened at 2024-01-01 02:35Z"):
+        engine_of([candles([CALM] * 60)], clock="audit").execute(Quiet, at_30=act)
+
+
+class Beginner(bt.Strategy):
+    """Acts when its indicator begins, at a bar that it does not name."""
+
+    def __init__(self) -> None:
+        self.average = bt.ind.SMA(self.data.close, period=13)
+        self.began: list[int] = []
+
+    def next(self) -> None:
+        if not self.began:
+            self.buy(size=1.0)
+        self.began.append(self.data.index)
+
+    def wakes_at(self, _data: Any) -> int | None:
+        return None
+
+
+def test_a_strategy_begins_with_its_indicators() -> None:
+    runs = [
+        engine_of([candles([CALM] * 60)], clock=clock).execute(Beginner)
+        for clock in ("sparse", "dense")
+    ]
+    assert [run.fills[0].bar for run in runs] == [13, 13]
+    assert runs[0].fills == runs[1].fills
+    assert runs[0].strategy.began[0] == 12
+    assert len(runs[0].strategy.began) < len(runs[1].strategy.began) == 48

@@ -40,6 +40,12 @@ class OwnFund(Actor):
         self.notes.write("fund", *fund)
 
 
+class OwnStep(Actor):
+    def _notify(self, *told: Any, **how: Any) -> None:
+        self.notes.write("step")
+        super()._notify(*told, **how)
+
+
 class OwnLine(Actor):
     lines: Any = ("signal",)
 
@@ -83,14 +89,17 @@ CASES: list[tuple[str, type[bt.Strategy], PutIn]] = [
     ("a strategy with nextstart", OwnNextStart, nothing),
     ("a strategy with notify_cashvalue", OwnCashValue, nothing),
     ("a strategy with notify_fund", OwnFund, nothing),
+    ("a strategy with _notify", OwnStep, nothing),
     ("analyzers", Actor, lambda c: c.addanalyzer(bt.analyzers.TradeAnalyzer)),
     ("observers", Actor, lambda c: c.addobserver(bt.observers.Value)),
+    ("observers", Actor, lambda c: c.addobservermulti(bt.observers.BuySell)),
     ("writers", Actor, writer),
     ("timers", OwnTimer, nothing),
     ("timers", Actor, lambda c: c.add_timer(time(3, 0))),
     ("cheat-on-open", Actor, cheat),
     ("quick notifications", Actor, lambda c: setattr(c.p, "quicknotify", True)),
-    ("runonce or preload turned off", Actor, lambda c: setattr(c.p, "runonce", False)),
+    ("runonce or preload turned off, or oldsync on", Actor,
+     lambda c: setattr(c.p, "runonce", False)),
     ("filtered feeds", Actor, lambda c: c.datas[0].addfilter(lambda *_: False)),
     ("feeds other than recorded bars", Actor,
      lambda c: c.adddata(OtherFeed(random_market(7, 80, "DDDD/USDT")))),
@@ -191,7 +200,6 @@ OPTIONS: list[tuple[str, PutIn]] = [
     ("oldsync", lambda c: setattr(c.p, "oldsync", True)),
     ("sizer", lambda c: c.addsizer(bt.sizers.FixedSize, stake=2)),
     ("coc", lambda c: c.broker.set_coc(True)),
-    ("checksubmit", lambda c: c.broker.set_checksubmit(True)),
 ]
 
 
@@ -202,5 +210,6 @@ def test_options_of_backtrader_change_nothing_either(
     seed: int, name: str, put_in: PutIn, strategy: type[bt.Strategy]
 ) -> None:
     terms, plan = seeded_case(seed)
-    found, _ = by_engine(terms, strategy, params_of(plan), "sparse", put_in)
+    found, clock = by_engine(terms, strategy, params_of(plan), "sparse", put_in)
     check_same(found, by_stock(terms, strategy, params_of(plan), put_in), "sparse against stock")
+    assert clock.kind == ("dense" if name == "oldsync" else "sparse")

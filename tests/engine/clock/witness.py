@@ -16,6 +16,7 @@ from engine.cerebro import Engine
 from engine.clock import ClockReport, Pace
 from engine.data import BarsFeed
 from engine.equity import equity_curve
+from engine.prices import range_of
 from engine.protections import Proposal, ProtectionsConfig, checks_of, first_veto
 from engine.rules import SymbolRules
 from feeds.bars import Bars
@@ -29,12 +30,18 @@ PutIn: TypeAlias = Callable[[bt.Cerebro], None]
 
 
 class StockOrders(BarBroker):
-    """Our broker, but its orders are made and copied, and its money counted, by backtrader."""
+    """Our broker, but backtrader makes, copies and matches its orders and counts what they cost."""
 
     buy = bt.brokers.BackBroker.buy
     sell = bt.brokers.BackBroker.sell
+    _ocoize = bt.brokers.BackBroker._ocoize
+    _ococheck = bt.brokers.BackBroker._ococheck
 
-    def _exchange(self, order: Any, price: float) -> None:
+    def _try_exec(self, order: Any) -> None:
+        self._range = range_of(order.data)
+        bt.brokers.BackBroker._try_exec(self, order)
+
+    def _settle(self, order: Any, price: float) -> None:
         bt.brokers.BackBroker._execute(self, order, ago=0, price=price)
 
 

@@ -286,7 +286,8 @@ def test_the_report_says_reliability_and_drift(report: WalkForwardReport) -> Non
         assert predictor["rows"] == rows == sum(each["rows"] for each in predictor["bins"])
         assert 0 <= predictor["expected_calibration_error"] <= 1
     for window, answers in zip(facts["windows"], report.answers, strict=True):
-        learned = answers.window.bundle.manifest.metrics["training"]["parts"].values()
+        training: Any = answers.window.bundle.manifest.metrics["training"]
+        learned = training["parts"].values()
         ones = sum(part["rows"] * part["positive_rate"] for part in learned)
         assert window["base_rate"] == pytest.approx(ones / sum(part["rows"] for part in learned))
         assert set(answers.natural["base rate alone"]) == {window["base_rate"]}
