@@ -307,7 +307,7 @@ def test_a_tree_that_leads_out_of_its_memory_or_nowhere_is_refused(
     getattr(forest.forest_.estimators_[3].tree_, array)[0] = value  # type: ignore[attr-defined]
     replant(bundle_path, plant("random_forest.skops", skops.io.dumps(forest)))
     with pytest.raises(
-        BundleDamagedError, match="a tree points outside itself|a threshold that is not a number"
+        BundleDamagedError, match=r"a tree points outside itself|a threshold that is not a number"
     ):
         load_bundle(bundle_path)
 
