@@ -94,7 +94,7 @@ def _limits(tree: Tree) -> FloatMatrix:
     """
     with np.errstate(over="ignore"):  # beyond all float32 is infinite, on the same side
         near = tree.threshold.astype(np.float32)
-    down = np.where(near > tree.threshold, np.nextafter(near, np.float32(-np.inf)), near)
+        down = np.where(near > tree.threshold, np.nextafter(near, np.float32(-np.inf)), near)
     return np.where(tree.children_left < 0, np.float32(np.inf), down)
 
 

@@ -27,6 +27,9 @@ def test_a_rehearsal_gives_the_figures_of_the_backtest(
     # Probabilities of windows and of batches agree within 1e-6, and the hash is of the last bit.
     for each in found:
         del each["runs"][0]["result_hash"]
+    clocks = [each["runs"][0].pop("clock") for each in found]
+    assert [clock["kind"] for clock in clocks] == ["sparse", "stream"]
+    assert clocks[0]["run"] < clocks[1]["run"] == clocks[0]["moments"] == clocks[1]["moments"]
     assert one_by_one["runs"] == at_once["runs"]
     assert one_by_one["data"] == at_once["data"]
 
