@@ -1,7 +1,7 @@
 """Compiled loops over bars: what orders meet, one bar after the other.
 
 They lie apart from who calls them, so that a process that needs none does not load the compiler,
-which takes 0.6 s.
+which takes 0.6 s. `feeds.ticks` says what to do after a change of its formulas.
 """
 
 import math

@@ -17,12 +17,15 @@ _ROUNDING = 1e-9  # of a tick: a price that is on the tick but for rounding stay
 
 
 def tick_up(price: Price, tick: float) -> Price:
-    """Round prices up to the tick; 0 means no tick.
+    """Round prices, above 0, up to the tick, of which they keep at least one; 0 means no tick.
 
     >>> float(tick_up(10.01, 0.25))
     10.25
     """
-    return np.ceil(price / tick - _ROUNDING) * tick if tick > 0.0 else price
+    if tick > 0.0:
+        rounded: Price = np.maximum(np.ceil(price / tick - _ROUNDING), 1.0) * tick
+        return rounded
+    return price
 
 
 def tick_down(price: Price, tick: float) -> Price:

@@ -286,3 +286,8 @@ def test_ticks_surround_the_price(price: float, tick: float) -> None:
 def test_a_price_on_its_tick_stays(price: float, tick: float) -> None:
     assert tick_down(price, tick) == pytest.approx(price)
     assert tick_up(price, tick) == pytest.approx(price)
+
+
+def test_a_price_far_below_the_tick_is_rounded_up_to_one() -> None:
+    assert float(tick_up(30_000.0, 2.0**63)) == 2.0**63
+    assert float(tick_down(30_000.0, 2.0**63)) == 0.0
