@@ -177,12 +177,12 @@ class Engine(bt.Cerebro):
     def _brokernotify(self) -> None:
         """Count the moment: backtrader comes here once at each."""
         super()._brokernotify()
-        self._lived += 1
-        self.count_moments(1)
+        self.count_moments(1, lived=1)
 
-    def count_moments(self, more: int) -> None:
-        """Count moments that have passed."""
-        self._passed += more
+    def count_moments(self, passed: int, *, lived: int) -> None:
+        """Count moments that have passed, and those of them that were lived through."""
+        self._passed += passed
+        self._lived += lived
         unreported = self._passed - self._reported
         if unreported >= _REPORTED:
             self._reported = self._passed

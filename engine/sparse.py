@@ -94,7 +94,11 @@ class SparseRun:
     def _live(self, before: int, moment: int) -> None:
         """Let broker and strategy live through a moment, after those that were passed over."""
         self._timeline.stand_at(moment)
-        self._cerebro._brokernotify()
+        self._cerebro.count_moments(moment - before, lived=1)
+        # As `Cerebro._brokernotify`, for one strategy that is told of orders at its turn.
+        self._broker.next()
+        while self._broker.notifs:
+            self._strategy._addnotification(self._broker.notifs.popleft())
         if self._cerebro._event_stop:
             return
         line, since = self._strategy.lines.datetime, self._timeline.stamps[before + 1 : moment + 1]
@@ -147,7 +151,6 @@ class SparseRun:
 
     def _pass_over(self, after: int, until: int) -> None:
         """Bring the broker to where the moments between would have left it."""
-        self._cerebro.count_moments(until - after - 1)
         self._follow(until)
         self._mark_equity(slice(after + 1, until))
 

@@ -32,9 +32,11 @@ class SpotBroker(PriceBroker):
     params: Any = (("checksubmit", False),)
 
     cash: float
+    _open: list[tuple[SymbolFeed, Any]] | None  # what is held, until the next fill
 
     def init(self) -> None:
         super().init()
+        self._open = []
         told = {name: getattr(self.p, name) for name in _SPOT}
         told["leverage"] = max(info.get_leverage() for info in self.comminfo.values())
         told["stocklike"] = all(info.stocklike for info in self.comminfo.values())
@@ -51,10 +53,10 @@ class SpotBroker(PriceBroker):
 
         Sums of floats depend on the order; that of `positions` on who asked first.
         """
-        known = self.positions
-        if not any([position.size for position in known.values()]):  # noqa: C419  a list is quicker
-            return []
-        return [(d, known[d]) for d in self.cerebro.datas if d in known and known[d].size]
+        if self._open is None:
+            known = self.positions
+            self._open = [(d, known[d]) for d in self.cerebro.datas if d in known and known[d].size]
+        return self._open
 
     def _units_held(self, data: SymbolFeed) -> float:
         return float(self.positions[data].size) if data in self.positions else 0.0
@@ -71,6 +73,7 @@ class SpotBroker(PriceBroker):
         self, order: Any, ago: int | None = None, price: float | None = None, **how: Any
     ) -> None:
         self._fit(order)
+        self._open = None
         at_close = how.get("dtcoc") is not None
         if ago is None or price is None or at_close or self.p.filler is not None:
             super()._execute(order, ago=ago, price=price, **how)
