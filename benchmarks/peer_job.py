@@ -211,6 +211,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    code = main()
-    gc.freeze()  # nor at the end: the system takes the memory back at once
-    sys.exit(code)
+    sys.exit(main())

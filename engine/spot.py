@@ -73,12 +73,12 @@ class SpotBroker(PriceBroker):
         self, order: Any, ago: int | None = None, price: float | None = None, **how: Any
     ) -> None:
         self._fit(order)
-        self._open = None
         at_close = how.get("dtcoc") is not None
         if ago is None or price is None or at_close or self.p.filler is not None:
             super()._execute(order, ago=ago, price=price, **how)
         else:
             self._settle(order, price)
+        self._open = None
 
     def _fit(self, order: Any) -> None:
         """Let an exit close the position exactly: a bracket's child sells no more than is held."""

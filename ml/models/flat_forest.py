@@ -66,7 +66,7 @@ class FlatForest:
         return np.asarray(total / len(self.trees))
 
 
-def _joined(parts: Sequence[NDArray], dtype: type) -> NDArray:  # type: ignore[type-arg]
+def _joined(parts: Sequence[NDArray], dtype: type) -> NDArray:  # type: ignore[type-arg]  # of any number
     return np.concatenate(parts).astype(dtype)
 
 
