@@ -15,13 +15,8 @@ from feeds.bars import Bars, IntArray, TimeArray
 from feeds.costs import Costs
 from feeds.entries import EntryLimit, EntryTable
 from feeds.entries import entries as entry_fills
-from feeds.exits import (
-    ExitFractions,
-    ExitReason,
-    Exits,
-    first_exit,
-    range_at,
-)
+from feeds.exit_reasons import ExitReason
+from feeds.exits import ExitFractions, Exits, first_exit, range_at
 from feeds.ticks import tick_down, tick_up
 
 NEVER = -1

@@ -9,25 +9,15 @@ last bar of a segment ends at its close.
 """
 
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from feeds.bars import Bars, BoolArray, FloatArray, IntArray
 from feeds.costs import Costs
+from feeds.exit_reasons import ExitReason
 
 Fraction: TypeAlias = float | FloatArray
-
-
-class ExitReason(IntEnum):
-    """Why a position ended."""
-
-    TAKE_PROFIT = 0
-    STOP_LOSS = 1
-    TRAILING_STOP = 2
-    TIME_LIMIT = 3
-    SEGMENT_END = 4
 
 
 class ExitFractions(NamedTuple):

@@ -10,7 +10,7 @@ from numba import njit
 
 from feeds import ticks
 from feeds.bars import BoolArray, FloatArray, IntArray
-from feeds.exits import ExitReason
+from feeds.exit_reasons import ExitReason
 
 # Plain numbers for the compiler; -1 says that the position is still open.
 _OPEN = -1

@@ -16,14 +16,8 @@ from feeds.bars import Bars, BoolArray, FloatArray, IntArray, TimeArray
 from feeds.costs import Costs
 from feeds.entries import EntryLimit, entries
 from feeds.errors import BadBarsError
-from feeds.exits import (
-    ExitFractions,
-    ExitReason,
-    Exits,
-    Fraction,
-    first_exit,
-    next_fill_bar,
-)
+from feeds.exit_reasons import ExitReason
+from feeds.exits import ExitFractions, Exits, Fraction, first_exit, next_fill_bar
 from feeds.ticks import tick_down, tick_up
 
 # A high that equals the threshold reaches it, whatever the last bit of the product says.

@@ -23,7 +23,7 @@ from engine.protections import Protection
 from engine.records import Rejection
 from engine.run_folder import save_run
 from engine.sizing import Sized
-from feeds.exits import ExitReason
+from feeds.exit_reasons import ExitReason
 from feeds.files import write_bars
 from ml.models.catalog import MEMBER_NAMES
 from ml.prediction import Confidence, Prediction, Signal, Thresholds, Unavailable

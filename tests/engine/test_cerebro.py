@@ -17,7 +17,8 @@ from engine.errors import RunError
 from engine.records import Fill
 from feeds.bars import Bars
 from feeds.costs import Costs
-from feeds.exits import ExitReason, Exits, first_exit, next_fill_bar, range_at
+from feeds.exit_reasons import ExitReason
+from feeds.exits import Exits, first_exit, next_fill_bar, range_at
 from tests.engine.markets import FREE, Scripted, bracket, engine_of, random_market
 from tests.makers import candles
 

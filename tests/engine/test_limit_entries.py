@@ -13,7 +13,8 @@ from engine.rules import SymbolRules
 from feeds.bars import Bars
 from feeds.costs import Costs
 from feeds.entries import EntryLimit, EntryTable, entries
-from feeds.exits import ExitReason, Exits, first_exit
+from feeds.exit_reasons import ExitReason
+from feeds.exits import Exits, first_exit
 from feeds.ticks import tick_down, tick_up
 from tests.engine.markets import (
     CALM,

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feeds.bars import Bars
-from feeds.exits import ExitReason, Exits, first_exit, next_fill_bar
+from feeds.exit_reasons import ExitReason
+from feeds.exits import Exits, first_exit, next_fill_bar
 from feeds.ticks import tick_down, tick_up
 from tests.makers import candles, make_bars
 

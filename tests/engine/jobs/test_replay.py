@@ -14,7 +14,7 @@ from engine.jobs.markets import Market
 from engine.jobs.settings import Settings, load_settings
 from engine.protections import ProtectionsConfig
 from engine.replay import Replayed
-from feeds.exits import ExitReason
+from feeds.exit_reasons import ExitReason
 from strategies.evidence import candidates, evidence_table
 from strategies.scoring import technical_scores
 from strategies.views import BatchViews

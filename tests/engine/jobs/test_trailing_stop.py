@@ -12,7 +12,8 @@ from engine.jobs.hybrid_run import HybridRun, run_batch, run_stream
 from engine.jobs.markets import Market
 from engine.jobs.settings import Settings, load_settings
 from feeds.bars import PRICES, Bars
-from feeds.exits import ExitReason, Exits, first_exit
+from feeds.exit_reasons import ExitReason
+from feeds.exits import Exits, first_exit
 from feeds.ticks import tick_down, tick_up
 from strategies.evidence import evidence_table
 from strategies.views import BatchViews, WindowViews
