@@ -1,7 +1,8 @@
 """The only place that asks the system for the time."""
 
+import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 
@@ -27,3 +28,28 @@ class FixedClock:
 
     def now(self) -> datetime:
         return self.moment
+
+
+class ReplayClock:
+    """The time of a recording: stands at its beginning until started, and runs at a speed then.
+
+    Parameters
+    ----------
+    begin : where it stands
+    speed : seconds of the recording per real second
+    """
+
+    def __init__(self, begin: datetime, speed: float = 1.0) -> None:
+        self._begin = begin
+        self._started: float | None = None
+        self.speed = speed
+
+    def now(self) -> datetime:
+        if self._started is None:
+            return self._begin
+        return self._begin + timedelta(seconds=(time.monotonic() - self._started) * self.speed)
+
+    def start(self) -> None:
+        """Let it run; it does already if it was started before."""
+        if self._started is None:
+            self._started = time.monotonic()

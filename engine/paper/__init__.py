@@ -1,0 +1,1 @@
+"""Trading on paper: live moments, an account that lasts, and proof that both are the backtest's."""
