@@ -5,10 +5,13 @@ trades in the order in which they ended, and the equity at closes. Which of the 
 does not matter.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
+
+from feeds.moments import iso, parse_utc
 
 _INSTANT = np.timedelta64(1, "ms")
 _NO_DAY = np.datetime64("NaT", "D")
@@ -52,6 +55,32 @@ class AccountHistory:
 
     def __post_init__(self) -> None:
         self.peak = self.equity
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all that it knows in JSON's own types."""
+        return {
+            "equity": self.equity,
+            "losses_in_a_row": self.losses_in_a_row,
+            "streaks": {str(length): iso(at) for length, at in self.streaks.items()},
+            "lost_at": {symbol: iso(at) for symbol, at in self.lost_at.items()},
+            "peak": self.peak,
+            "deepest_fall": self.deepest_fall,
+            "day": None if np.isnat(self._day) else str(self._day),
+            "day_began_with": self._day_began_with,
+            "lowest_of_day": self._lowest_of_day,
+        }
+
+    @classmethod
+    def from_json(cls, known: Mapping[str, Any]) -> Self:
+        """Return the history that `to_json` told of."""
+        history = cls(known["equity"], known["losses_in_a_row"])
+        history.streaks = {int(n): parse_utc(at) for n, at in known["streaks"].items()}
+        history.lost_at = {symbol: parse_utc(at) for symbol, at in known["lost_at"].items()}
+        history.peak, history.deepest_fall = known["peak"], known["deepest_fall"]
+        history._day = _NO_DAY if known["day"] is None else np.datetime64(known["day"], "D")
+        history._day_began_with = known["day_began_with"]
+        history._lowest_of_day = known["lowest_of_day"]
+        return history
 
     def note_trade(self, trade: Ended) -> None:
         """Take the next trade that has ended."""

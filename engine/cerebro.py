@@ -81,10 +81,13 @@ class Engine(bt.Cerebro):
         config = protections or ProtectionsConfig()
         self._checks = checks_of(config)
         terms = {"rules": dict(rules or {}), "watch_equity": config.watches_equity}
-        self.setbroker(BarBroker(cash=cash, costs=costs, **terms))
+        self.setbroker(self._new_broker(cash=cash, costs=costs, **terms))
         self._pace = clock
         self._begin_clock()
         self._advance: Advance = _unseen
+
+    def _new_broker(self, **terms: Any) -> BarBroker:
+        return BarBroker(**terms)
 
     def add_bars(self, bars: Bars, first: int = 0) -> BarsFeed:
         """Add recorded bars; those before `first` are warm-up."""
@@ -117,13 +120,7 @@ class Engine(bt.Cerebro):
         RunError
             if there are no bars, or a stream ended without one.
         """
-        if not self.datas:
-            raise RunError("a run must have bars, found none; call add_bars or add_stream first")
-        self._begin_clock()
-        self.strats.clear()
-        self.addstrategy(strategy, **params)
-        with progress("running", total=self._moments(), unit="bars") as self._advance:
-            (ran,) = self.run()
+        ran = self.pass_bars(strategy, **params)
         fills = tuple(self.broker.fills)
         return Execution(
             strategy=ran,
@@ -133,6 +130,17 @@ class Engine(bt.Cerebro):
             equity=self._equity(fills),
             clock=self._clock_report(),
         )
+
+    def pass_bars(self, strategy: type[bt.Strategy], **params: Any) -> bt.Strategy:
+        """Run the strategy from the first bar to the last, and return the instance that ran."""
+        if not self.datas:
+            raise RunError("a run must have bars, found none; call add_bars or add_stream first")
+        self._begin_clock()
+        self.strats.clear()
+        self.addstrategy(strategy, **params)
+        with progress("running", total=self._moments(), unit="bars") as self._advance:
+            (ran,) = self.run()
+        return ran
 
     def veto(self, feed: SymbolFeed, units: float, limit: float | None = None) -> str | None:
         """Return the protection that vetoes buying the units, or None.

@@ -262,18 +262,22 @@ def _read_only(column: NDArray[Any]) -> NDArray[Any]:
 class StreamFeed(SymbolFeed):
     """Bars that arrive one by one.
 
+    None in place of a bar says that the symbol has none at this moment; others may.
+
     When several streams run together backtrader asks for a bar ahead of its time and puts it
     back; `window` and `index` go by what was delivered, so a strategy never sees that bar.
 
     Parameters
     ----------
-    stream : an iterator of `StreamBar`; when it ends, so does the run
+    stream : when it ends, so does the run
     warmup : bars before the stream that strategies may look back at; they may be none at all, and
         name the symbol and the timeframe
     keep : how many bars back `window` must be able to reach
     """
 
-    def __init__(self, stream: Iterator[StreamBar], warmup: Bars, *, keep: int = 1000) -> None:
+    def __init__(
+        self, stream: Iterator[StreamBar | None], warmup: Bars, *, keep: int = 1000
+    ) -> None:
         super().__init__()
         self._name = self.symbol = warmup.symbol
         self.bar_length = warmup.timeframe
@@ -304,10 +308,17 @@ class StreamFeed(SymbolFeed):
         time = times(lines.pop("datetime"))
         return Bars(self.symbol, self.bar_length, time, **lines, synthetic=self._rows.synthetic)
 
-    def _load(self) -> bool:
-        arrived: StreamBar | None = next(self._stream, None)
-        if arrived is None:
+    def next(self, datamaster: Any = None, ticks: bool = True) -> bool | None:
+        # Cerebro asks those without a bar once more, with a master: they have answered already.
+        return None if datamaster is not None else super().next(ticks=ticks)
+
+    def _load(self) -> bool | None:
+        try:
+            arrived = next(self._stream)
+        except StopIteration:
             return False
+        if arrived is None:
+            return None
         self._latest.append(arrived.bar)
         self._rows, self._age, self._base = self._latest.rows, self._latest.age, self._latest.base
         for name in _LINES:

@@ -45,6 +45,11 @@ Veto = Callable[[Any, float, float | None], str | None]
 """(feed, units, limit) -> the protection that vetoes this entry, or None."""
 
 
+def never_late() -> bool:
+    """Decide every bar as it closes, as a backtest does."""
+    return False
+
+
 def unprotected(_feed: Any, _units: float, _limit: float | None) -> None:
     """Veto nothing."""
 
@@ -67,6 +72,8 @@ class CryptoScalpingStrategy(bt.Strategy):
     views : what it is shown of a bar, `strategies.views`
     size_of : how many units to buy, `SizeOf`
     veto : asked when an entry is decided and sized, before it is sent, `Veto`
+    late : whether this bar closed so long ago that only what rests at the exchange has acted since;
+        an entry is missed then, and a time limit waits for a bar that comes in time
 
     Attributes
     ----------
@@ -74,13 +81,20 @@ class CryptoScalpingStrategy(bt.Strategy):
     ml_asked, ml_unavailable : bars on which the ensemble was asked, and on which it had no answer
     """
 
-    params: Any = (("config", None), ("views", None), ("size_of", None), ("veto", unprotected))
+    params: Any = (
+        ("config", None),
+        ("views", None),
+        ("size_of", None),
+        ("veto", unprotected),
+        ("late", never_late),
+    )
 
     def __init__(self) -> None:
         self.config: CryptoScalpingConfig = self.p.config or CryptoScalpingConfig()
         self.views: Views = self.p.views
         self.size_of: SizeOf = self.p.size_of
         self.veto: Veto = self.p.veto
+        self.late: Callable[[], bool] = self.p.late
         self.journal: list[dict[str, Any]] = []
         self.ml_asked = 0
         self.ml_unavailable = 0
@@ -111,7 +125,7 @@ class CryptoScalpingStrategy(bt.Strategy):
 
     def _on_bar(self, data: Any) -> None:
         position = self._positions.get(data)
-        if position is not None:
+        if position is not None and not self.late():
             self._mind_time_limit(data, position)
         view = self.views.view(data)
         if view is not None:
@@ -137,6 +151,9 @@ class CryptoScalpingStrategy(bt.Strategy):
             self._note(decision, Outcome.SCORE_BELOW)
 
     def _enter(self, data: Any, decision: Decision) -> None:
+        if self.late():
+            self._note(decision, Outcome.MISSED)
+            return
         away = self.config.exits.fractions(decision.evidence.values["atr_fraction"])
         limit = self._limit(data)
         size = self.size_of(data, float(away.stop), limit)

@@ -1,11 +1,12 @@
 """The decision journal: a row for every candidate bar, and the block that the log shows."""
 
+from collections.abc import Mapping
 from dataclasses import fields
 from enum import StrEnum
 from typing import Any
 
 from feeds.moments import readable
-from ml.prediction import Prediction, Thresholds, Unavailable
+from ml.prediction import Confidence, Prediction, Signal, Thresholds, Unavailable
 from strategies.config import CryptoScalpingConfig
 from strategies.scoring import Decision, Opinion
 
@@ -15,7 +16,8 @@ class Outcome(StrEnum):
 
     The strategy writes ORDERED; when the run is over that is ENTERED if a trade came of it,
     REJECTED if the order was refused. TOO_SMALL is an entry of which nothing could be bought,
-    VETOED one that a protection stopped; neither was sent.
+    VETOED one that a protection stopped, MISSED one that was decided too late to be made; none of
+    these was sent.
     """
 
     ORDERED = "ordered"
@@ -25,6 +27,7 @@ class Outcome(StrEnum):
     IN_POSITION = "in_position"
     TOO_SMALL = "too_small"
     VETOED = "vetoed"
+    MISSED = "missed"
 
 
 def journal_row(decision: Decision, outcome: Outcome) -> dict[str, Any]:
@@ -60,6 +63,38 @@ def _opinion_columns(opinion: Opinion) -> dict[str, Any]:
                 "ml_reason": "; ".join(f"{k}: {v}" for k, v in opinion.left_out.items()) or None,
                 **_fitted_columns(opinion.thresholds),
             }
+
+
+def opinion_of(row: Mapping[str, Any]) -> Opinion:
+    """Return the opinion that a row was written of; columns of others may be None."""
+    match row["ml"]:
+        case "not_asked":
+            return None
+        case "unavailable":
+            return Unavailable(row["ml_reason"])
+        case _:
+            reasons = (row.get("ml_reason") or "").split("; ")
+            return Prediction(
+                probability=row["probability"],
+                signal=Signal(row["signal"]),
+                confidence=Confidence(row["confidence"]),
+                votes=_columns(row, "vote_"),
+                left_out=dict(reason.split(": ", 1) for reason in reasons if reason),
+                thresholds=_thresholds_of(row),
+            )
+
+
+def _thresholds_of(row: Mapping[str, Any]) -> Thresholds | None:
+    fitted = _columns(row, "threshold_")
+    return Thresholds(**fitted) if fitted else None
+
+
+def _columns(row: Mapping[str, Any], prefix: str) -> dict[str, float]:
+    return {
+        name.removeprefix(prefix): value
+        for name, value in row.items()
+        if name.startswith(prefix) and value is not None
+    }
 
 
 def _fitted_columns(fitted: Thresholds | None) -> dict[str, float]:

@@ -72,7 +72,7 @@ def _execute(engine: Engine, views: Views, settings: Settings) -> HybridRun:
         CryptoScalpingStrategy,
         config=settings.strategy,
         views=views,
-        size_of=_size_of(engine, settings),
+        size_of=size_of(engine, settings),
         veto=engine.veto,
     )
     strategy = execution.strategy
@@ -89,7 +89,7 @@ def _execute(engine: Engine, views: Views, settings: Settings) -> HybridRun:
     )
 
 
-def _size_of(engine: Engine, settings: Settings) -> Callable[[Any, float, float | None], Sized]:
+def size_of(engine: Engine, settings: Settings) -> Callable[[Any, float, float | None], Sized]:
     """Return the sizing rule of the configuration, bound to the engine's wallet."""
     broker, rule = engine.broker, size_rule(settings)
     return lambda data, stop_fraction, limit: rule(
