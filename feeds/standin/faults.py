@@ -51,6 +51,7 @@ class Fault:
     times : how often, at most; None is for ever
     skip : so many requests to the endpoint go well first
     probability : of each request after those
+    seed : of that chance
     seconds : the Retry-After, or how long a slow answer takes
     rows : how many are left in a short page, come before the start, are missing, or come twice
     """
@@ -60,6 +61,7 @@ class Fault:
     times: int | None = None
     skip: int = 0
     probability: float = 1.0
+    seed: int = 0
     seconds: float = 1.0
     rows: int = 3
 
@@ -78,15 +80,18 @@ class Fault:
 class FaultPlan:
     """The faults that are still to come. Any thread may add to it and ask it."""
 
-    def __init__(self, faults: Iterable[Fault], seed: int) -> None:
+    def __init__(self, faults: Iterable[Fault]) -> None:
         self._lock = Lock()
-        self._rng = np.random.default_rng(seed)
-        self._waiting = [_Waiting(fault) for fault in faults]
+        self._waiting: list[_Waiting] = []
+        self._added = 0
+        for fault in faults:
+            self.add(fault)
 
     def add(self, fault: Fault) -> None:
         """Plan one more fault; of two that could happen the older one does."""
         with self._lock:
-            self._waiting.append(_Waiting(fault))
+            self._waiting.append(_Waiting(fault, np.random.default_rng([fault.seed, self._added])))
+            self._added += 1
 
     def clear(self) -> None:
         """Let everything go well from now on."""
@@ -96,7 +101,7 @@ class FaultPlan:
     def next_for(self, path: str) -> Fault | None:
         """Return what goes wrong with a request to `path`, if anything does."""
         with self._lock:
-            due = [waiting for waiting in self._waiting if waiting.due(path, self._rng)]
+            due = [waiting for waiting in self._waiting if waiting.due(path)]
             if not due:
                 return None
             due[0].happened += 1
@@ -108,15 +113,16 @@ class _Waiting:
     """A fault and what has become of it."""
 
     fault: Fault
+    rng: np.random.Generator
     asked: int = 0
     happened: int = 0
 
-    def due(self, path: str, rng: np.random.Generator) -> bool:
+    def due(self, path: str) -> bool:
         fault = self.fault
         if fault.path not in (None, path) or self.happened == fault.times:
             return False
         self.asked += 1
-        return self.asked > fault.skip and rng.random() < fault.probability
+        return self.asked > fault.skip and self.rng.random() < fault.probability
 
 
 def spoil_rows(rows: list[T], fault: Fault | None) -> list[T]:

@@ -1,118 +1,63 @@
-"""What Binance's public REST interface shows of recorded bars at a moment, in its own words."""
+"""What Binance's public REST interface shows of recorded markets at a moment, in its own words."""
 
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from collections.abc import Sequence
 
 import numpy as np
 
-from feeds.bars import PRICES, Bars, FloatArray, IntArray
-from feeds.errors import BadBarsError, BadTimeframeError, UnknownMarketError
+from feeds.bars import Bars, IntArray
+from feeds.errors import BadBarsError, UnknownMarketError
+from feeds.standin.series import Series, until
+from feeds.standin.trades import RecordedTrades
+from feeds.standin.wire import (
+    MOST_DECIMALS,
+    Json,
+    Query,
+    RefusalError,
+    Row,
+    mandatory,
+    market_id,
+    step_of,
+    whole,
+)
 from feeds.symbol import normalise_symbol
+from feeds.timeframe import Timeframe
 
-Json: TypeAlias = Any
-Query: TypeAlias = Mapping[str, str]
-Row: TypeAlias = list[Any]  # of klines: open time, prices and volume as text, close time, …
-
-INTERVALS = ("1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d")
-USUAL_ROWS = 500  # of klines, where no limit is asked for
-MOST_DECIMALS = 8
+USUAL_ROWS = 500  # of klines and trades, where no limit is asked for
 MIN_NOTIONAL = {"BTC": "0.0001", "ETH": "0.001", "BNB": "0.01"}  # in quote units
 USUAL_MIN_NOTIONAL = "5"
 HUGE = "1000000000"  # the largest price and quantity
-
-# A number in a query, as the exchange checks it.
-_WHOLE = re.compile(r"[0-9]{1,20}")
-
-
-class RefusalError(Exception):
-    """The exchange refuses a request, with a code of its own; goes to the client as JSON."""
-
-    def __init__(self, code: int, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-
-
-def market_id(symbol: str) -> str:
-    """Return what the exchange calls a symbol.
-
-    >>> market_id("BTC/USDT")
-    'BTCUSDT'
-    """
-    return symbol.replace("/", "")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Series:
-    """The bars of one symbol and interval that were really traded."""
-
-    step: int  # ms
-    time: IntArray  # ms
-    prices: FloatArray  # (bars, open high low close)
-    volume: FloatArray
-    price_decimals: int
-    volume_decimals: int
-
-    @classmethod
-    def of(cls, bars: Bars) -> "_Series":
-        real = ~bars.filled
-        prices = np.stack([getattr(bars, name)[real] for name in PRICES], axis=1)
-        volume = bars.volume[real]
-        return cls(
-            step=bars.timeframe.ms,
-            time=bars.time[real].astype(np.int64),
-            prices=prices,
-            volume=volume,
-            price_decimals=decimals_of(prices),
-            volume_decimals=decimals_of(volume),
-        )
-
-    def row(self, i: int, now: int) -> Row:
-        """Return bar `i` as it stands at `now` (ms); what was not recorded is 0."""
-        opened = int(self.time[i])
-        part = min(1.0, (now - opened) / self.step)
-        prices = self.prices[i].tolist() if part == 1 else self._forming(i, part)
-        texts = map(plain, [*prices, float(self.volume[i]) * part])
-        return [opened, *texts, opened + self.step - 1, "0", 0, "0", "0", "0"]
-
-    def _forming(self, i: int, part: float) -> list[float]:
-        """Return the prices of bar `i` when `part` of it is over.
-
-        It is taken to walk from its open to its low, its high and its close, a third of the time
-        each, so that its range grows and its close moves as those of a real one do.
-        """
-        open_, high, low, close = self.prices[i].tolist()
-        price = float(np.interp(3 * part, [0, 1, 2, 3], [open_, low, high, close]))
-        price = min(max(price, low), high)
-        seen = [open_, price, *([low] if 3 * part > 1 else []), *([high] if 3 * part > 2 else [])]
-        return [open_, max(seen), min(seen), price]
+MINUTE = Timeframe.parse("1m")
 
 
 class Recording:
-    """Recorded markets, asked as one asks the exchange. It knows no network and no clock."""
+    """Recorded markets, asked as one asks the exchange. It knows no network and no clock.
 
-    def __init__(self, markets: Sequence[Bars]) -> None:
-        self._series: dict[tuple[str, str], _Series] = {}
+    Parameters
+    ----------
+    markets : one `Bars` for each symbol and timeframe
+    trades : of a symbol without bars, bars of a minute are made of them
+    """
+
+    def __init__(self, markets: Sequence[Bars], trades: Sequence[RecordedTrades] = ()) -> None:
+        self._series: dict[tuple[str, str], Series] = {}
         self._symbols: dict[str, str] = {}  # the status of each
+        self._trades = {market.symbol: market for market in trades}
         for bars in markets:
             self._add(bars)
+        for symbol, market in self._trades.items():
+            if symbol not in self._symbols:
+                self._add(market.bars(MINUTE))
 
     def _add(self, bars: Bars) -> None:
-        symbol, interval = normalise_symbol(bars.symbol), str(bars.timeframe)
-        key = (market_id(symbol), interval)
-        if interval not in INTERVALS:
-            raise BadTimeframeError(
-                f"a recording must have a timeframe of the exchange ({', '.join(INTERVALS)}), "
-                f"found {interval} of {symbol}"
-            )
+        series = Series.of(bars, self._trades.get(normalise_symbol(bars.symbol)))
+        key = (market_id(series.symbol), series.interval)
         if key in self._series:
             raise BadBarsError(
-                f"a recording must hold each market once, found {symbol} {interval} twice"
+                f"a recording must hold each market once, found {series.symbol} "
+                f"{series.interval} twice"
             )
-        self._series[key] = _Series.of(bars)
-        self._symbols[symbol] = "TRADING"
+        self._series[key] = series
+        self._symbols[series.symbol] = "TRADING"
 
     def set_status(self, symbol: str, status: str) -> None:
         """Let `exchangeInfo` say from now on that a symbol is `TRADING`, `BREAK`, `HALT`, …"""
@@ -121,6 +66,15 @@ class Recording:
                 f"a symbol must be one of {', '.join(self._symbols)}, found {symbol}"
             )
         self._symbols[symbol] = status
+
+    def series(self, symbol: str | None = None) -> list[Series]:
+        """Return what is recorded, of one symbol or of all, the shortest interval first."""
+        recorded = [s for s in self._series.values() if symbol in (None, s.symbol)]
+        return sorted(recorded, key=lambda series: series.step)
+
+    def trades(self) -> list[RecordedTrades]:
+        """Return the trades that are recorded."""
+        return list(self._trades.values())
 
     def exchange_info(self, now: int) -> Json:
         """Return the symbols with their filters."""
@@ -134,9 +88,7 @@ class Recording:
 
     def _listed(self, symbol: str) -> Json:
         base, quote = symbol.split("/")
-        recorded = [series for key, series in self._series.items() if key[0] == market_id(symbol)]
-        tick = step_of(max(series.price_decimals for series in recorded))
-        lot = step_of(max(series.volume_decimals for series in recorded))
+        tick, lot = self._tick(symbol), self._lot(symbol)
         notional = MIN_NOTIONAL.get(quote, USUAL_MIN_NOTIONAL)
         return {
             "symbol": market_id(symbol),
@@ -157,6 +109,12 @@ class Recording:
             ],
         }
 
+    def _tick(self, symbol: str) -> str:
+        return step_of(max(series.price_decimals for series in self.series(symbol)))
+
+    def _lot(self, symbol: str) -> str:
+        return step_of(max(series.volume_decimals for series in self.series(symbol)))
+
     def klines(self, query: Query, now: int, *, most_rows: int, overlap: int = 0) -> list[Row]:
         """Return the bars that were asked for, oldest first, the one that is forming included.
 
@@ -173,75 +131,54 @@ class Recording:
             as the exchange would
         """
         series = self._asked_for(query)
-        start, end = _whole(query, "startTime"), _whole(query, "endTime")
-        limit = min(_whole(query, "limit") or USUAL_ROWS, most_rows)
-        stop = _until(series.time, now if end is None else min(now, end))
-        if start is None:
-            first = max(0, stop - limit)
-        else:
-            first = max(0, int(np.searchsorted(series.time, start)) - overlap)
-        return [series.row(i, now) for i in range(first, min(stop, first + limit))]
+        rows = _asked_of(series.time, query, now, most_rows=most_rows, overlap=overlap)
+        return [series.row(i, now) for i in rows]
 
-    def _asked_for(self, query: Query) -> _Series:
-        symbol, interval = _mandatory(query, "symbol"), _mandatory(query, "interval")
-        if symbol not in map(market_id, self._symbols):
-            raise RefusalError(-1121, "Invalid symbol.")
-        if (symbol, interval) not in self._series:  # one that was not recorded does not exist
+    def aggregate_trades(self, query: Query, now: int, *, most_rows: int) -> list[Json]:
+        """Return the trades that were asked for, oldest first; none where none are recorded.
+
+        Parameters
+        ----------
+        query : symbol, limit, startTime and endTime (ms); without a start the newest trades
+        now : ms; later trades are not known yet
+
+        Raises
+        ------
+        RefusalError
+            as the exchange would
+        """
+        trades = self._trades.get(self._asked_symbol(query))
+        if trades is None:
+            return []
+        rows = _asked_of(trades.ms, query, now, most_rows=most_rows)
+        return [trades.aggregate(number) for number in rows]
+
+    def _asked_symbol(self, query: Query) -> str:
+        asked = mandatory(query, "symbol")
+        for symbol in self._symbols:
+            if market_id(symbol) == asked:
+                return symbol
+        raise RefusalError(-1121, "Invalid symbol.")
+
+    def _asked_for(self, query: Query) -> Series:
+        asked, interval = mandatory(query, "symbol"), mandatory(query, "interval")
+        self._asked_symbol(query)
+        if (asked, interval) not in self._series:  # one that was not recorded does not exist
             raise RefusalError(-1120, "Invalid interval.")
-        return self._series[symbol, interval]
+        return self._series[asked, interval]
+
+
+def _asked_of(time: IntArray, query: Query, now: int, *, most_rows: int, overlap: int = 0) -> range:
+    """Return the positions of what was asked for, by its limit, startTime and endTime."""
+    start, end = whole(query, "startTime"), whole(query, "endTime")
+    limit = min(whole(query, "limit") or USUAL_ROWS, most_rows)
+    stop = until(time, now if end is None else min(now, end))
+    if start is None:
+        first = max(0, stop - limit)
+    else:
+        first = max(0, int(np.searchsorted(time, start)) - overlap)
+    return range(first, max(first, min(stop, first + limit)))
 
 
 def _filter(kind: str, **limits: str) -> Json:
     return {"filterType": kind, **limits}
-
-
-def _until(time: IntArray, moment: int) -> int:
-    return int(np.searchsorted(time, moment, side="right"))
-
-
-def _mandatory(query: Query, name: str) -> str:
-    if not query.get(name):
-        raise RefusalError(
-            -1102,
-            f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed.",
-        )
-    return query[name]
-
-
-def _whole(query: Query, name: str) -> int | None:
-    if name not in query:
-        return None
-    if not _WHOLE.fullmatch(query[name]):
-        raise RefusalError(
-            -1100,
-            f"Illegal characters found in parameter '{name}'; legal range is '^{_WHOLE.pattern}$'.",
-        )
-    return int(query[name])
-
-
-def plain(number: float) -> str:
-    """Return the shortest text without exponent that reads back as the same float.
-
-    >>> plain(1e-07), plain(42000.0)
-    ('0.0000001', '42000')
-    """
-    return np.format_float_positional(number, trim="-")
-
-
-def decimals_of(numbers: FloatArray) -> int:
-    """Return how many decimals the numbers need, at most those that the exchange has.
-
-    >>> decimals_of(np.array([0.5, 1.25]))
-    2
-    """
-    fits = (places for places in range(MOST_DECIMALS) if (numbers.round(places) == numbers).all())
-    return next(fits, MOST_DECIMALS)
-
-
-def step_of(decimals: int) -> str:
-    """Return the smallest step with so many decimals.
-
-    >>> step_of(2), step_of(0)
-    ('0.01', '1')
-    """
-    return plain(10.0**-decimals)

@@ -1,14 +1,15 @@
-"""A stand-in for an exchange: recorded bars, served on loopback as Binance spot serves its own.
+"""A stand-in for an exchange: recordings, served on loopback as Binance spot serves its markets.
 
 The real ccxt client talks to it when its urls say so, and notices no difference:
 
-    with StandIn([bars]) as exchange:
-        ccxt.binance({"urls": {"api": {"public": exchange.url}}, ...})
+    with StandIn([bars], clock=ReplayClock(begin, speed=60)) as exchange:
+        urls = {"public": exchange.url, "ws": {"spot": exchange.stream_url}}
+        ccxt.pro.binance({"urls": {"api": urls}, ...})
 """
 
 import asyncio
 import socket
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from threading import Thread
@@ -18,12 +19,16 @@ from typing import Self
 from aiohttp import web
 
 from feeds.bars import Bars
-from feeds.clock import Clock, SystemClock
+from feeds.clock import Clock, ReplayClock, SystemClock
 from feeds.standin.faults import Fault, FaultKind, FaultPlan, spoil_rows, spoiled
-from feeds.standin.market import Json, Query, Recording, RefusalError
+from feeds.standin.market import Recording
+from feeds.standin.stream import Broadcast
+from feeds.standin.trades import RecordedTrades
+from feeds.standin.wire import Json, Query, RefusalError
 
 HOST = "127.0.0.1"
 BASE = "/api/v3"
+STREAM = "/stream/ws"  # ccxt takes an address for that of the spot market by its `/stream`
 SHUTDOWN_SECONDS = 0.1  # what answers in the making are given at the end
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -43,38 +48,47 @@ class StandIn:
     Parameters
     ----------
     markets : one `Bars` for each symbol and timeframe. Filled bars are not served: the exchange
-        never had them
-    clock : what is past, forming or still unknown. The bar that is forming is served as it stands
+        never had them, and pushes nothing in their place
+    trades : what the streams of trades tell, and bars form by; a symbol without bars gets those of
+        a minute made of its trades. Where none are recorded the stream is silent
+    clock : what is past, forming or still unknown. The bar that is forming is served as it stands.
+        A `ReplayClock` is started by the first who subscribes to a stream
     faults : what is to go wrong
-    most_rows : the largest page of klines
-    seed : of the faults that happen by chance
+    most_rows : the largest page of klines and trades
+    push_every : market seconds between two pushes of a bar that forms. Its last push comes when it
+        closes, and the next bar's first one with it
 
     Attributes
     ----------
     url : what ccxt's `urls.api.public` must be, known inside of the block
+    stream_url : what its `urls.api.ws.spot` must be, likewise
     requests : what was asked, oldest first
     """
 
     url: str
+    stream_url: str
 
     def __init__(
         self,
         markets: Sequence[Bars],
         *,
+        trades: Sequence[RecordedTrades] = (),
         clock: Clock | None = None,
         faults: Sequence[Fault] = (),
         most_rows: int = 1000,
-        seed: int = 0,
+        push_every: float = 2.0,
     ) -> None:
         self.requests: list[Asked] = []
-        self._recording = Recording(markets)
+        self._recording = Recording(markets, trades)
         self._clock = clock or SystemClock()
-        self._faults = FaultPlan(faults, seed)
+        self._faults = FaultPlan(faults)
         self._most_rows = most_rows
+        self._push_every = push_every
 
     def __enter__(self) -> Self:
         listener = socket.create_server((HOST, 0))
-        self.url = f"http://{HOST}:{listener.getsockname()[1]}{BASE}"
+        address = f"{HOST}:{listener.getsockname()[1]}"
+        self.url, self.stream_url = f"http://{address}{BASE}", f"ws://{address}{STREAM}"
         # The plain loop, whatever the program has installed: tests guard the sockets of this one.
         self._loop = asyncio.SelectorEventLoop()
         self._stopping = asyncio.Event()
@@ -108,22 +122,40 @@ class StandIn:
             runner.run(self._serve(listener))
 
     async def _serve(self, listener: socket.socket) -> None:
+        broadcast = Broadcast(
+            self._recording,
+            now=self._now,
+            speed=self._clock.speed if isinstance(self._clock, ReplayClock) else 1.0,
+            push_every=round(self._push_every * 1000),
+            subscribed=self._start_clock,
+        )
         app = web.Application()
         app.router.add_get(f"{BASE}/{{path:.*}}", self._answer)
+        app.router.add_get(f"{STREAM}{{path:.*}}", broadcast.serve)
         # Who hangs up is not answered, and who still waits at the end does so in vain.
         runner = web.AppRunner(
             app, access_log=None, handler_cancellation=True, shutdown_timeout=SHUTDOWN_SECONDS
         )
         await runner.setup()
+        pushing = asyncio.create_task(broadcast.run())
         try:
             await web.SockSite(runner, listener).start()
-            await self._stopping.wait()
+            await _first(self._stopping.wait(), pushing)
             # asyncio loses a connection that is let in while its server closes: let in nobody,
             # wait for those who just were, and close then.
             self._loop.remove_reader(listener)
             await _turns()
         finally:
+            pushing.cancel()
+            broadcast.hang_up()
             await _hang_up(runner)
+
+    def _now(self) -> int:
+        return (self._clock.now() - _EPOCH) // timedelta(milliseconds=1)
+
+    def _start_clock(self) -> None:
+        if isinstance(self._clock, ReplayClock):
+            self._clock.start()
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         path, query = request.match_info["path"], dict(request.query)
@@ -137,7 +169,7 @@ class StandIn:
         return answer if fault is None else await spoiled(request, fault, answer)
 
     def _content(self, path: str, query: Query, fault: Fault | None) -> Json:
-        now = (self._clock.now() - _EPOCH) // timedelta(milliseconds=1)
+        now = self._now()
         match path:
             case "ping":
                 return {}
@@ -147,6 +179,8 @@ class StandIn:
                 return self._recording.exchange_info(now)
             case "klines":
                 return self._klines(query, now, fault)
+            case "aggTrades":
+                return self._recording.aggregate_trades(query, now, most_rows=self._most_rows)
             case _:
                 raise web.HTTPNotFound(text=f"no endpoint {path!r}")
 
@@ -155,6 +189,15 @@ class StandIn:
         overlap = fault.rows if fault is not None and overlapping else 0
         rows = self._recording.klines(query, now, most_rows=self._most_rows, overlap=overlap)
         return spoil_rows(rows, fault)
+
+
+async def _first(end: Awaitable[object], work: "asyncio.Task[None]") -> None:
+    """Wait for the end; if the work breaks down before it, that is an error."""
+    ending = asyncio.ensure_future(end)
+    await asyncio.wait((ending, work), return_when=asyncio.FIRST_COMPLETED)
+    ending.cancel()
+    if work.done():
+        work.result()
 
 
 async def _hang_up(runner: web.AppRunner) -> None:

@@ -136,8 +136,11 @@ def test_faults_at_random_change_nothing_or_are_an_error(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     bars, store = market(60, gaps, seed), Store(tmp_path_factory.mktemp("store"))
-    faults = [Fault(kind, probability=0.3 / len(kinds), seconds=0.002) for kind in kinds]
-    with StandIn([bars], most_rows=most_rows, faults=faults, seed=seed) as server:
+    faults = [
+        Fault(kind, probability=0.3 / len(kinds), seed=seed + i, seconds=0.002)
+        for i, kind in enumerate(kinds)
+    ]
+    with StandIn([bars], most_rows=most_rows, faults=faults) as server:
         try:
             downloaded(server, store, bars)
         except UnreachableError:

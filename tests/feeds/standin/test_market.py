@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from feeds.bars import PRICES, Bars
 from feeds.errors import BadBarsError, BadSymbolError, BadTimeframeError, UnknownMarketError
-from feeds.standin.market import Recording, RefusalError, decimals_of, plain, step_of
+from feeds.standin.market import Recording
+from feeds.standin.wire import RefusalError, decimals_of, plain, step_of
 from tests.makers import START, candles, make_bars, scaled, with_hole
 
 FIVE_MINUTES = 300_000

@@ -283,8 +283,8 @@ def test_a_block_shows_when_the_markets_are_loaded_too() -> None:
 
 def test_what_happens_by_chance_happens_again_with_the_same_seed() -> None:
     def faults(seed: int) -> list[FaultKind | None]:
-        chance = [Fault(FaultKind.EMPTY, probability=0.5)]
-        with StandIn([BARS], faults=chance, seed=seed) as exchange, client_of(exchange) as client:
+        chance = [Fault(FaultKind.EMPTY, probability=0.5, seed=seed)]
+        with StandIn([BARS], faults=chance) as exchange, client_of(exchange) as client:
             for _ in range(30):
                 ask(client)
         return [request.fault for request in exchange.requests]

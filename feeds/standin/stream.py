@@ -1,0 +1,130 @@
+"""What the exchange pushes, when it happens in the market."""
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator
+
+from aiohttp import web
+
+from feeds.standin.market import Recording
+from feeds.standin.series import Series
+from feeds.standin.session import Session
+from feeds.standin.wire import kline_event, kline_row, kline_stream, trade_stream
+
+# Real seconds between two looks at the clock: not so many that they cost time by themselves, and
+# not so few that a clock that was set forward, or a fault that was added, waits long.
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.002, 0.05
+
+
+class Broadcast:
+    """Tells the subscribers of each stream what has happened since they were last told.
+
+    Who is late, because the machine is, pushes a forming bar less often; the last push of a bar is
+    never left out.
+
+    Parameters
+    ----------
+    now : the time in ms
+    speed : market seconds per real second
+    push_every : ms of market time between two pushes of a bar that forms
+    subscribed : called when somebody has
+    """
+
+    def __init__(
+        self,
+        recording: Recording,
+        *,
+        now: Callable[[], int],
+        speed: float,
+        push_every: int,
+        subscribed: Callable[[], None],
+    ) -> None:
+        self._recording = recording
+        self._now = now
+        self._speed = speed
+        self._push_every = push_every
+        self._subscribed = subscribed
+        self._sessions: set[Session] = set()
+        self._wanted = asyncio.Event()
+
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        """Let a client in, and keep it until it goes."""
+        session = Session(request, self._welcome)
+        self._sessions.add(session)
+        try:
+            return await session.run()
+        finally:
+            self._sessions.discard(session)
+
+    def _welcome(self) -> None:
+        self._subscribed()
+        self._wanted.set()
+
+    def hang_up(self) -> None:
+        """End every connection."""
+        for session in list(self._sessions):
+            session.hang_up()
+
+    async def run(self) -> None:
+        """Push for ever."""
+        while True:
+            await self._wanted.wait()
+            await self._push_on(self._now())
+            self._wanted.clear()
+
+    async def _push_on(self, since: int) -> None:
+        """Push what happens after `since`, as long as anybody wants to hear of anything."""
+        told, tick = since, self._tick_after(since)
+        while wanted := self._streams():
+            await asyncio.sleep(self._pause(told, tick, wanted))
+            now = self._now()
+            self._push_trades(told, now)
+            if now >= tick:
+                self._push_bars(since, now)
+                since, tick = now, self._tick_after(now)
+            told = now
+
+    def _streams(self) -> set[str]:
+        return {name for session in self._sessions for name in session.streams}
+
+    def _tick_after(self, now: int) -> int:
+        """Return when bars are pushed next: each so often, and when one closes."""
+        steps = {series.step for series in self._recording.series()} | {self._push_every}
+        return min(now - now % step + step for step in steps)
+
+    def _pause(self, told: int, tick: int, wanted: set[str]) -> float:
+        """Return for how many real seconds nothing will happen."""
+        due = [tick]
+        for trades in self._recording.trades():
+            number = trades.rows(told, told).start
+            if trade_stream(trades.symbol) in wanted and number < len(trades):
+                due.append(int(trades.ms[number]))
+        seconds = (min(due) - self._now()) / 1000 / self._speed
+        return min(max(seconds, SHORTEST_PAUSE), LONGEST_PAUSE)
+
+    def _push_trades(self, since: int, now: int) -> None:
+        for trades in self._recording.trades():
+            for listener in self._listeners(trade_stream(trades.symbol)):
+                for number in trades.rows(since, now):
+                    listener.push(json.dumps(trades.event(number, now)))
+
+    def _push_bars(self, since: int, now: int) -> None:
+        for series in self._recording.series():
+            listeners = self._listeners(kline_stream(series.symbol, series.interval))
+            if listeners:
+                for text in _texts(series, since, now):
+                    for listener in listeners:
+                        listener.push(text)
+
+    def _listeners(self, stream: str) -> list[Session]:
+        return [session for session in self._sessions if stream in session.streams]
+
+
+def _texts(series: Series, since: int, now: int) -> Iterator[str]:
+    """Yield the pushes of one market: what has closed after `since`, and what forms at `now`."""
+    closed = series.closing(since, now)
+    forming = series.forming(now)
+    for i in [*closed, *([] if forming is None else [forming])]:
+        row = kline_row(series.candle(i, now), series.step)
+        event = kline_event(series.symbol, series.interval, row, closed=i in closed, now=now)
+        yield json.dumps(event)
