@@ -3,6 +3,7 @@
 EngineError
 ├── ConfigError   the configuration breaks a rule or names an unknown key
 ├── UsageError    flags were given that do not go together
+├── StateError    the state of a paper session cannot be used
 └── RunError      a run cannot be done with what it was given
     └── ClockError   a strategy was to be skipped on a bar on which it, or its orders, did something
 """
@@ -18,6 +19,10 @@ class ConfigError(EngineError):
 
 class UsageError(EngineError):
     """Flags were given that do not go together."""
+
+
+class StateError(EngineError):
+    """The state of a paper session cannot be used."""
 
 
 class RunError(EngineError):

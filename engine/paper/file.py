@@ -1,0 +1,160 @@
+"""The file of a state: opened for reading or for the one writer; what goes wrong has one line."""
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+from engine.errors import StateError
+from engine.paper.schema import APPLICATION_ID, LAID_OUT, VERSION, fingerprint
+from feeds.messages import first_line
+
+# A writer waits so long for a reader that is just ending; beyond it something is wrong.
+_PATIENCE_S = 10.0
+# The journal is cut back to this after a long reader has let it grow.
+_JOURNAL_BYTES = 16 * 2**20
+
+_FULL = "the disk is full: make room, then start the session again; nothing that was kept is lost"
+_UNWRITABLE = "it cannot be written: {said}; check the disk, then start the session again"
+_READ_ONLY = "it must be writable, by this user and in its folder, which it is not ({said})"
+_UNREADABLE = "it cannot be opened ({said}): check the path and who may read it"
+_BUSY = "another program holds it locked ({said}): close that program"
+_DAMAGED = "it is damaged ({said}): restore a copy of it, or begin another session"
+_FOREIGN = "it is no state of a paper session ({said}): name another file"
+_REMEDIES = {
+    sqlite3.SQLITE_FULL: _FULL,
+    sqlite3.SQLITE_IOERR: _UNWRITABLE,
+    sqlite3.SQLITE_READONLY: _READ_ONLY,
+    sqlite3.SQLITE_PERM: _READ_ONLY,
+    sqlite3.SQLITE_CANTOPEN: _UNREADABLE,
+    sqlite3.SQLITE_AUTH: _UNREADABLE,
+    sqlite3.SQLITE_BUSY: _BUSY,
+    sqlite3.SQLITE_LOCKED: _BUSY,
+    sqlite3.SQLITE_PROTOCOL: _BUSY,
+    sqlite3.SQLITE_CORRUPT: _DAMAGED,
+    sqlite3.SQLITE_NOTADB: _FOREIGN,
+}
+
+
+def damaged(path: Path, said: str) -> StateError:
+    """Return the error for a state that breaks one of its own promises."""
+    return StateError(f"{path}: {_DAMAGED.format(said=said)}")
+
+
+@contextmanager
+def named_errors(path: Path) -> Iterator[None]:
+    """Let what SQLite and the system raise in the block be a `StateError` with its remedy."""
+    try:
+        yield
+    except sqlite3.IntegrityError as error:
+        raise StateError(
+            f"{path}: a record must be complete and new, which this is not ({first_line(error)})"
+        ) from error
+    except sqlite3.Error as error:
+        # The low byte says what kind of failure, the others which of that kind.
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
+        remedy = _REMEDIES.get(code, _DAMAGED).format(said=first_line(error))
+        raise StateError(f"{path}: {remedy}") from error
+    except OSError as error:
+        said = error.strerror or first_line(error)
+        raise StateError(f"{path}: {_UNWRITABLE.format(said=said)}") from error
+
+
+def open_to_read(path: Path) -> sqlite3.Connection:
+    """Return a connection that changes nothing.
+
+    Raises
+    ------
+    StateError : there is no such file, or it is no state that this program reads
+    """
+    if not path.is_file():
+        raise StateError(f"{path}: there is no such state: check the path, or begin a session")
+    with named_errors(path):
+        connection = _connected(path, "mode=ro")
+        try:
+            check_kind(path, connection)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def open_to_write(path: Path) -> sqlite3.Connection:
+    """Return the writer's connection; each commit is on the disk when it returns.
+
+    A moment is a minute's worth of trading and a commit takes milliseconds, so there is nothing to
+    be won by letting a power cut take back fills that have been told already (`synchronous`).
+    """
+    with named_errors(path):
+        connection = _connected(path, "mode=rw")
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute(f"PRAGMA journal_size_limit = {_JOURNAL_BYTES}")
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def check_kind(path: Path, connection: sqlite3.Connection) -> None:
+    """Raise `StateError` for a database that is not laid out as a state of this version."""
+    marks = [
+        connection.execute(f"PRAGMA {m}").fetchone()[0] for m in ("application_id", "user_version")
+    ]
+    if marks[0] != APPLICATION_ID:
+        raise StateError(f"{path}: {_FOREIGN.format(said='another kind of database')}")
+    if marks[1] != VERSION:
+        raise StateError(
+            f"{path}: a state must have version {VERSION}, found {marks[1]}: use the version of "
+            "this program that wrote it, or begin another session"
+        )
+    # No trigger, view or other table: nothing but what this program put there is ever run.
+    if tuple(connection.execute(LAID_OUT).fetchall()) != fingerprint():
+        raise damaged(path, "its tables are not those of its version")
+
+
+class SessionLock:
+    """Held by the one process that writes a state; the system lets go of it when that one ends."""
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self._path, self._descriptor = path, descriptor
+
+    @classmethod
+    def taken(cls, state: Path) -> Self:
+        """Take the lock beside the state.
+
+        Raises
+        ------
+        StateError : another process has it, or the folder cannot be written
+        """
+        path = state.with_name(f"{state.name}.lock")
+        with named_errors(state):
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        except BlockingIOError as error:
+            holder = os.pread(descriptor, 20, 0).decode(errors="replace") or "unknown"
+            os.close(descriptor)
+            raise StateError(
+                f"{state}: a state must have one writer, found another at work, process {holder}: "
+                "stop that one, or name another state"
+            ) from error
+        return cls(path, descriptor)
+
+    def release(self) -> None:
+        """Let go; the file stays, for a name that comes and goes could be locked twice."""
+        os.close(self._descriptor)
+
+
+def _connected(path: Path, mode: str) -> sqlite3.Connection:
+    address = f"{path.resolve().as_uri()}?{mode}"
+    connection = sqlite3.connect(address, uri=True, timeout=_PATIENCE_S, isolation_level=None)
+    connection.execute("PRAGMA trusted_schema = OFF")
+    return connection
