@@ -186,7 +186,7 @@ async def spoiled(request: web.Request, fault: Fault, answer: web.Response) -> w
         case FaultKind.CUT_BODY:
             return await _cut_short(request, body)
         case FaultKind.RESET:
-            _reset(request)
+            reset(request)
         case FaultKind.SLOW:
             await asyncio.sleep(fault.seconds)
         case _:
@@ -212,7 +212,7 @@ async def _cut_short(request: web.Request, body: str) -> web.StreamResponse:
     return response
 
 
-def _reset(request: web.Request) -> None:
+def reset(request: web.Request) -> None:
     """Drop the connection such that the client is told of a reset, not of an end."""
     if request.transport is not None:
         connection: socket.socket = request.transport.get_extra_info("socket")

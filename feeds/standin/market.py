@@ -6,6 +6,7 @@ import numpy as np
 
 from feeds.bars import Bars, IntArray
 from feeds.errors import BadBarsError, UnknownMarketError
+from feeds.standin.quotes import LEVELS, depth, ticker
 from feeds.standin.series import Series, until
 from feeds.standin.trades import RecordedTrades
 from feeds.standin.wire import (
@@ -23,6 +24,7 @@ from feeds.symbol import normalise_symbol
 from feeds.timeframe import Timeframe
 
 USUAL_ROWS = 500  # of klines and trades, where no limit is asked for
+MOST_LEVELS = 5000  # of a book
 MIN_NOTIONAL = {"BTC": "0.0001", "ETH": "0.001", "BNB": "0.01"}  # in quote units
 USUAL_MIN_NOTIONAL = "5"
 HUGE = "1000000000"  # the largest price and quantity
@@ -41,6 +43,7 @@ class Recording:
     def __init__(self, markets: Sequence[Bars], trades: Sequence[RecordedTrades] = ()) -> None:
         self._series: dict[tuple[str, str], Series] = {}
         self._symbols: dict[str, str] = {}  # the status of each
+        self._halts: list[tuple[str, float, float]] = []  # from, and until before when (ms)
         self._trades = {market.symbol: market for market in trades}
         for bars in markets:
             self._add(bars)
@@ -61,16 +64,48 @@ class Recording:
 
     def set_status(self, symbol: str, status: str) -> None:
         """Let `exchangeInfo` say from now on that a symbol is `TRADING`, `BREAK`, `HALT`, …"""
+        self._check(symbol)
+        self._symbols[symbol] = status
+
+    def _check(self, symbol: str) -> None:
         if symbol not in self._symbols:
             raise UnknownMarketError(
                 f"a symbol must be one of {', '.join(self._symbols)}, found {symbol}"
             )
-        self._symbols[symbol] = status
+
+    def _status(self, symbol: str, now: int) -> str:
+        halted = any(s == symbol and start <= now < end for s, start, end in self._halts)
+        return "BREAK" if halted else self._symbols[symbol]
 
     def series(self, symbol: str | None = None) -> list[Series]:
         """Return what is recorded, of one symbol or of all, the shortest interval first."""
+        if symbol is not None:
+            self._check(symbol)
         recorded = [s for s in self._series.values() if symbol in (None, s.symbol)]
         return sorted(recorded, key=lambda series: series.step)
+
+    def replace(self, series: Series) -> None:
+        """Put a series in the place of the one of the same symbol and interval."""
+        self._series[market_id(series.symbol), series.interval] = series
+
+    def halt(self, series: Series, start: float, end: float) -> None:
+        """Let nobody trade a symbol from `start` on, before `end` (ms): no bars, no trades."""
+        halted = series.without(start, end)
+        self.replace(halted)
+        if halted.trades is not None:
+            self._trades[series.symbol] = halted.trades
+        self._halts.append((series.symbol, start, end))
+
+    def last_word(self, symbol: str, timeframe: Timeframe | None) -> Bars:
+        """Return the bars of a market when all is said; without a timeframe in the shortest."""
+        of_symbol = self.series(symbol)
+        wanted = [s for s in of_symbol if timeframe is None or s.step == timeframe.ms]
+        if not wanted:
+            recorded = ", ".join(series.interval for series in of_symbol)
+            raise UnknownMarketError(
+                f"a timeframe of {symbol} must be one of {recorded}, found {timeframe}"
+            )
+        return wanted[0].last_word()
 
     def trades(self) -> list[RecordedTrades]:
         """Return the trades that are recorded."""
@@ -83,16 +118,16 @@ class Recording:
             "serverTime": now,
             "rateLimits": [],
             "exchangeFilters": [],
-            "symbols": [self._listed(symbol) for symbol in self._symbols],
+            "symbols": [self._listed(symbol, now) for symbol in self._symbols],
         }
 
-    def _listed(self, symbol: str) -> Json:
+    def _listed(self, symbol: str, now: int) -> Json:
         base, quote = symbol.split("/")
         tick, lot = self._tick(symbol), self._lot(symbol)
         notional = MIN_NOTIONAL.get(quote, USUAL_MIN_NOTIONAL)
         return {
             "symbol": market_id(symbol),
-            "status": self._symbols[symbol],
+            "status": self._status(symbol, now),
             "baseAsset": base,
             "baseAssetPrecision": MOST_DECIMALS,
             "quoteAsset": quote,
@@ -134,7 +169,7 @@ class Recording:
         rows = _asked_of(series.time, query, now, most_rows=most_rows, overlap=overlap)
         return [series.row(i, now) for i in rows]
 
-    def aggregate_trades(self, query: Query, now: int, *, most_rows: int) -> list[Json]:
+    def trades_of(self, query: Query, now: int, *, most_rows: int) -> list[Json]:
         """Return the trades that were asked for, oldest first; none where none are recorded.
 
         Parameters
@@ -152,6 +187,15 @@ class Recording:
             return []
         rows = _asked_of(trades.ms, query, now, most_rows=most_rows)
         return [trades.aggregate(number) for number in rows]
+
+    def ticker(self, query: Query, now: int) -> Json:
+        """Return the last price of the symbol that is asked for, and what 24 hours have brought."""
+        return ticker(self.series(self._asked_symbol(query))[0], now)
+
+    def depth(self, query: Query, now: int) -> Json:
+        """Return a book of the symbol that is asked for, made up around its last price."""
+        limit = whole(query, "limit") or LEVELS
+        return depth(self.series(self._asked_symbol(query))[0], now, min(limit, MOST_LEVELS))
 
     def _asked_symbol(self, query: Query) -> str:
         asked = mandatory(query, "symbol")

@@ -9,9 +9,10 @@ The real ccxt client talks to it when its urls say so, and notices no difference
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from threading import Thread
 from types import TracebackType
 from typing import Self
@@ -23,23 +24,29 @@ from feeds.clock import Clock, ReplayClock, SystemClock
 from feeds.standin.faults import Fault, FaultKind, FaultPlan, spoil_rows, spoiled
 from feeds.standin.market import Recording
 from feeds.standin.stream import Broadcast
+from feeds.standin.stream_faults import StreamFault, StreamFaultKind, StreamPlan
 from feeds.standin.trades import RecordedTrades
 from feeds.standin.wire import Json, Query, RefusalError
+from feeds.timeframe import Timeframe
 
 HOST = "127.0.0.1"
 BASE = "/api/v3"
 STREAM = "/stream/ws"  # ccxt takes an address for that of the spot market by its `/stream`
 SHUTDOWN_SECONDS = 0.1  # what answers in the making are given at the end
+_MAINTENANCE = Fault(FaultKind.MAINTENANCE)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request as it came in: the endpoint, its parameters, and what went wrong with it."""
+    """A request as it came in: the endpoint, its parameters, and what went wrong with it.
+
+    A connection to the streams is a request to `stream`.
+    """
 
     path: str
     query: Query
-    fault: FaultKind | None
+    fault: FaultKind | StreamFaultKind | None
 
 
 class StandIn:
@@ -74,14 +81,16 @@ class StandIn:
         *,
         trades: Sequence[RecordedTrades] = (),
         clock: Clock | None = None,
-        faults: Sequence[Fault] = (),
+        faults: Sequence[Fault | StreamFault] = (),
         most_rows: int = 1000,
         push_every: float = 2.0,
     ) -> None:
         self.requests: list[Asked] = []
         self._recording = Recording(markets, trades)
         self._clock = clock or SystemClock()
-        self._faults = FaultPlan(faults)
+        self._faults = FaultPlan(fault for fault in faults if isinstance(fault, Fault))
+        streamed = [fault for fault in faults if isinstance(fault, StreamFault)]
+        self._stream_faults = StreamPlan(self._recording, streamed)
         self._most_rows = most_rows
         self._push_every = push_every
 
@@ -90,6 +99,7 @@ class StandIn:
         address = f"{HOST}:{listener.getsockname()[1]}"
         self.url, self.stream_url = f"http://{address}{BASE}", f"ws://{address}{STREAM}"
         # The plain loop, whatever the program has installed: tests guard the sockets of this one.
+        self._stream_faults.begin(self._now())
         self._loop = asyncio.SelectorEventLoop()
         self._stopping = asyncio.Event()
         self._thread = Thread(target=self._run, args=(listener,), name="stand-in", daemon=True)
@@ -105,13 +115,21 @@ class StandIn:
         self._loop.call_soon_threadsafe(self._stopping.set)
         self._thread.join()
 
-    def add_fault(self, fault: Fault) -> None:
+    def add_fault(self, fault: Fault | StreamFault) -> None:
         """Let something go wrong from now on."""
-        self._faults.add(fault)
+        if isinstance(fault, StreamFault):
+            self._stream_faults.add(fault, self._now())
+        else:
+            self._faults.add(fault)
 
     def clear_faults(self) -> None:
-        """Let everything go well from now on."""
+        """Let everything go well from now on; what has become of the market stays."""
         self._faults.clear()
+        self._stream_faults.clear()
+
+    def truth(self, symbol: str, timeframe: Timeframe | None = None) -> Bars:
+        """Return the exchange's last word on every bar; without a timeframe the shortest one's."""
+        return self._recording.last_word(symbol, timeframe)
 
     def set_status(self, symbol: str, status: str) -> None:
         """List a symbol as `TRADING`, `BREAK`, `HALT`, … from now on."""
@@ -124,6 +142,7 @@ class StandIn:
     async def _serve(self, listener: socket.socket) -> None:
         broadcast = Broadcast(
             self._recording,
+            self._stream_faults,
             now=self._now,
             speed=self._clock.speed if isinstance(self._clock, ReplayClock) else 1.0,
             push_every=round(self._push_every * 1000),
@@ -131,7 +150,7 @@ class StandIn:
         )
         app = web.Application()
         app.router.add_get(f"{BASE}/{{path:.*}}", self._answer)
-        app.router.add_get(f"{STREAM}{{path:.*}}", broadcast.serve)
+        app.router.add_get(f"{STREAM}{{path:.*}}", partial(self._connect, broadcast))
         # Who hangs up is not answered, and who still waits at the end does so in vain.
         runner = web.AppRunner(
             app, access_log=None, handler_cancellation=True, shutdown_timeout=SHUTDOWN_SECONDS
@@ -150,6 +169,11 @@ class StandIn:
             broadcast.hang_up()
             await _hang_up(runner)
 
+    async def _connect(self, broadcast: Broadcast, request: web.Request) -> web.StreamResponse:
+        refusal = self._stream_faults.refusal(self._now())
+        self.requests.append(Asked("stream", {}, refusal))
+        return web.Response(status=503) if refusal else await broadcast.serve(request)
+
     def _now(self) -> int:
         return (self._clock.now() - _EPOCH) // timedelta(milliseconds=1)
 
@@ -159,7 +183,8 @@ class StandIn:
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         path, query = request.match_info["path"], dict(request.query)
-        fault = self._faults.next_for(path)
+        maintained = self._stream_faults.closed(self._now())
+        fault = _MAINTENANCE if maintained else self._faults.next_for(path)
         self.requests.append(Asked(path, query, fault.kind if fault else None))
         try:
             answer = web.json_response(self._content(path, query, fault))
@@ -169,20 +194,20 @@ class StandIn:
         return answer if fault is None else await spoiled(request, fault, answer)
 
     def _content(self, path: str, query: Query, fault: Fault | None) -> Json:
-        now = self._now()
-        match path:
-            case "ping":
-                return {}
-            case "time":
-                return {"serverTime": now}
-            case "exchangeInfo":
-                return self._recording.exchange_info(now)
-            case "klines":
-                return self._klines(query, now, fault)
-            case "aggTrades":
-                return self._recording.aggregate_trades(query, now, most_rows=self._most_rows)
-            case _:
-                raise web.HTTPNotFound(text=f"no endpoint {path!r}")
+        now, recording = self._now(), self._recording
+        told = {"serverTime": now + self._stream_faults.shift(now)}
+        endpoints: dict[str, Callable[[], Json]] = {
+            "ping": dict,
+            "time": lambda: told,
+            "exchangeInfo": lambda: recording.exchange_info(now) | told,
+            "klines": lambda: self._klines(query, now, fault),
+            "aggTrades": lambda: recording.trades_of(query, now, most_rows=self._most_rows),
+            "ticker/24hr": lambda: recording.ticker(query, now),
+            "depth": lambda: recording.depth(query, now),
+        }
+        if path not in endpoints:
+            raise web.HTTPNotFound(text=f"no endpoint {path!r}")
+        return endpoints[path]()
 
     def _klines(self, query: Query, now: int, fault: Fault | None) -> Json:
         overlapping = fault is not None and fault.kind is FaultKind.OVERLAPPING_PAGE

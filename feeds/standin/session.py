@@ -7,16 +7,37 @@ from contextlib import suppress
 
 from aiohttp import WSMsgType, web
 
+from feeds.standin.faults import reset
+from feeds.standin.stream_faults import StreamFaultKind
 from feeds.standin.wire import Json
 
 MOST_WAITING = 20_000  # messages; who reads more slowly is disconnected, as the exchange does
 
+_CODES = {
+    StreamFaultKind.GOING_AWAY: 1001,
+    StreamFaultKind.MAINTENANCE: 1001,
+    StreamFaultKind.ABNORMAL: 1006,
+    StreamFaultKind.POLICY: 1008,
+}
+_HALF_FRAME = b'\x81\x7e\x02\x00{"e":"kline","E":17'  # a text of 512 bytes is announced
+
 
 class Session:
-    """What is pushed waits in line, so that a client that does not read holds up nobody else."""
+    """What is pushed waits in line, so that a client that does not read holds up nobody else.
+
+    Parameters
+    ----------
+    subscribed : called when the client has
+
+    Attributes
+    ----------
+    streams : the names of those that it wants
+    silent : whether nothing is sent any more
+    """
 
     def __init__(self, request: web.Request, subscribed: Callable[[], None]) -> None:
         self.streams: set[str] = set()
+        self.silent = False
         self._request = request
         self._subscribed = subscribed
         self._socket = web.WebSocketResponse(compress=False)
@@ -36,6 +57,8 @@ class Session:
 
     def push(self, text: str) -> None:
         """Let the client have a message, after those that wait already."""
+        if self.silent:
+            return
         try:
             self._waiting.put_nowait(text)
         except asyncio.QueueFull:
@@ -45,6 +68,37 @@ class Session:
         """End the connection without a word."""
         if self._request.transport is not None:
             self._request.transport.close()
+
+    def hears_of(self, market: str) -> bool:
+        """Return whether the client has subscribed to a stream of that market."""
+        return any(name.startswith(f"{market.lower()}@") for name in self.streams)
+
+    def speak_again(self) -> None:
+        """End a stall."""
+        self.silent = False
+
+    def suffer(self, kind: StreamFaultKind) -> None:
+        """Let something go wrong with the connection."""
+        transport = self._request.transport
+        match kind:
+            case StreamFaultKind.STALL:
+                self.silent = True
+            case StreamFaultKind.BLACK_HOLE if transport is not None:
+                self.silent = True
+                transport.pause_reading()
+            case StreamFaultKind.HALF_FRAME if transport is not None:
+                transport.write(_HALF_FRAME)
+                self.hang_up()
+            case StreamFaultKind.END:
+                self.hang_up()
+            case _ if kind in _CODES:
+                self._closing = asyncio.create_task(self._close(_CODES[kind]))
+            case _:
+                reset(self._request)
+
+    async def _close(self, code: int) -> None:
+        with suppress(ConnectionError):  # the client has gone
+            await self._socket.close(code=code, message=b"closed by a fault")
 
     async def _send(self) -> None:
         with suppress(ConnectionError):  # the client has gone

@@ -2,14 +2,17 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from math import inf
 
 from aiohttp import web
 
 from feeds.standin.market import Recording
+from feeds.standin.pushes import message, pushes_of
 from feeds.standin.series import Series
 from feeds.standin.session import Session
-from feeds.standin.wire import kline_event, kline_row, kline_stream, trade_stream
+from feeds.standin.stream_faults import StreamFault, StreamFaultKind, StreamPlan
+from feeds.standin.wire import kline_stream, market_id, trade_stream
 
 # Real seconds between two looks at the clock: not so many that they cost time by themselves, and
 # not so few that a clock that was set forward, or a fault that was added, waits long.
@@ -33,6 +36,7 @@ class Broadcast:
     def __init__(
         self,
         recording: Recording,
+        plan: StreamPlan,
         *,
         now: Callable[[], int],
         speed: float,
@@ -40,6 +44,7 @@ class Broadcast:
         subscribed: Callable[[], None],
     ) -> None:
         self._recording = recording
+        self._plan = plan
         self._now = now
         self._speed = speed
         self._push_every = push_every
@@ -51,6 +56,9 @@ class Broadcast:
         """Let a client in, and keep it until it goes."""
         session = Session(request, self._welcome)
         self._sessions.add(session)
+        lifetime = self._plan.lifetime_ms(self._now())
+        if lifetime is not None:
+            self._later(lifetime, lambda: session.suffer(StreamFaultKind.RESET))
         try:
             return await session.run()
         finally:
@@ -78,6 +86,7 @@ class Broadcast:
         while wanted := self._streams():
             await asyncio.sleep(self._pause(told, tick, wanted))
             now = self._now()
+            self._break_connections(now)
             self._push_trades(told, now)
             if now >= tick:
                 self._push_bars(since, now)
@@ -94,7 +103,7 @@ class Broadcast:
 
     def _pause(self, told: int, tick: int, wanted: set[str]) -> float:
         """Return for how many real seconds nothing will happen."""
-        due = [tick]
+        due = [tick, *self._plan.next_break()]
         for trades in self._recording.trades():
             number = trades.rows(told, told).start
             if trade_stream(trades.symbol) in wanted and number < len(trades):
@@ -106,25 +115,35 @@ class Broadcast:
         for trades in self._recording.trades():
             for listener in self._listeners(trade_stream(trades.symbol)):
                 for number in trades.rows(since, now):
-                    listener.push(json.dumps(trades.event(number, now)))
+                    told_at = now + self._plan.shift(now)
+                    listener.push(json.dumps(trades.event(number, told_at)))
 
     def _push_bars(self, since: int, now: int) -> None:
         for series in self._recording.series():
             listeners = self._listeners(kline_stream(series.symbol, series.interval))
             if listeners:
-                for text in _texts(series, since, now):
-                    for listener in listeners:
-                        listener.push(text)
+                self._tell(series, since, now, listeners)
+
+    def _tell(self, series: Series, since: int, now: int, listeners: list[Session]) -> None:
+        told_at = now + self._plan.shift(now)
+        for push in pushes_of(series, since, now, self._plan.on_pushes(series.symbol)):
+            text = message(push, series, told_at)
+            for listener in listeners:
+                listener.push(text)
+
+    def _break_connections(self, now: int) -> None:
+        for fault in self._plan.breaks(now):
+            for session in list(self._sessions):
+                if fault.symbol is None or session.hears_of(market_id(fault.symbol)):
+                    session.suffer(fault.kind)
+                    self._recover_later(session, fault)
+
+    def _recover_later(self, session: Session, fault: StreamFault) -> None:
+        if fault.kind is StreamFaultKind.STALL and fault.ms < inf:
+            self._later(fault.ms, session.speak_again)
+
+    def _later(self, ms: float, action: Callable[[], None]) -> None:
+        asyncio.get_running_loop().call_later(ms / 1000 / self._speed, action)
 
     def _listeners(self, stream: str) -> list[Session]:
         return [session for session in self._sessions if stream in session.streams]
-
-
-def _texts(series: Series, since: int, now: int) -> Iterator[str]:
-    """Yield the pushes of one market: what has closed after `since`, and what forms at `now`."""
-    closed = series.closing(since, now)
-    forming = series.forming(now)
-    for i in [*closed, *([] if forming is None else [forming])]:
-        row = kline_row(series.candle(i, now), series.step)
-        event = kline_event(series.symbol, series.interval, row, closed=i in closed, now=now)
-        yield json.dumps(event)

@@ -63,6 +63,11 @@ class RecordedTrades:
         }
         return to_bars(pd.DataFrame(table), self.symbol, timeframe, fill_limit=fill_limit)
 
+    def without(self, start: float, end: float) -> "RecordedTrades":
+        """Return the trades without those from `start` on, before `end` (ms)."""
+        stays = (self.ms < start) | (self.ms >= end)
+        return RecordedTrades(self.symbol, *(getattr(self, name)[stays] for name in _DTYPES))
+
     def rows(self, since: int, until: int) -> range:
         """Return the numbers of the trades after `since` up to `until` (ms), both as moments."""
         first, stop = np.searchsorted(self.ms, [since, until], side="right").tolist()
