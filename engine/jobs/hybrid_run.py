@@ -76,16 +76,24 @@ def _execute(engine: Engine, views: Views, settings: Settings) -> HybridRun:
         veto=engine.veto,
     )
     strategy = execution.strategy
-    refused = [*execution.rejections, *_shortfalls(strategy.journal, execution)]
+    return hybrid_run(
+        execution, strategy.journal, asked=strategy.ml_asked, unavailable=strategy.ml_unavailable
+    )
+
+
+def hybrid_run(
+    execution: Execution, journal: Sequence[Mapping[str, Any]], *, asked: int, unavailable: int
+) -> HybridRun:
+    """Return a run from what was executed and the strategy's journal."""
+    refused = [*execution.rejections, *_shortfalls(journal, execution)]
     refused.sort(key=lambda rejection: rejection.decided_at)
-    decisions = _with_outcomes(strategy.journal, execution)
-    vetoes = Counter(row["veto"] for row in strategy.journal if "veto" in row)
+    vetoes = Counter(row["veto"] for row in journal if "veto" in row)
     return HybridRun(
         execution=replace(execution, rejections=tuple(refused)),
-        decisions=decisions,
+        decisions=_with_outcomes(journal, execution),
         vetoes={str(name): vetoes[name] for name in Protection if name in vetoes},
-        ml_asked=strategy.ml_asked,
-        ml_unavailable=strategy.ml_unavailable,
+        ml_asked=asked,
+        ml_unavailable=unavailable,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from engine.config import BrokerConfig, DataConfig, load_config
+from engine.paper.config import PaperConfig
 from engine.protections import ProtectionsConfig
 from engine.rules import SymbolRules
 from feeds.costs import Costs
@@ -33,6 +34,7 @@ class Settings(Section):
     protections: ProtectionsConfig = ProtectionsConfig()
     training: TrainingConfig = TrainingConfig()
     statistics: StatisticsConfig = StatisticsConfig()
+    paper: PaperConfig = PaperConfig()
     symbols: dict[str, SymbolRules] = Field(default_factory=dict)
 
     @field_validator("symbols")

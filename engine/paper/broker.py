@@ -113,6 +113,10 @@ class PaperBroker(BarBroker):
             else Account(float(self.cash), self.history.to_json())
         )
 
+    def at_stake(self) -> set[str]:
+        """Return the symbols of which something is held or an order waits."""
+        return {data.symbol for data, _ in self.held()} | {o.data.symbol for o in self.pending}
+
     def changed_orders(self) -> list[OrderRecord]:
         """Return the orders that were sent or have changed since the last call."""
         changed = self._changed | {order.ref: order for order in self.pending}
@@ -179,6 +183,8 @@ class PaperBroker(BarBroker):
             if told.fill.reason in BY_RULE:
                 continue
             order = self._order_of(told)
+            if told.kind != "market" and order.created.price != told.order_price:
+                raise self._differs(f"at {order.created.price} the", told.order)
             self._told = told
             if told.model is PriceModel.TRADE and told.quote is not None:
                 self._trade = order.info["sent_at"], told.quote

@@ -1,7 +1,7 @@
 """The Engine that follows moments, and goes on from an account that it did not begin."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import backtrader as bt
 
@@ -10,6 +10,27 @@ from engine.data import StreamFeed
 from engine.paper.broker import Account, PaperBroker
 from engine.paper.moments import Moments
 from feeds.bars import Bars
+
+Lived: TypeAlias = Callable[[bt.Strategy], None]
+"""Called with the strategy when a moment has been lived through, decisions included."""
+
+_LINES_KEPT = 1000  # bars that backtrader's lines keep; strategies look further back by `window`
+
+
+class _MomentFeed(StreamFeed):
+    """A stream that forgets old bars, so that a session may last.
+
+    Moments never bring a bar ahead of its time, so none has to be put back.
+    """
+
+    def _load(self) -> bool | None:
+        arrived = super()._load()
+        surplus = len(self.datetime.array) - _LINES_KEPT
+        if surplus > _LINES_KEPT:
+            for line in self.lines.lines:
+                del line.array[:surplus]
+                line._idx -= surplus
+        return arrived
 
 
 class PaperEngine(Engine):
@@ -28,7 +49,7 @@ class PaperEngine(Engine):
     def __init__(
         self,
         moments: Moments,
-        lived: Callable[[], None],
+        lived: Lived,
         account: Account | None = None,
         **terms: Any,
     ) -> None:
@@ -42,9 +63,9 @@ class PaperEngine(Engine):
 
     def add_symbol(self, warmup: Bars, *, keep: int) -> None:
         """Add a symbol whose bars the moments bring; strategies may look `keep` bars back."""
-        self.add_stream(StreamFeed(self._moments_told.of(warmup.symbol), warmup, keep=keep))
+        self.add_stream(_MomentFeed(self._moments_told.of(warmup.symbol), warmup, keep=keep))
 
     def _next_writers(self, runstrats: list[bt.Strategy]) -> None:
         # backtrader comes here when all decisions of a moment are made.
-        self._lived_through()
+        self._lived_through(runstrats[0])
         super()._next_writers(runstrats)

@@ -86,7 +86,7 @@ def paper_run(
     orders: dict[np.datetime64, list[OrderRecord]] = {}
     followed = Moments(iter(moments), lambda: followed.current.closed_at + LATER)
 
-    def lived() -> None:
+    def lived(_strategy: object) -> None:
         accounts[followed.current.closed_at] = engine.broker.account()
         orders[followed.current.closed_at] = engine.broker.changed_orders()
 

@@ -108,7 +108,7 @@ def test_any_value_of_a_journal_comes_back_bit_by_bit(
     tmp_path_factory: pytest.TempPathFactory, values: dict[str, Any], number: float
 ) -> None:
     market = make_market(1)
-    line = make_line(START, **{key: value for key, value in values.items() if key != "symbol"})
+    line = {**values, "symbol": "BTC/USDT", "decided_at": START}
     with make_state(tmp_path_factory.mktemp("state") / "a.sqlite", market) as state:
         state.commit(make_moment(market, 0, decisions=[line], cash=number))
         assert bits(state.reader.decisions()[0]) == bits(line)

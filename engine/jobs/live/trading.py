@@ -1,0 +1,69 @@
+"""The hybrid strategy on the moments of a session: the same for going on and for proving."""
+
+import numpy as np
+
+from engine.jobs.hybrid_run import size_of
+from engine.jobs.settings import Settings
+from engine.paper.broker import Account
+from engine.paper.engine import Lived, PaperEngine
+from engine.paper.moments import Moments
+from engine.paper.reading import Checkpoint, StateReader
+from engine.rules import SymbolRules
+from feeds.timeframe import Timeframe
+from strategies.crypto_scalping import CryptoScalpingStrategy
+from strategies.views import OpinionSource, WindowViews
+
+
+def session_engine(
+    reader: StateReader,
+    settings: Settings,
+    moments: Moments,
+    lived: Lived,
+    checkpoint: Checkpoint | None,
+) -> PaperEngine:
+    """Return an engine that goes on after a checkpoint, or begins the session."""
+    facts = reader.facts()
+    engine = PaperEngine(
+        moments,
+        lived,
+        None if checkpoint is None else Account(checkpoint.cash, checkpoint.account),
+        cash=facts.cash,
+        costs=settings.costs,
+        rules=session_rules(reader),
+        protections=settings.protections,
+    )
+    warmup, first = settings.strategy.warmup_bars, _first_bar(reader, checkpoint)
+    for symbol in facts.symbols:
+        engine.add_symbol(reader.bars(symbol, end=first, last=warmup), keep=warmup + 1)
+    return engine
+
+
+def session_rules(reader: StateReader) -> dict[str, SymbolRules]:
+    """Return what the exchange asked of orders when the session began."""
+    return {
+        symbol: SymbolRules.model_validate(rules) for symbol, rules in reader.facts().rules.items()
+    }
+
+
+def trade(
+    engine: PaperEngine, moments: Moments, settings: Settings, ensemble: OpinionSource | None
+) -> None:
+    """Let the strategy decide as long as moments come."""
+    engine.pass_bars(
+        CryptoScalpingStrategy,
+        config=settings.strategy,
+        views=WindowViews(settings.strategy, ensemble),
+        size_of=size_of(engine, settings),
+        veto=engine.veto,
+        late=lambda: moments.current.late,
+    )
+
+
+def _first_bar(reader: StateReader, checkpoint: Checkpoint | None) -> np.datetime64 | None:
+    """Return when the first bar opens that the engine is given; None if it is to come."""
+    if checkpoint is not None:
+        return checkpoint.closed_at
+    moments = reader.moments()
+    if not moments:
+        return None
+    return np.datetime64(moments[0].closed_at - Timeframe.parse(reader.facts().timeframe).delta)

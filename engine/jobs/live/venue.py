@@ -1,0 +1,120 @@
+"""Where a session trades: an exchange, or a recording that stands in for one."""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from engine.errors import UsageError
+from engine.jobs.live.request import PaperRequest, Rehearsal
+from engine.jobs.markets import Market
+from engine.jobs.settings import Settings
+from feeds.bars import Bars
+from feeds.clock import Clock, ReplayClock, SystemClock
+from feeds.history import DEFAULT_EXCHANGE
+from feeds.live.feed import LiveFeed
+from feeds.live.spec import LiveSpec
+from feeds.standin.server import StandIn
+
+log = logging.getLogger("tandem.paper")
+
+LEAST_BAR_SECONDS = 0.1  # of real time: below it a stand-in and its client are not done with a bar
+
+
+@dataclass(frozen=True, slots=True)
+class Venue:
+    """What a feed is opened with; `speed` in seconds of the market per real second."""
+
+    spec: LiveSpec
+    clock: Clock
+    speed: float = 1.0
+
+    def feed(self, known: Mapping[str, Bars]) -> LiveFeed:
+        """Return a feed that goes on after the bars that are known."""
+        return LiveFeed(self.spec, known=known, clock=self.clock, speed=self.speed)
+
+
+def exchange_venue(request: PaperRequest) -> Venue:
+    """Return the exchange that the settings name."""
+    data = request.settings.data
+    spec = LiveSpec(
+        exchange=data.exchange or DEFAULT_EXCHANGE,
+        base_url=data.base_url,
+        symbols=request.symbols,
+        timeframe=request.timeframe,
+        **_spec_of(request.settings),
+    )
+    return Venue(spec, SystemClock())
+
+
+@contextmanager
+def rehearsal_venue(
+    markets: Sequence[Market], request: PaperRequest, goes_on: np.datetime64 | None
+) -> Iterator[Venue]:
+    """Yield a stand-in exchange that replays the markets as long as the block lasts.
+
+    Parameters
+    ----------
+    goes_on : when the last bar closed that the session has; None for a new session
+    """
+    asked = _rehearsal(request)
+    timeframe = markets[0].bars.timeframe
+    _refuse_too_fast(asked.speed, timeframe.ms)
+    begin = _beginning(markets, request.settings)
+    if goes_on is not None:
+        begin = goes_on + asked.outage * timeframe.delta
+    clock = ReplayClock(_aware(begin), asked.speed)
+    with StandIn([market.bars for market in markets], clock=clock) as exchange:
+        spec = LiveSpec(
+            exchange=DEFAULT_EXCHANGE,
+            base_url=exchange.url,
+            stream_url=exchange.stream_url,
+            symbols=tuple(market.bars.symbol for market in markets),
+            timeframe=timeframe,
+            until=max(market.bars.closed_at[-1] for market in markets),
+            **_spec_of(request.settings),
+        )
+        yield Venue(spec, clock, asked.speed)
+
+
+def recording_facts(markets: Sequence[Market]) -> dict[str, Any]:
+    """Return what tells this recording from any other."""
+    return {
+        "synthetic": any(market.bars.synthetic for market in markets),
+        "digests": {market.bars.symbol: market.bars.digest() for market in markets},
+    }
+
+
+def _spec_of(settings: Settings) -> dict[str, Any]:
+    return {
+        "warmup_bars": settings.strategy.warmup_bars,
+        "confirm": settings.paper.confirm,
+        "fill_limit": settings.data.fill_limit,
+    }
+
+
+def _rehearsal(request: PaperRequest) -> Rehearsal:
+    if request.rehearsal is None:
+        raise UsageError("a rehearsal needs a recording: name a file of bars with --rehearse")
+    return request.rehearsal
+
+
+def _beginning(markets: Sequence[Market], settings: Settings) -> np.datetime64:
+    """Return when the first bar opens that is traded: warm-up comes from the recording's head."""
+    warmup = settings.strategy.warmup_bars
+    return np.datetime64(min(m.bars.time[max(m.first, warmup)] for m in markets), "ms")
+
+
+def _refuse_too_fast(speed: float, bar_ms: int) -> None:
+    most = bar_ms / 1000.0 / LEAST_BAR_SECONDS
+    if not 0 < speed <= most:
+        raise UsageError(f"--speed must be above 0 and at most {most:g} at this timeframe")
+
+
+def _aware(moment: np.datetime64) -> datetime:
+    naive: datetime = moment.astype("datetime64[ms]").item()
+    return naive.replace(tzinfo=UTC)
