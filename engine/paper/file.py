@@ -1,5 +1,6 @@
 """The file of a state: opened for reading or for the one writer; what goes wrong has one line."""
 
+import errno
 import fcntl
 import os
 import sqlite3
@@ -19,7 +20,7 @@ _JOURNAL_BYTES = 16 * 2**20
 
 _FULL = "the disk is full: make room, then start the session again; nothing that was kept is lost"
 _UNWRITABLE = "it cannot be written: {said}; check the disk, then start the session again"
-_READ_ONLY = "it must be writable, by this user and in its folder, which it is not ({said})"
+_READ_ONLY = "it must be writable, and so must its folder ({said}): mend the rights"
 _UNREADABLE = "it cannot be opened ({said}): check the path and who may read it"
 _BUSY = "another program holds it locked ({said}): close that program"
 _DAMAGED = "it is damaged ({said}): restore a copy of it, or begin another session"
@@ -37,6 +38,8 @@ _REMEDIES = {
     sqlite3.SQLITE_CORRUPT: _DAMAGED,
     sqlite3.SQLITE_NOTADB: _FOREIGN,
 }
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_NO_RIGHT = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 def damaged(path: Path, said: str) -> StateError:
@@ -53,14 +56,20 @@ def named_errors(path: Path) -> Iterator[None]:
         raise StateError(
             f"{path}: a record must be complete and new, which this is not ({first_line(error)})"
         ) from error
+    except sqlite3.ProgrammingError:
+        raise  # ours, and no fault of the file
     except sqlite3.Error as error:
         # The low byte says what kind of failure, the others which of that kind.
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
         remedy = _REMEDIES.get(code, _DAMAGED).format(said=first_line(error))
         raise StateError(f"{path}: {remedy}") from error
+    except UnicodeDecodeError as error:
+        raise damaged(path, "a text in it is none") from error
     except OSError as error:
+        remedy = _FULL if error.errno in _NO_ROOM else _UNWRITABLE
+        remedy = _READ_ONLY if error.errno in _NO_RIGHT else remedy
         said = error.strerror or first_line(error)
-        raise StateError(f"{path}: {_UNWRITABLE.format(said=said)}") from error
+        raise StateError(f"{path}: {remedy.format(said=said)}") from error
 
 
 def open_to_read(path: Path) -> sqlite3.Connection:
@@ -70,16 +79,24 @@ def open_to_read(path: Path) -> sqlite3.Connection:
     ------
     StateError : there is no such file, or it is no state that this program reads
     """
-    if not path.is_file():
-        raise StateError(f"{path}: there is no such state: check the path, or begin a session")
     with named_errors(path):
-        connection = _connected(path, "mode=ro")
+        if not path.is_file():
+            raise StateError(f"{path}: there is no such state: check the path, or begin a session")
         try:
-            check_kind(path, connection)
-        except BaseException:
-            connection.close()
-            raise
-    return connection
+            return _checked(path, "mode=ro")
+        except sqlite3.OperationalError:
+            # SQLite wants to put a journal beside it. Where that may not be, and there is none from
+            # before, the file is all there is, and nobody writes it.
+            if os.access(path.parent, os.W_OK) or _journal(path).exists():
+                raise
+            return _checked(path, "immutable=1")
+
+
+def check_writable(path: Path) -> None:
+    """Raise `StateError` if this user may not write the state or into its folder."""
+    for place in (path, path.parent):
+        if not os.access(place, os.W_OK):
+            raise StateError(f"{path}: {_READ_ONLY.format(said=f'{place} may only be read')}")
 
 
 def open_to_write(path: Path) -> sqlite3.Connection:
@@ -95,13 +112,25 @@ def open_to_write(path: Path) -> sqlite3.Connection:
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute(f"PRAGMA journal_size_limit = {_JOURNAL_BYTES}")
+            # Whether it may be written shows now, not at the first moment: nothing is deleted.
+            connection.execute("DELETE FROM events WHERE rowid < 0")
         except BaseException:
             connection.close()
             raise
     return connection
 
 
-def check_kind(path: Path, connection: sqlite3.Connection) -> None:
+def _checked(path: Path, mode: str) -> sqlite3.Connection:
+    connection = _connected(path, mode)
+    try:
+        _check_kind(path, connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _check_kind(path: Path, connection: sqlite3.Connection) -> None:
     """Raise `StateError` for a database that is not laid out as a state of this version."""
     marks = [
         connection.execute(f"PRAGMA {m}").fetchone()[0] for m in ("application_id", "user_version")
@@ -121,8 +150,8 @@ def check_kind(path: Path, connection: sqlite3.Connection) -> None:
 class SessionLock:
     """Held by the one process that writes a state; the system lets go of it when that one ends."""
 
-    def __init__(self, path: Path, descriptor: int) -> None:
-        self._path, self._descriptor = path, descriptor
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
 
     @classmethod
     def taken(cls, state: Path) -> Self:
@@ -135,22 +164,33 @@ class SessionLock:
         path = state.with_name(f"{state.name}.lock")
         with named_errors(state):
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
-        except BlockingIOError as error:
-            holder = os.pread(descriptor, 20, 0).decode(errors="replace") or "unknown"
-            os.close(descriptor)
-            raise StateError(
-                f"{state}: a state must have one writer, found another at work, process {holder}: "
-                "stop that one, or name another state"
-            ) from error
-        return cls(path, descriptor)
+            try:
+                _lock(state, descriptor)
+            except BaseException:
+                os.close(descriptor)
+                raise
+        return cls(descriptor)
 
     def release(self) -> None:
         """Let go; the file stays, for a name that comes and goes could be locked twice."""
         os.close(self._descriptor)
+
+
+def _lock(state: Path, descriptor: int) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        holder = os.pread(descriptor, 20, 0).decode(errors="replace") or "not known yet"
+        raise StateError(
+            f"{state}: a state must have one writer, found another at work, process {holder}: "
+            "stop that one, or name another state"
+        ) from error
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+
+
+def _journal(path: Path) -> Path:
+    return path.with_name(f"{path.name}-wal")
 
 
 def _connected(path: Path, mode: str) -> sqlite3.Connection:

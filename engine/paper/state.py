@@ -1,6 +1,5 @@
 """The state of a paper session: written in one transaction for each moment, by one process."""
 
-import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,7 +11,13 @@ import numpy as np
 
 from engine.errors import StateError
 from engine.paper.columns import moment_at, ms
-from engine.paper.file import SessionLock, named_errors, open_to_read, open_to_write
+from engine.paper.file import (
+    SessionLock,
+    check_writable,
+    named_errors,
+    open_to_read,
+    open_to_write,
+)
 from engine.paper.integrity import check_sound
 from engine.paper.reading import StateReader
 from engine.paper.records import Event, MomentRecord, SessionFacts
@@ -81,12 +86,14 @@ class PaperState:
         ------
         StateError : there is a file already, it cannot be written, or another process begins it
         """
+        with named_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
         with _locked(path) as lock:
             if path.exists():
                 raise StateError(f"{path}: a new state must not exist yet: name another file")
             with named_errors(path), atomic_path(path) as draft:
                 _write_beginning(draft, facts, warmup)
-            return cls(path, lock, open_to_write(path))
+            return cls._opened(path, lock)
 
     @classmethod
     def resume(cls, path: Path) -> Self:
@@ -99,13 +106,20 @@ class PaperState:
             cannot be written, or belongs to another process. The file is left as it was.
         """
         open_to_read(path).close()
-        if not os.access(path, os.W_OK):
-            raise StateError(
-                f"{path}: the state must be writable, which it is not: mend its rights"
-            )
+        check_writable(path)
         with _locked(path) as lock:
             check_sound(path)
-            return cls(path, lock, open_to_write(path))
+            return cls._opened(path, lock)
+
+    @classmethod
+    def _opened(cls, path: Path, lock: SessionLock) -> Self:
+        connection = open_to_write(path)
+        try:
+            with named_errors(path):
+                return cls(path, lock, connection)
+        except BaseException:
+            connection.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
