@@ -7,7 +7,7 @@ import numpy as np
 
 from feeds.bars import Bars, IntArray
 from feeds.messages import shown
-from ml.base import Samples
+from ml.base import FloatMatrix, Samples
 from ml.bundle import Bundle
 from ml.errors import BundleMismatchError
 from ml.features.base import Feature
@@ -67,10 +67,18 @@ class Analyzer:
 
         Rows that lack warm-up in their segment are unavailable, with the reason.
         """
+        return self.answer(bars, rows, self.features_of(bars))
+
+    def features_of(self, bars: Bars) -> FloatMatrix:
+        """Return (bars, features), as the ensemble wants them."""
+        return feature_matrix(bars, self.features)
+
+    def answer(self, bars: Bars, rows: IntArray, features: FloatMatrix) -> PredictionTable:
+        """Return what `predict` does, from the features of the bars."""
         rows = np.asarray(rows, np.int64)
         before = bars.bars_before()[rows]
         ready = before >= self.lookback
-        samples = Samples(feature_matrix(bars, self.features), rows[ready])
+        samples = Samples(features, rows[ready])
         late = {
             int(row): f"needs {self.lookback} bars of its segment before it, has {before[row]}"
             for row in np.flatnonzero(~ready)

@@ -97,7 +97,7 @@ def save_bundle(
     refuse_target(path)
     try:
         with _only_writer(path):
-            before = _name_in_force(path)
+            before = name_in_force(path)
             if extends is not None and extends.kept.version.name != before:
                 raise BundleError(_overtaken(path, before))
             version = _write_version(ensemble, manifest, path, bars)
@@ -182,7 +182,7 @@ def copy_bundle(source: Path, path: Path) -> Path:
     found = _version_in_force(source)
     try:
         with _only_writer(path):
-            version, before = path / found.name, _name_in_force(path)
+            version, before = path / found.name, name_in_force(path)
             if not version.exists():
                 draft = shutil.copytree(found, path / f"new{_DRAFT}")
                 sync_folder(draft)
@@ -219,7 +219,7 @@ def _clear_drafts(path: Path) -> None:
         shutil.rmtree(draft) if draft.is_dir() else draft.unlink()
 
 
-def _name_in_force(path: Path) -> str:
+def name_in_force(path: Path) -> str:
     """Return the name of the version in force; empty if there is none or nobody can tell."""
     current = path / _CURRENT
     return current.read_text("ascii", "replace") if current.is_file() else ""

@@ -2,7 +2,11 @@
 
 A reference is cut into ten bins of as many rows each, and the shares of later rows in the same bins
 are set beside its own. The usual reading: below 0.1 the same, from 0.25 on another distribution.
-Between n reference rows and m later ones chance alone makes it some 9 (1/n + 1/m).
+Between n independent reference rows and m later ones chance alone makes it some 9 (1/n + 1/m).
+
+Rows that follow one another are not independent: whole days are calm or wild, and the index of a
+few days is large though nothing is new. What is usual is therefore measured, on *stretches*: runs
+of STRETCH rows in a row out of those of the reference.
 """
 
 from dataclasses import dataclass
@@ -10,12 +14,14 @@ from typing import Self
 
 import numpy as np
 
-from feeds.bars import FloatArray
+from feeds.bars import BoolArray, FloatArray
 
 BINS = 10
 NOTICED = 0.10
 LARGE = 0.25
+STRETCH = 200  # rows
 
+_STEP = 50  # rows from one stretch to the next
 _LEAST_SHARE = 1e-4  # stands for an empty bin, whose logarithm there is not
 
 
@@ -31,6 +37,13 @@ class Reference:
 
     edges: tuple[float, ...]
     shares: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        edges = np.array(self.edges)
+        if not (np.isfinite(edges).all() and (np.diff(edges) > 0.0).all()):
+            raise ValueError("edges must be finite numbers that rise")
+        if len(self.shares) != len(edges) + 1 or min(self.shares) < 0.0 or max(self.shares) > 1.0:
+            raise ValueError("there must be a share from 0 to 1 for each bin")
 
     @classmethod
     def of(cls, values: FloatArray) -> Self:
@@ -52,9 +65,31 @@ class Reference:
         ----------
         Siddiqi, "Credit risk scorecards", 2006, chapter 8.
         """
-        expected = np.maximum(self.shares, _LEAST_SHARE)
-        actual = np.maximum(_shares(values, np.array(self.edges)), _LEAST_SHARE)
-        return float(np.sum((actual - expected) * np.log(actual / expected)))
+        return float(_index(np.array(self.shares), _shares(values, np.array(self.edges))))
+
+    def stretch_indices(self, values: FloatArray) -> FloatArray:
+        """Return the index of every stretch of the values, oldest first; empty if there is none."""
+        bins = np.searchsorted(self.edges, values, side="left")
+        inside = bins[:, None] == np.arange(len(self.shares))
+        return _index(np.array(self.shares), stretch_means(inside))
+
+
+def stretch_means(values: FloatArray | BoolArray) -> FloatArray:
+    """Return the mean over each stretch of rows, oldest first.
+
+    Parameters
+    ----------
+    values : (rows,) or (rows, columns)
+    """
+    first = np.arange(0, len(values) - STRETCH + 1, _STEP)
+    total = np.concatenate([np.zeros_like(values[:1], np.float64), np.cumsum(values, axis=0)])
+    return np.asarray((total[first + STRETCH] - total[first]) / STRETCH)
+
+
+def _index(expected: FloatArray, actual: FloatArray) -> FloatArray:
+    """Return the index of shares (..., bins) against those expected (bins,)."""
+    expected, actual = np.maximum(expected, _LEAST_SHARE), np.maximum(actual, _LEAST_SHARE)
+    return np.asarray(np.sum((actual - expected) * np.log(actual / expected), axis=-1))
 
 
 def _shares(values: FloatArray, edges: FloatArray) -> FloatArray:

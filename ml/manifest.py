@@ -22,6 +22,7 @@ from feeds.messages import shown
 from ml.errors import BundleMismatchError
 from ml.models.catalog import form_of
 from ml.prediction import Thresholds
+from ml.references import References
 
 FORMAT: Final = 1  # of a bundle; another number is another layout of files or manifest
 
@@ -94,6 +95,8 @@ class Manifest(_Frozen):
     thresholds : of the points, where they were fitted with the ensemble
     tuning : how the models' parameters were searched for, trials included; empty if they were not
     synthetic : whether any of the data was simulated
+    references : what is usual for the rows that a run asks about; None in bundles from before it
+        was measured, and where there were too few rows
     """
 
     created_at: UtcMoment
@@ -115,6 +118,13 @@ class Manifest(_Frozen):
     thresholds: Thresholds | None = None
     tuning: Facts = Field(default_factory=dict)
     libraries: dict[str, str] = Field(default_factory=library_versions)
+    references: References | None = None
+
+    @model_validator(mode="after")
+    def _references_are_of_the_features(self) -> Self:
+        if self.references is not None and (tuple(self.references.features) != self.feature_names):
+            raise ValueError("references must be of the bundle's features, in their order")
+        return self
 
     @property
     def seen_until_ms(self) -> np.datetime64:

@@ -13,7 +13,7 @@ from engine.jobs.log import keep_log
 from engine.jobs.markets import AskedBars
 from engine.jobs.settings import Settings
 from engine.jobs.thresholds import fitted_thresholds
-from engine.jobs.training_rows import training_rows
+from engine.jobs.training_rows import asked_facts, training_rows
 from engine.jobs.tuning_report import tuning_text
 from feeds.bars import Bars
 from feeds.clock import Clock, SystemClock
@@ -24,10 +24,12 @@ from ml.features.catalog import FEATURE_NAMES
 from ml.manifest import Manifest
 from ml.models.catalog import default_models
 from ml.prediction import Thresholds
+from ml.references import References
 from ml.training.checkpoints import checkpoints
 from ml.training.config import TrainingConfig
 from ml.training.data_pipeline import TrainingSet
 from ml.training.evaluator import evaluate
+from ml.training.references import references_of
 from ml.training.trainer import Trained, train
 from ml.training.trial_file import trial_file
 
@@ -54,7 +56,7 @@ class TrainReport:
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that `--json` prints."""
-        facts = self.manifest.model_dump(mode="json", exclude={"feature_names"})
+        facts = self.manifest.model_dump(mode="json", exclude={"feature_names", "references"})
         return {"bundle": str(self.path), "features": len(self.manifest.feature_names), **facts}
 
     def text(self) -> str:
@@ -104,7 +106,8 @@ def learn_bundle(
     """
     path = settings.strategy.ml_model_path
     refuse_target(path)
-    rows = training_rows(seen, settings)
+    every = training_rows(seen, settings, thinned=False)
+    rows = every.thinned(settings.training.max_rows)
     log.info("%d rows of %d bars of %s", len(rows), sum(map(len, seen)), ", ".join(rows.symbols))
     with checkpoints(path) as kept:
         models, tuning = _models(rows, settings)
@@ -114,6 +117,7 @@ def learn_bundle(
             metrics=metrics_of(trained, rows),
             tuning=tuning,
             thresholds=thresholds_of(trained, rows, seen, settings),
+            references=usual_of(trained, rows, every, settings),
             **origin_of(seen, settings),
         )
         kept_bars = seen if keep_bars else ()
@@ -153,6 +157,21 @@ def thresholds_of(
         return None
     held_out = rows.take(trained.parts.calibrate)
     return fitted_thresholds(trained.ensemble, held_out, seen, settings)
+
+
+def usual_of(
+    trained: Trained, rows: TrainingSet, every: TrainingSet, settings: Settings
+) -> References | None:
+    """Return what is usual for the rows that a run asks about; None if there are too few.
+
+    Parameters
+    ----------
+    rows : that were divided into parts
+    every : from which they were thinned
+    """
+    held_from = rows.decided_at[trained.parts.calibrate].min()
+    asked = asked_facts(settings.strategy)
+    return references_of(trained.ensemble, every, held_from=held_from, asked=asked)
 
 
 def metrics_of(trained: Trained, rows: TrainingSet) -> dict[str, Any]:

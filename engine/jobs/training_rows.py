@@ -1,6 +1,7 @@
 """From bars and settings to training rows: which bars are asked, and what came of them."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -8,14 +9,31 @@ from engine.jobs.settings import Settings
 from feeds.bars import Bars, FloatArray
 from ml.labels import Labels, barrier_labels, horizon_labels
 from ml.training.data_pipeline import Source, TrainingSet, build_training_set
+from strategies.config import CryptoScalpingConfig
 from strategies.evidence import EvidenceTable, candidates, evidence_table
 from strategies.scoring import opinion_matters, technical_scores
+
+_ASKED = {
+    "min_entry_score",
+    "bollinger_deviations",
+    "volume_ratio",
+    "stochastic_oversold",
+    "support_period",
+    "support_distance_percent",
+    "points",
+}
 
 LARGEST_PAYOFF = 0.05  # of the money put in; no single crash outweighs a hundred ordinary trades
 
 
-def training_rows(markets: Sequence[Bars], settings: Settings) -> TrainingSet:
+def training_rows(
+    markets: Sequence[Bars], settings: Settings, *, thinned: bool = True
+) -> TrainingSet:
     """Return the rows that the markets hold for a training or an evaluation.
+
+    Parameters
+    ----------
+    thinned : to `training.max_rows`
 
     Raises
     ------
@@ -25,8 +43,13 @@ def training_rows(markets: Sequence[Bars], settings: Settings) -> TrainingSet:
     return build_training_set(
         [training_source(bars, settings) for bars in markets],
         warmup_bars=settings.strategy.warmup_bars,
-        max_rows=settings.training.max_rows,
+        max_rows=settings.training.max_rows if thinned else None,
     )
+
+
+def asked_facts(strategy: CryptoScalpingConfig) -> dict[str, Any]:
+    """Return the settings, mandatory filter aside, that decide which bars are asked about."""
+    return strategy.model_dump(mode="json", include=_ASKED)
 
 
 def training_source(bars: Bars, settings: Settings) -> Source:

@@ -20,7 +20,7 @@ from engine.jobs.as_trained import as_trained
 from engine.jobs.log import keep_log
 from engine.jobs.markets import BarSource, ExchangeBars, last_close
 from engine.jobs.settings import Settings
-from engine.jobs.train import metrics_of, origin_of, thresholds_of
+from engine.jobs.train import metrics_of, origin_of, thresholds_of, usual_of
 from engine.jobs.training_rows import training_rows
 from engine.jobs.update_report import Comparison, Growth, UpdateReport, Window
 from feeds.bars import Bars
@@ -229,7 +229,8 @@ def _train(
 ) -> UpdateReport:
     path = settings.strategy.ml_model_path
     markets = [each.bars for each in grown]
-    rows = training_rows(markets, settings)
+    every = training_rows(markets, settings, thinned=False)
+    rows = every.thinned(settings.training.max_rows)
     with checkpoints(path) as members:
         trained = train(
             rows, settings.training, _models(old, settings), seed=settings.seed, kept=members
@@ -237,8 +238,11 @@ def _train(
         comparison = compare(old, trained, rows)
         newest = {"extends": old.kept.version.name, **comparison.to_json()}
         metrics = {**metrics_of(trained, rows), "newest": newest}
-        fitted = thresholds_of(trained, rows, markets, settings)
-        origin = {**origin_of(markets, settings), "thresholds": fitted}
+        origin = {
+            **origin_of(markets, settings),
+            "thresholds": thresholds_of(trained, rows, markets, settings),
+            "references": usual_of(trained, rows, every, settings),
+        }
         manifest = _manifest(old.manifest, metrics, origin, clock)
         version = save_bundle(trained.ensemble, manifest, path, bars=markets, extends=old)
         keep_log(version)

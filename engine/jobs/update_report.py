@@ -160,7 +160,7 @@ class UpdateReport:
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that `--json` prints."""
-        facts = self.manifest.model_dump(mode="json", exclude={"feature_names"})
+        facts = self.manifest.model_dump(mode="json", exclude={"feature_names", "references"})
         return {
             "bundle": str(self.version.parent),
             "version": self.version.name,

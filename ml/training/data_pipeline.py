@@ -73,6 +73,10 @@ class TrainingSet:
         taken["weight"] = None if self.weight is None else self.weight[chosen]
         return replace(self, samples=self.samples.take(chosen), **taken)
 
+    def thinned(self, limit: int) -> "TrainingSet":
+        """Return at most `limit` rows, evenly spread."""
+        return self if len(self) <= limit else self.take(evenly(len(self), limit))
+
 
 def usable_rows(source: Source, *, warmup_bars: int) -> BoolArray:
     """Return True for the bars of the population that can teach.
