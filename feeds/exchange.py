@@ -35,7 +35,7 @@ _LATEST = 4_102_444_800_000  # 2100 in ms
 
 # What ccxt raises when an answer is bad, and what its parsers raise on answers that they do not
 # expect.
-_BAD_ANSWERS = (ccxt.BaseError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+BAD_ANSWERS = (ccxt.BaseError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 _FIREWALL_TRIES = 3  # a 403 may be a passing mood of a firewall; a 451 is not
 
 
@@ -84,7 +84,7 @@ def open_exchange(
     ExchangeError
         if its markets cannot be had
     """
-    client = _client(name, base_url)
+    client = client_of(ccxt, name, base_url)
     return Exchange(
         client, patience or Patience(), clock or SystemClock(), rng or np.random.default_rng()
     )
@@ -103,7 +103,7 @@ class Exchange:
         self._patience = patience
         self._clock = clock
         self._rng = rng
-        self._timeframes = _timeframes(client)
+        self._timeframes = timeframes_of(client)
         self._symbols = self._ask(self._load_symbols)
 
     def __enter__(self) -> Self:
@@ -151,7 +151,7 @@ class Exchange:
         earlier, less one bar: a clock that is ahead would take a forming bar for a closed one.
         """
         if self._client.has.get("fetchTime") is True:
-            now = self._ask(lambda: _moment(self._client.fetch_time()))
+            now = self._ask(lambda: moment_in(self._client.fetch_time()))
         else:
             now = int(min(self._clock.now(), *self._answered_at()).timestamp() * 1000)
             now -= timeframe.ms
@@ -182,7 +182,7 @@ class Exchange:
             answer = self._client.fetch_ohlcv(symbol, name, since, rows)
             if self._client.last_json_response is None:  # ccxt makes rows of html all the same
                 raise ValueError("an answer that is no JSON")
-            return _table(answer)
+            return table_of(answer)
 
         return self._ask(question)
 
@@ -205,20 +205,20 @@ class Exchange:
             self._client.last_response_headers = self._client.last_json_response = None
             try:
                 return question()
-            except _BAD_ANSWERS as error:
-                _refuse_hopeless(self.name, error, tries)
+            except BAD_ANSWERS as error:
+                refuse_hopeless(self.name, error, tries)
                 wait = self._wait_after(error, tries)
             time.sleep(wait)
 
     def _wait_after(self, error: Exception, tries: int) -> float:
         """Return how long to wait before the next try; an error if there is to be none."""
-        last = _said(error)
+        last = said_of(error)
         if tries >= self._patience.attempts:
             raise UnreachableError(
                 f"{self.name} was asked {tries} times and gave no proper answer, at last: {last}; "
                 "try again later"
             ) from error
-        asked = _retry_after(self._client.last_response_headers, self._clock.now())
+        asked = retry_after(self._client.last_response_headers, self._clock.now())
         if asked > self._patience.longest_asked:
             raise UnreachableError(
                 f"{self.name} wants {asked:.0f} s of peace ({last}); try again after that"
@@ -235,13 +235,16 @@ class Exchange:
         return wait
 
 
-def _client(name: str, base_url: str | None) -> Any:
-    """Return ccxt's client, told to load spot markets only: others may be blocked where we are."""
+def client_of(library: Any, name: str, base_url: str | None) -> Any:
+    """Return ccxt's client, told to load spot markets only: others may be blocked where we are.
+
+    `library` is ccxt itself, or its part that streams.
+    """
     if name not in ccxt.exchanges:
         close = get_close_matches(name.lower(), ccxt.exchanges, n=1)
         hint = f"did you mean {close[0]}?" if close else "for example binance, coinbase, kraken"
         raise UnknownMarketError(f"ccxt knows no exchange {name!r}; {hint}")
-    client = getattr(ccxt, name)({"enableLastJsonResponse": True})
+    client = getattr(library, name)({"enableLastJsonResponse": True})
     if client.has.get("fetchOHLCV") is not True:
         raise UnknownMarketError(f"{name} offers no history of bars; choose another --exchange")
     types = client.safe_dict(client.options, "fetchMarkets", {}).get("types")
@@ -269,7 +272,7 @@ def _redirect(client: Any, base_url: str) -> None:
     client.urls["api"] = {**address, key: base_url.rstrip("/")}
 
 
-def _timeframes(client: Any) -> Mapping[int, str]:
+def timeframes_of(client: Any) -> Mapping[int, str]:
     """Return ccxt's name of each timeframe, by its length in ms; weeks and months are left out."""
     known: dict[int, str] = {}
     for name in client.timeframes or ():
@@ -280,13 +283,13 @@ def _timeframes(client: Any) -> Mapping[int, str]:
     return known
 
 
-def _moment(answer: object) -> int:
+def moment_in(answer: object) -> int:
     if not isinstance(answer, int) or not 0 < answer < _LATEST:
         raise ValueError(f"no time of day: {answer!r}")
     return answer
 
 
-def _table(rows: object) -> FloatArray:
+def table_of(rows: object) -> FloatArray:
     """Return ccxt's rows as numbers; each must have a time, or nothing can be made of them."""
     table = np.array(rows, np.float64).reshape(-1, 6)
     if not np.all((table[:, 0] >= 0) & (table[:, 0] < _LATEST)):
@@ -294,10 +297,10 @@ def _table(rows: object) -> FloatArray:
     return table
 
 
-def _refuse_hopeless(name: str, error: Exception, tries: int) -> None:
+def refuse_hopeless(name: str, error: Exception, tries: int) -> None:
     """Raise what no patience will change."""
     if isinstance(error, ccxt.BadSymbol):
-        raise UnknownMarketError(f"{name} knows no such market: {_said(error)}") from error
+        raise UnknownMarketError(f"{name} knows no such market: {said_of(error)}") from error
     status = _status(error)
     if status == 451 or isinstance(error, ccxt.RestrictedLocation):
         _refuse_blocked(name, error)
@@ -305,7 +308,7 @@ def _refuse_hopeless(name: str, error: Exception, tries: int) -> None:
         _refuse_blocked(name, error)
     if isinstance(error, ccxt.AuthenticationError | ccxt.NotSupported) and status != 403:
         raise ExchangeError(
-            f"{name} does not give this without an account ({_said(error)}); choose another "
+            f"{name} does not give this without an account ({said_of(error)}); choose another "
             "--exchange"
         ) from error
 
@@ -317,12 +320,12 @@ def _refuse_blocked(name: str, error: Exception) -> NoReturn:
         else "a mirror with --base-url, "
     )
     raise BlockedError(
-        f"{name} refuses this place or this address ({_said(error)}); choose another --exchange, "
+        f"{name} refuses this place or this address ({said_of(error)}); choose another --exchange, "
         f"{mirror}or run where it is allowed"
     ) from error
 
 
-def _said(error: BaseException) -> str:
+def said_of(error: BaseException) -> str:
     """Return in one line what an exchange answered, or why it did not."""
     response = _response(error)
     if response is not None:
@@ -353,7 +356,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         error = before
 
 
-def _retry_after(headers: Mapping[str, str] | None, now: datetime) -> float:
+def retry_after(headers: Mapping[str, str] | None, now: datetime) -> float:
     """Return how many seconds the exchange wants to be left alone: a number or a date."""
     said = (headers or {}).get("Retry-After", "").strip()
     if not said:

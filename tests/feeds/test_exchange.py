@@ -14,7 +14,7 @@ import pytest
 from feeds.bars import Bars
 from feeds.clock import FixedClock
 from feeds.errors import BlockedError, ExchangeError, UnknownMarketError, UnreachableError
-from feeds.exchange import Patience, _retry_after, open_exchange
+from feeds.exchange import Patience, retry_after, open_exchange
 from feeds.standin.faults import Fault, FaultKind
 from feeds.standin.server import StandIn
 from feeds.timeframe import Timeframe
@@ -92,8 +92,8 @@ def test_a_wait_of_hours_ends_the_work_instead() -> None:
 )  # fmt: skip
 def test_the_wait_is_a_number_of_seconds_or_a_date(header: str, seconds: float) -> None:
     now = datetime(2024, 1, 1, tzinfo=UTC)
-    assert _retry_after({"Retry-After": header}, now) == seconds
-    assert _retry_after({}, now) == _retry_after(None, now) == 0
+    assert retry_after({"Retry-After": header}, now) == seconds
+    assert retry_after({}, now) == retry_after(None, now) == 0
 
 
 def test_waits_grow_to_a_limit_and_differ() -> None:

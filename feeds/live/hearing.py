@@ -1,0 +1,125 @@
+"""What REST says about bars that have closed, and when its word is taken."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import NamedTuple
+
+from feeds.live.rows import Row
+
+# In ms of market time.
+SETTLE = 2_000  # how long REST must say the same where the stream has shown nothing
+STALE = 15_000  # how long REST may be behind the stream before its word is taken all the same
+OLD = 60_000  # a bar that closed so long ago is not about to change
+
+VOTES = 3  # how often REST must show no bar before there is none
+
+
+class Verdict(Enum):
+    """Who is believed about a bar."""
+
+    ASK_AGAIN = auto()
+    REST = auto()
+    STREAM = auto()
+    ABSENT = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A candle as the stream showed it last; whole if it was watched until the next one."""
+
+    row: Row
+    connection: int
+    whole: bool = False
+
+
+class Page(NamedTuple):
+    """What REST answered.
+
+    Attributes
+    ----------
+    shown : its rows, by their time
+    reach : it says nothing about bars from then on, in ms
+    now : when it came, by the exchange's clock, in ms
+    watch : the same by a stopwatch that nobody sets, in ms of market time
+    """
+
+    shown: Mapping[int, Row]
+    reach: int
+    now: int
+    watch: float
+
+    @property
+    def newest(self) -> int:
+        """When its last row opened; 0 if it has none."""
+        return max(self.shown, default=0)
+
+
+@dataclass(slots=True)
+class _Ballot:
+    """What REST has said of one bar: its row, since when, and how often it showed none."""
+
+    first: float
+    said: Row | None = None
+    since: float = 0.0
+    absences: int = 0
+
+
+@dataclass(slots=True)
+class Hearing:
+    """The bars of one symbol that have closed and are not decided."""
+
+    step: int
+    _ballots: dict[int, _Ballot] = field(default_factory=dict)
+
+    def note(self, page: Page, start: int, until: int) -> None:
+        """Note what a page says about the bars from `start` on and before `until`."""
+        for time in range(start, min(until, page.reach), self.step):
+            ballot = self._ballots.setdefault(time, _Ballot(first=page.watch))
+            row = page.shown.get(time)
+            if row is None:
+                ballot.absences += 1
+                continue
+            ballot.absences = 0
+            if row != ballot.said:
+                ballot.said, ballot.since = row, page.watch
+
+    def forget(self, time: int) -> None:
+        """Drop a bar that is decided."""
+        self._ballots.pop(time, None)
+
+    def said(self, time: int) -> Row | None:
+        """Return the row that REST showed last for the bar."""
+        ballot = self._ballots.get(time)
+        return ballot.said if ballot else None
+
+    def verdict(self, time: int, seen: Seen | None, page: Page) -> Verdict:
+        """Return who is believed about the bar, `page` being the last that was noted."""
+        ballot = self._ballots.get(time)
+        over = page.now >= time + self.step or page.newest > time
+        if ballot is None or not over:
+            return Verdict.ASK_AGAIN
+        if ballot.said is None or ballot.absences >= VOTES:
+            return self._on_absence(ballot, seen, page)
+        if seen is not None and ballot.said.is_earlier_than(seen.row):
+            taken = page.watch - ballot.first >= STALE
+        else:
+            taken = self._is_settled(ballot.said, ballot, seen, page)
+        return Verdict.REST if taken else Verdict.ASK_AGAIN
+
+    def _on_absence(self, ballot: _Ballot, seen: Seen | None, page: Page) -> Verdict:
+        if seen is not None:  # the stream showed trades: REST is behind
+            if page.watch - ballot.first < STALE:
+                return Verdict.ASK_AGAIN
+            if seen.whole:
+                return Verdict.STREAM
+        return Verdict.ABSENT if ballot.absences >= VOTES else Verdict.ASK_AGAIN
+
+    def _is_settled(self, row: Row, ballot: _Ballot, seen: Seen | None, page: Page) -> bool:
+        """Return whether REST's row may be taken; it is not known to be behind the stream."""
+        followed = page.newest > row.time
+        if seen is not None and (seen.whole or (followed and seen.row != row)):
+            return True  # it equals what was watched to the end, or has gone on since
+        if followed and page.now - (row.time + self.step) >= OLD:
+            return True
+        return page.watch - ballot.since >= (SETTLE if followed else 5 * SETTLE)

@@ -1,0 +1,248 @@
+"""What the streams of an exchange show, carried to those who wait for it."""
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+import numpy as np
+
+from feeds.live.candles import CandleCache, Folding, TradeCache
+from feeds.live.client import Client
+from feeds.live.closing import Closing
+from feeds.live.rows import Row, row_of
+from feeds.live.spec import LiveSpec
+from feeds.live.tally import Tally
+from feeds.live.tapes import Tapes
+from feeds.live.timekeeping import ExchangeClock
+from feeds.live.wire import Wire
+
+SILENCE_S, LEAST_SILENCE_S = 60.0, 2.0  # market and real seconds
+BREATHER_S = 0.01  # between two looks at what many symbols have pushed
+
+
+def silence(speed: float) -> float:
+    """Return after how many real seconds without a push a connection counts as dead."""
+    return max(SILENCE_S / speed, LEAST_SILENCE_S)
+
+
+class CandleStream:
+    """The candles of all symbols, over one subscription where the exchange has such a one."""
+
+    def __init__(
+        self,
+        client: Client,
+        closings: Mapping[str, Closing],
+        clock: ExchangeClock,
+        look: Callable[[], None],
+        speed: float,
+    ) -> None:
+        self._client = client
+        self._closings = closings
+        self._clock = clock
+        self._look = look
+        self._caches = {symbol: CandleCache() for symbol in closings}
+        groups = [list(closings)] if client.watches_many else [[each] for each in closings]
+        self._wires = [self._wire(group, silence(speed)) for group in groups]
+        self._tally = Tally()
+
+    @property
+    def speaks(self) -> bool:
+        """Whether every connection has pushed something lately."""
+        return all(wire.speaks for wire in self._wires)
+
+    def start(self, group: asyncio.TaskGroup, tally: Tally, rng: np.random.Generator) -> None:
+        """Listen from now on, inside of the group."""
+        self._tally = tally
+        for wire in self._wires:
+            group.create_task(wire.run(tally, rng))
+
+    def hang_up(self, why: str) -> None:
+        """Have every connection made anew."""
+        self._wires[0].hang_up(why)
+
+    def _wire(self, symbols: list[str], silence_s: float) -> Wire:
+        raw, timeframe = self._client.raw, self._client.timeframe_name
+
+        async def subscribe() -> None:
+            if self._client.watches_many:
+                await raw.watch_ohlcv_for_symbols([[symbol, timeframe] for symbol in symbols])
+            else:
+                await raw.watch_ohlcv(symbols[0], timeframe)
+            if len(symbols) > 1:
+                await asyncio.sleep(BREATHER_S)  # what others push meanwhile is seen together
+
+        return Wire(
+            self._client,
+            subscribe,
+            pushed=lambda: self._read(symbols),
+            lost=lambda: self._forget(symbols),
+            silence_s=silence_s,
+        )
+
+    def _forget(self, symbols: list[str]) -> None:
+        for symbol in symbols:
+            self._client.raw.ohlcvs.pop(symbol, None)
+            self._caches[symbol].forget()
+            self._closings[symbol].reconnect()
+
+    def _read(self, symbols: list[str]) -> None:
+        now, name = self._clock.now(), self._client.timeframe_name
+        for symbol in symbols:
+            cache = self._client.raw.ohlcvs.get(symbol, {}).get(name)
+            if cache is not None:
+                self._read_one(symbol, cache, now)
+        self._look()
+
+    def _read_one(self, symbol: str, cache: Any, now: int) -> None:
+        step, closing = self._client.timeframe.ms, self._closings[symbol]
+        for values, known in self._caches[symbol].news(cache):
+            row = row_of(values, step)
+            if row is None:
+                self._tally.fail("stream: no candle")
+                continue
+            closing.see(row, now)
+            _note_time(self._clock, self._client, closing, row, known=known)
+
+
+def _note_time(
+    clock: ExchangeClock, client: Client, closing: Closing, row: Row, *, known: bool
+) -> None:
+    """Let the clock know what a candle says about the time."""
+    if known and row.time >= closing.newest:
+        clock.pushed(row.time + client.timeframe.ms)
+    if not client.tells_time:
+        clock.shown(row.time)
+
+
+class FoldedStream:
+    """Candles made of the trades of all symbols."""
+
+    def __init__(
+        self,
+        client: Client,
+        closings: Mapping[str, Closing],
+        clock: ExchangeClock,
+        look: Callable[[], None],
+        speed: float,
+    ) -> None:
+        self._client = client
+        self._closings = closings
+        self._clock = clock
+        self._look = look
+        self._trades = {symbol: TradeCache() for symbol in closings}
+        self._foldings = {symbol: Folding(client.timeframe.ms) for symbol in closings}
+        self._wires = [self._wire(symbol, silence(speed)) for symbol in closings]
+
+    @property
+    def speaks(self) -> bool:
+        """Whether anybody has traded lately."""
+        return any(wire.speaks for wire in self._wires)
+
+    def start(self, group: asyncio.TaskGroup, tally: Tally, rng: np.random.Generator) -> None:
+        """Listen from now on, inside of the group."""
+        for wire in self._wires:
+            group.create_task(wire.run(tally, rng))
+
+    def hang_up(self, why: str) -> None:
+        """Have every connection made anew."""
+        for wire in self._wires:
+            wire.hang_up(why)
+
+    def _wire(self, symbol: str, silence_s: float) -> Wire:
+        return Wire(
+            self._client,
+            lambda: self._client.raw.watch_trades(symbol),
+            pushed=lambda: self._read(symbol),
+            lost=lambda: self._forget(symbol),
+            silence_s=silence_s,
+        )
+
+    def _forget(self, symbol: str) -> None:
+        self._client.raw.trades.pop(symbol, None)
+        self._trades[symbol].forget()
+        self._foldings[symbol].forget()
+        self._closings[symbol].reconnect()
+
+    def _read(self, symbol: str) -> None:
+        trades, whole = self._trades[symbol].news(self._client.raw.trades.get(symbol, ()))
+        folding, closing = self._foldings[symbol], self._closings[symbol]
+        if not whole:
+            folding.forget()
+            closing.reconnect()
+        now = self._clock.now()
+        for row in folding.add(trades):
+            closing.see(row, now)
+            _note_time(self._clock, self._client, closing, row, known=True)
+        self._look()
+
+
+class TradeStreams:
+    """The trades of those symbols that are wanted, each over a connection of its own."""
+
+    def __init__(
+        self, spec: LiveSpec, client: Client, tapes: Tapes, speed: float, tally: Tally
+    ) -> None:
+        self._spec = spec
+        self._main = client
+        self._tapes = tapes
+        self._speed = speed
+        self._tally = tally
+        self._client: Client | None = None
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._wires: dict[str, Wire] = {}
+
+    def want(
+        self, symbols: Collection[str], group: asyncio.TaskGroup, rng: np.random.Generator
+    ) -> None:
+        """Listen to the trades of these symbols, and of no others."""
+        wanted = set(symbols) & set(self._spec.symbols) if self._main.watches_trades else set()
+        self._tapes.want(wanted)
+        for symbol in set(self._tasks) - wanted:
+            self._tasks.pop(symbol).cancel()
+            self._end(symbol)
+        for symbol in sorted(wanted - set(self._tasks)):
+            wire = self._wires[symbol] = self._wire(symbol)
+            self._tasks[symbol] = group.create_task(wire.run(self._tally, rng))
+
+    def hang_up(self, why: str) -> None:
+        """Have every connection made anew."""
+        for wire in self._wires.values():
+            wire.hang_up(why)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        if self._client is not None:
+            await self._client.close()
+
+    def _own_client(self) -> Client:
+        """Return a client that has no other streams: a break of one is none of the other."""
+        if self._client is None:
+            self._client = Client(self._spec, unhurried=self._speed <= 1)
+            self._client.share_markets(self._main)
+        return self._client
+
+    def _end(self, symbol: str) -> None:
+        """Let the exchange push no more: the cache is dropped, and the subscription with it."""
+        self._wires.pop(symbol, None)
+        if self._client is not None:
+            self._client.raw.trades.pop(symbol, None)
+
+    def _wire(self, symbol: str) -> Wire:
+        client, cache = self._own_client(), TradeCache()
+
+        def read() -> None:
+            trades, whole = cache.news(client.raw.trades.get(symbol, ()))
+            self._tapes.add(symbol, trades, whole=whole)
+
+        def forget() -> None:
+            client.raw.trades.pop(symbol, None)
+            cache.forget()
+            self._tapes.lose(symbol)
+
+        return Wire(
+            client,
+            lambda: client.raw.watch_trades(symbol),
+            pushed=read,
+            lost=forget,
+            silence_s=silence(self._speed),
+        )

@@ -1,0 +1,88 @@
+"""What a live feed asks by REST: bars, the time, and who is still traded."""
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable
+
+from feeds.live.asking import Asking
+from feeds.live.client import Client
+from feeds.live.closing import Closing
+from feeds.live.hearing import Page
+from feeds.live.timekeeping import ExchangeClock
+
+ROUND_TRIPS = 3  # of which the quickest sets the clock
+FIRST_PAUSE, LONGEST_PAUSE = 500.0, 5_000.0  # ms of market time between askings of the same
+LEAST_PAUSE_S = 0.02  # real
+
+
+class Rest:
+    """Asks one exchange, as patiently as told."""
+
+    def __init__(self, client: Client, asking: Asking, clock: ExchangeClock, speed: float) -> None:
+        self._client = client
+        self._asking = asking
+        self._clock = clock
+        self._speed = speed
+
+    async def load_markets(self, attempts: float = math.inf) -> None:
+        """Ask which symbols are traded."""
+        await self._asking.ask(self._client.load_markets, attempts=attempts)
+
+    async def set_clock(self, attempts: float = math.inf) -> None:
+        """Ask for the time, where it is told; the quickest answer is the best."""
+        if not self._client.tells_time:
+            return
+        best = (math.inf, 0, 0.0)
+        for _ in range(ROUND_TRIPS):
+            asked, watch = self._clock.local(), self._clock.watch()
+            moment = await self._asking.ask(self._client.time, attempts=attempts)
+            best = min(best, (self._clock.watch() - watch, moment, asked))
+        took, moment, asked = best
+        self._clock.told(moment, asked + took / 2)
+
+    async def newest(self, symbol: str, since: int, attempts: float = math.inf) -> int:
+        """Return when the newest candle opened, the forming one included; 0 if none is shown."""
+        rows = await self._asking.ask(lambda: self._client.rows(symbol, since), attempts=attempts)
+        return max((row.time for row in rows), default=0)
+
+    async def settle(
+        self,
+        symbol: str,
+        closing: Closing,
+        now: Callable[[], int],
+        *,
+        progressed: Callable[[], Awaitable[None]] | None = None,
+        attempts: float = math.inf,
+    ) -> None:
+        """Ask about a symbol's bars until all that have closed are decided.
+
+        Parameters
+        ----------
+        now : the exchange's time, in ms
+        progressed : awaited each time some were
+        """
+        again, pause = False, FIRST_PAUSE
+        while closing.wants_answer(now()):
+            before, since = closing.next, closing.asks_from(again=again)
+            closing.answer(await self._page(symbol, since, closing.next, now, attempts))
+            if closing.next > before:
+                again, pause = False, FIRST_PAUSE
+                if progressed is not None:
+                    await progressed()
+            elif closing.wants_answer(now()):
+                again = not again
+                await asyncio.sleep(max(pause / 1000 / self._speed, LEAST_PAUSE_S))
+                pause = min(1.5 * pause, LONGEST_PAUSE)
+
+    async def _page(
+        self, symbol: str, since: int, wanted: int, now: Callable[[], int], attempts: float
+    ) -> Page:
+        rows = await self._asking.ask(lambda: self._client.rows(symbol, since), attempts=attempts)
+        shown = {row.time: row for row in rows if row.time >= since}
+        step = self._client.timeframe.ms
+        newest = max(shown, default=0)
+        # Behind the last row that it shows a page may have been cut; and it covers no more time
+        # than its rows would take if none were missing.
+        covered = newest + step if newest >= wanted else since + self._client.page_rows * step
+        self._clock.shown(newest)
+        return Page(shown, covered, now(), self._clock.watch())

@@ -1,0 +1,82 @@
+"""The exchange's clock, as far as it can be known from here."""
+
+import time
+from datetime import UTC, datetime, timedelta
+
+from feeds.clock import Clock
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+SET_MS = 2_000  # a local clock that has gone so much more or less than a stopwatch was set
+
+
+class ExchangeClock:
+    """What time it is for the exchange, in ms.
+
+    It is what the exchange told last, plus what a clock here has gone since, held in bounds by
+    what is shown: a candle that is still pushed has not closed, and one that is shown has opened.
+    Where the exchange does not tell the time, the newest stamp that was shown is all that is
+    known: then it is late, never early.
+
+    Parameters
+    ----------
+    clock : the local one, right or wrong
+    speed : market seconds per real second
+    """
+
+    def __init__(self, clock: Clock, speed: float) -> None:
+        self._clock = clock
+        self._speed = speed
+        self._offset: float | None = None
+        self._lead = 0.0  # how far the told time is ahead of what the stream shows
+        self._lead_seen = 0.0  # the same, since the time was told last
+        self._floor = 0.0  # a moment that has passed; when, by stopwatch and local clock
+        self._floor_watch = self._floor_local = 0.0
+        self._drift = self.local() - self.watch()
+
+    @property
+    def offset(self) -> float:
+        """The exchange's clock less the local one; 0 if it is not told."""
+        return (self._offset or 0.0) - self._lead
+
+    def local(self) -> float:
+        """Return the local clock's time."""
+        return (self._clock.now() - _EPOCH) / timedelta(milliseconds=1)
+
+    def watch(self) -> float:
+        """Return market ms by a stopwatch: only differences mean anything."""
+        return time.monotonic() * 1000 * self._speed
+
+    def now(self) -> int:
+        """Return the exchange's time."""
+        if self._offset is None:
+            # A local clock that is set forward, or one that is held, must not run ahead.
+            passed = min(self.watch() - self._floor_watch, self.local() - self._floor_local)
+            return int(self._floor + max(0.0, passed))
+        return int(max(self._floor, self.local() + self._offset - self._lead))
+
+    def told(self, moment: float, asked: float) -> None:
+        """Take what the exchange says: `moment` was somewhere between `asked` (local) and now."""
+        self._offset = moment - (asked + self.local()) / 2
+        self._lead, self._lead_seen = self._lead_seen, 0.0
+        self._floor = 0.0
+
+    def shown(self, opened: int) -> None:
+        """Note that a candle has opened then, as REST shows it or many trades do."""
+        if opened > self.now():
+            self._floor = float(opened)
+            self._floor_watch, self._floor_local = self.watch(), self.local()
+
+    def pushed(self, closes: int) -> None:
+        """Note that the newest candle, which closes then, was pushed just now."""
+        if self._offset is None:
+            return
+        lead = self.local() + self._offset - closes
+        self._lead_seen = max(self._lead_seen, lead)
+        self._lead = max(self._lead, lead)
+
+    def was_set(self) -> bool:
+        """Return whether the local clock has been set since this was asked last."""
+        drift = self.local() - self.watch()
+        moved = abs(drift - self._drift) > max(SET_MS, SET_MS * self._speed)
+        self._drift = drift
+        return moved

@@ -1,0 +1,128 @@
+"""One subscription to an exchange's stream, kept alive whatever happens to its connection."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import ccxt
+import numpy as np
+
+from feeds.exchange import BAD_ANSWERS, Patience, refuse_hopeless, said_of
+from feeds.live.client import Client
+from feeds.live.tally import Tally
+
+log = logging.getLogger("tandem.feeds")
+
+STEADY_S = 5.0  # real: a connection that held so long was no flapping one
+PLANNED_S = 23 * 3600.0  # exchanges hang up after 24 h
+LONGEST_SILENCE = 16  # times the usual one, where a market is merely quiet
+
+
+class Wire:
+    """Awaits push after push, and connects anew when the connection ends, is silent or is old.
+
+    Parameters
+    ----------
+    subscribe : awaits the next push; ccxt connects and subscribes as need be
+    pushed : called when something was pushed: it is in ccxt's caches
+    lost : called when the connection has ended: what is in ccxt's caches is worthless
+    silence_s : real seconds without a push after which the connection counts as dead
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        subscribe: Callable[[], Awaitable[Any]],
+        *,
+        pushed: Callable[[], None],
+        lost: Callable[[], None],
+        silence_s: float,
+    ) -> None:
+        self._client = client
+        self._subscribe = subscribe
+        self._pushed = pushed
+        self._lost = lost
+        self._silence_s = silence_s
+        self._patience = Patience(first=0.1)
+        self._connections: list[Any] = []  # those that were there when it was looked last
+        self._since = self._spoken = 0.0
+        self._silences = self._breaks = 0
+        self._why: str | None = None
+
+    @property
+    def speaks(self) -> bool:
+        """Whether something was pushed lately."""
+        return bool(self._connections) and time.monotonic() - self._spoken <= self._patient_s
+
+    @property
+    def _patient_s(self) -> float:
+        return self._silence_s * min(2.0**self._silences, LONGEST_SILENCE)
+
+    async def run(self, tally: Tally, rng: np.random.Generator) -> None:
+        """Listen for ever.
+
+        Raises
+        ------
+        ExchangeError
+            if the exchange refuses for good
+        """
+        while True:
+            if self._broken():
+                self._lose(tally, "connection lost")
+            try:
+                await asyncio.wait_for(self._subscribe(), self._patient_s)
+            except TimeoutError:
+                self._suspect()
+            except asyncio.CancelledError:
+                if (task := asyncio.current_task()) is not None and task.cancelling():
+                    raise
+                self._lose(tally, "connection closed")  # ccxt has cancelled what was awaited
+            except BAD_ANSWERS as error:
+                refuse_hopeless(self._client.name, error, tries=1)
+                self._lose(tally, said_of(error))
+                self._breaks += 1
+                await asyncio.sleep(self._patience.wait(min(self._breaks, 32), rng))
+            else:
+                self._note()
+                self._pushed()
+
+    def _broken(self) -> bool:
+        """Return whether a connection is gone; ccxt says nothing if nobody was waiting."""
+        alive = self._alive()
+        return any(all(old is not each for each in alive) for old in self._connections)
+
+    def _alive(self) -> list[Any]:
+        return list((self._client.raw.clients or {}).values())
+
+    def _note(self) -> None:
+        now = time.monotonic()
+        if not self._connections:
+            self._since = now
+        self._connections = self._alive()
+        self._spoken, self._silences = now, 0
+        if now - self._since > STEADY_S:
+            self._breaks = 0
+        if now - self._since > PLANNED_S:
+            self.hang_up("planned")
+
+    def _suspect(self) -> None:
+        """Give up a connection that is silent, but not one that is still being made."""
+        if all(each.isConnected for each in self._alive()):
+            self._silences += 1
+            self.hang_up("silence")
+
+    def hang_up(self, why: str) -> None:
+        """End the connection, such that the next push comes over a new one."""
+        self._why = why
+        for connection in self._alive():
+            connection.on_error(ccxt.NetworkError(why))
+
+    def _lose(self, tally: Tally, said: str) -> None:
+        why, self._why = self._why or "connection lost", None
+        log.warning("%s: stream: %s (%s); connecting anew", self._client.name, why, said)
+        tally.fail(f"stream: {why}")
+        tally.reconnects += bool(self._connections)
+        self._connections = []
+        self._lost()
