@@ -1,0 +1,1 @@
+"""A live session on paper, from its feed to its record."""
