@@ -41,6 +41,7 @@ from engine.paper.schema import (
 from engine.paper.typed_text import from_text
 from engine.records import Rejection
 from feeds.bars import Bars
+from feeds.errors import FeedError
 from feeds.live.moment import Origin, Revision
 from feeds.timeframe import Timeframe
 
@@ -89,9 +90,9 @@ class BarOrigin:
 class Latencies:
     """How long decisions took, in real milliseconds; None where none was measured."""
 
-    p50_ms: float | None
-    p99_ms: float | None
-    moments: int
+    p50_ms: float | None = None
+    p99_ms: float | None = None
+    moments: int = 0
 
 
 class _Connected:
@@ -111,7 +112,7 @@ class _Connected:
     def _records(self, of: Callable[[Row], T], rows: Sequence[Row]) -> list[T]:
         try:
             return [of(row) for row in rows]
-        except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise damaged(self.path, f"a record cannot be read: {error}") from error
 
     def _of_moments(
@@ -151,7 +152,10 @@ class _MarketRows(_Connected):
             *_span(symbol, start, end),
             _count(last),
         )[::-1]
-        return bars_of(symbol, self._timeframe, rows)
+        try:
+            return bars_of(symbol, self._timeframe, rows)
+        except FeedError as error:
+            raise damaged(self.path, str(error)) from error
 
     def origins(
         self,
@@ -316,13 +320,10 @@ class StateReader(_MarketRows, _TradeRows):
             "ORDER BY closed_at DESC LIMIT ?",
             _count(last),
         )
-        known = [value for (value,) in rows]
-        p50, p99 = np.percentile(known, [50, 99], method="higher") if known else (None, None)
-        return Latencies(
-            p50_ms=None if p50 is None else float(p50),
-            p99_ms=None if p99 is None else float(p99),
-            moments=len(known),
-        )
+        if not rows:
+            return Latencies()
+        p50, p99 = np.percentile([value for (value,) in rows], [50, 99], method="higher").tolist()
+        return Latencies(p50_ms=p50, p99_ms=p99, moments=len(rows))
 
     def _checkpoint_of(self, row: Row) -> Checkpoint:
         closed_at, cash, ml, account = row

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.errors import StateError
@@ -103,6 +103,7 @@ def test_simulated_filled_bars_of_a_later_segment_come_back(tmp_path: Path) -> N
 awkward = st.floats() | st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.text()
 
 
+@settings(max_examples=40)  # a file each
 @given(values=st.dictionaries(st.text(), awkward), number=st.floats(allow_nan=False))
 def test_any_value_of_a_journal_comes_back_bit_by_bit(
     tmp_path_factory: pytest.TempPathFactory, values: dict[str, Any], number: float
@@ -183,7 +184,7 @@ def test_fills_are_asked_by_moment_and_number(tmp_path: Path) -> None:
 def test_latencies_are_those_of_live_moments(tmp_path: Path) -> None:
     market = make_market(4)
     with make_state(tmp_path / "a.sqlite", market) as state:
-        assert state.reader.latencies() == Latencies(p50_ms=None, p99_ms=None, moments=0)
+        assert state.reader.latencies() == Latencies()
         state.commit(make_moment(market, 0, latency_ms=900.0, offline=True))
         state.commit(make_moment(market, 1, latency_ms=math.nan))
         state.commit(make_moment(market, 2, latency_ms=5.0))

@@ -1,0 +1,118 @@
+"""What a session says of itself while it runs: the one row that a heartbeat writes."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any, Self
+
+import numpy as np
+
+from engine.errors import StateError
+from engine.paper.reading import Latencies
+from engine.plain import plain
+from feeds.clock import Clock
+from feeds.live.moment import FeedHealth
+from feeds.moments import iso, parse_utc
+
+
+class SessionState(StrEnum):
+    """What a session is at: loading, catching up with what it has on record, trading, ended.
+
+    STOPPED is an end that was asked for, FAILED one that an error made.
+    """
+
+    STARTING = "starting"
+    REPLAYING = "replaying"
+    LIVE = "live"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """How a session is doing.
+
+    Attributes
+    ----------
+    pid : of its process
+    beat_at : when it said so, by this machine's clock
+    now : the market's time then; of a rehearsal, the recording's
+    speed : seconds of the market per real second
+    last_closed_at : when its last bar closed; None before the first
+    feed : None until it is open
+    ml : digest of the bundle that answers, or in words why none does
+    ml_asked_for, ml_answers : whether the session is to trade with ML, and whether it does
+    errors : what went wrong since its start, a line each, latest last; as many as were kept
+    decided_in : how long its latest decisions took
+    watching : by symbol, why it does not trade: `RSI 47.2, needs below 30`
+    """
+
+    pid: int
+    beat_at: np.datetime64
+    now: np.datetime64
+    state: SessionState
+    speed: float = 1.0
+    last_closed_at: np.datetime64 | None = None
+    feed: FeedHealth | None = None
+    ml: str = "off"
+    ml_asked_for: bool = False
+    ml_answers: bool = False
+    errors: tuple[str, ...] = ()
+    decided_in: Latencies = field(default_factory=Latencies)
+    watching: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def last_bar_age_s(self) -> float | None:
+        """Seconds of the market since its last bar closed; None before the first."""
+        if self.last_closed_at is None:
+            return None
+        return float((self.now - self.last_closed_at) / np.timedelta64(1, "ms")) / 1000.0
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it in JSON's own types, for `PaperState.beat`."""
+        times = {"beat_at": iso(self.beat_at), "now": iso(self.now)}
+        last = None if self.last_closed_at is None else iso(self.last_closed_at)
+        age = {"last_closed_at": last, "last_bar_age_s": self.last_bar_age_s}
+        document: dict[str, Any] = plain({**asdict(self), **times, **age})
+        return document
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Self:
+        """Return what `to_json` told.
+
+        Raises
+        ------
+        StateError : it was told by another version
+        """
+        try:
+            told = {name: value for name, value in document.items() if name != "last_bar_age_s"}
+            last, feed = told["last_closed_at"], told["feed"]
+            return cls(
+                **{
+                    **told,
+                    "beat_at": parse_utc(told["beat_at"]),
+                    "now": parse_utc(told["now"]),
+                    "state": SessionState(told["state"]),
+                    "last_closed_at": None if last is None else parse_utc(last),
+                    "feed": None if feed is None else _feed(feed),
+                    "errors": tuple(told["errors"]),
+                    "decided_in": Latencies(**told["decided_in"]),
+                }
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise StateError(
+                f"a session's health must be as this version writes it, which it is not ({error}): "
+                "look at it with the version that runs the session"
+            ) from error
+
+
+def moment_of(clock: Clock) -> np.datetime64:
+    """Return what the clock shows, to the millisecond."""
+    return np.datetime64(clock.now().replace(tzinfo=None), "ms")
+
+
+def _feed(told: Mapping[str, Any]) -> FeedHealth:
+    offset = told["clock_offset_ms"]
+    known = math.nan if offset is None else offset
+    return FeedHealth(**{**told, "clock_offset_ms": known, "halted": tuple(told["halted"])})
