@@ -99,6 +99,20 @@ def check_writable(path: Path) -> None:
             raise StateError(f"{path}: {_READ_ONLY.format(said=f'{place} may only be read')}")
 
 
+def check_free(path: Path) -> None:
+    """Raise `StateError` if there is a state already, or the journal of one.
+
+    SQLite would play another state's journal into a new one of the same name.
+    """
+    if path.exists():
+        raise StateError(f"{path}: a new state must not exist yet: name another file")
+    if _journal(path).exists():
+        raise StateError(
+            f"{path}: a new state must not find another's journal, found {_journal(path).name}: "
+            "put it back beside its state, or remove it"
+        )
+
+
 def open_to_write(path: Path) -> sqlite3.Connection:
     """Return the writer's connection; each commit is on the disk when it returns.
 

@@ -120,9 +120,7 @@ class _Connected:
     ) -> list[T]:
         """Return the records of a table, oldest first."""
         since = _FIRST if after is None else ms(after)
-        rows = self._rows(
-            f"{table.select()} WHERE moment > ? ORDER BY rowid DESC LIMIT ?", since, _count(last)
-        )
+        rows = self._rows(f"{table.select()} WHERE moment > ? {_LATEST}", since, _count(last))
         return self._records(of, rows[::-1])
 
 
@@ -198,7 +196,7 @@ class _TradeRows(_Connected):
             return self._of_moments(DECISIONS, decision_of, after, last)
         since = _FIRST if after is None else ms(after)
         rows = self._rows(
-            f"{DECISIONS.select()} WHERE symbol = ? AND moment > ? ORDER BY rowid DESC LIMIT ?",
+            f"{DECISIONS.select()} WHERE symbol = ? AND moment > ? {_LATEST}",
             symbol,
             since,
             _count(last),
@@ -339,6 +337,8 @@ class StateReader(_MarketRows, _TradeRows):
         )
 
 
+# As the indices have it, so that nothing is sorted, nor read beyond what was asked.
+_LATEST = "ORDER BY moment DESC, rowid DESC LIMIT ?"
 _FIRST, _LAST = -(2**63), 2**63 - 1
 
 

@@ -54,7 +54,7 @@ class Table:
     ----------
     columns : by name
     key : constraint over several columns
-    indexed : columns that are searched by
+    indexed : columns, or lists of them, that are searched by
     """
 
     name: str
@@ -69,8 +69,8 @@ class Table:
         inside = ", ".join([*columns, *([self.key] if self.key else [])])
         table = f"CREATE TABLE {self.name} ({inside}) STRICT"
         return [table] + [
-            f"CREATE INDEX {self.name}_by_{column} ON {self.name} ({column})"
-            for column in self.indexed
+            f"CREATE INDEX {self.name}_by_{columns.split(',')[0]} ON {self.name} ({columns})"
+            for columns in self.indexed
         ]
 
     def insert(self) -> str:
@@ -121,7 +121,7 @@ MOMENTS = Table(
 DECISIONS = Table(
     "decisions",
     {"moment": MOMENT, "symbol": perhaps(TEXT), "line": VALUES},
-    indexed=("moment", "symbol"),
+    indexed=("moment", "symbol, moment"),
 )
 ORDERS = Table(
     "orders",

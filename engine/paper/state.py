@@ -13,6 +13,7 @@ from engine.errors import StateError
 from engine.paper.columns import moment_at, ms
 from engine.paper.file import (
     SessionLock,
+    check_free,
     check_writable,
     named_errors,
     open_to_read,
@@ -89,8 +90,7 @@ class PaperState:
         with named_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
         with _locked(path) as lock:
-            if path.exists():
-                raise StateError(f"{path}: a new state must not exist yet: name another file")
+            check_free(path)
             with named_errors(path), atomic_path(path) as draft:
                 _write_beginning(draft, facts, warmup)
             return cls._opened(path, lock)
@@ -244,6 +244,7 @@ def _locked(path: Path) -> Iterator[SessionLock]:
 
 
 def _write_beginning(draft: Path, facts: SessionFacts, warmup: Mapping[str, Bars]) -> None:
+    draft.unlink(missing_ok=True)  # one that was killed may have had the same number
     connection = sqlite3.connect(draft, isolation_level=None)
     try:
         # A draft that is not finished is thrown away: it needs no journal.

@@ -254,3 +254,39 @@ def test_a_reader_follows_the_writer_and_does_not_stop_it(path: Path) -> None:
 def test_a_reader_writes_nothing(path: Path) -> None:
     with StateReader.open(path) as reader, pytest.raises(sqlite3.OperationalError):
         reader._connection.execute("DELETE FROM fills")
+
+
+def test_a_state_does_not_begin_beside_the_journal_of_another(path: Path) -> None:
+    with child(commit_without_end, path) as (_, pipe):
+        assert pipe.poll(60)
+    path.unlink()
+    journal = path.with_name("a.sqlite-wal").read_bytes()
+    assert journal
+    with pytest.raises(StateError, match=r"find another's journal, found a\.sqlite-wal"):
+        make_state(path, MARKET)
+    assert path.with_name("a.sqlite-wal").read_bytes() == journal
+    path.with_name("a.sqlite-wal").unlink()
+    with make_state(path, MARKET) as state:
+        assert state.reader.moments() == []
+        state.commit(full_moment(MARKET, 0))
+
+
+def test_what_a_killed_beginning_has_left_is_in_nobodys_way(path: Path, tmp_path: Path) -> None:
+    shutil.copy(path, tmp_path / f".b.sqlite.{os.getpid()}.part")
+    with make_state(tmp_path / "b.sqlite", MARKET) as state:
+        assert state.reader.moments() == []
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["decisions WHERE moment > 1", "decisions WHERE symbol = 'a' AND moment > 1",
+     "fills WHERE moment > 1", "rejections WHERE moment > 1", "revisions WHERE moment > 1"],
+)  # fmt: skip
+def test_what_is_later_is_found_without_reading_what_is_not(path: Path, asked: str) -> None:
+    with StateReader.open(path) as reader:
+        plan = reader._connection.execute(
+            f"EXPLAIN QUERY PLAN SELECT * FROM {asked} ORDER BY moment DESC, rowid DESC LIMIT 9"  # noqa: S608  from above
+        ).fetchall()
+    (step,) = [row[3] for row in plan]
+    assert "USING INDEX" in step
+    assert "moment>?" in step
