@@ -41,7 +41,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class Asked:
     """A request as it came in: the endpoint, its parameters, and what went wrong with it.
 
-    A connection to the streams is a request to `stream`.
+    A connection to the streams is a request to `stream`; on it one asks to `SUBSCRIBE` and to
+    `UNSUBSCRIBE`, with the names in `streams`.
     """
 
     path: str
@@ -98,8 +99,8 @@ class StandIn:
         listener = socket.create_server((HOST, 0))
         address = f"{HOST}:{listener.getsockname()[1]}"
         self.url, self.stream_url = f"http://{address}{BASE}", f"ws://{address}{STREAM}"
-        # The plain loop, whatever the program has installed: tests guard the sockets of this one.
         self._stream_faults.begin(self._now())
+        # The plain loop, whatever the program has installed: tests guard the sockets of this one.
         self._loop = asyncio.SelectorEventLoop()
         self._stopping = asyncio.Event()
         self._thread = Thread(target=self._run, args=(listener,), name="stand-in", daemon=True)
@@ -146,7 +147,7 @@ class StandIn:
             now=self._now,
             speed=self._clock.speed if isinstance(self._clock, ReplayClock) else 1.0,
             push_every=round(self._push_every * 1000),
-            subscribed=self._start_clock,
+            asked=self._subscribe,
         )
         app = web.Application()
         app.router.add_get(f"{BASE}/{{path:.*}}", self._answer)
@@ -177,7 +178,8 @@ class StandIn:
     def _now(self) -> int:
         return (self._clock.now() - _EPOCH) // timedelta(milliseconds=1)
 
-    def _start_clock(self) -> None:
+    def _subscribe(self, method: str, streams: list[str]) -> None:
+        self.requests.append(Asked(method, {"streams": ",".join(streams)}, None))
         if isinstance(self._clock, ReplayClock):
             self._clock.start()
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 
 from aiohttp import WSMsgType, web
@@ -27,7 +27,7 @@ class Session:
 
     Parameters
     ----------
-    subscribed : called when the client has
+    asked : called when the client has asked for streams, or not to have them any more
 
     Attributes
     ----------
@@ -35,11 +35,11 @@ class Session:
     silent : whether nothing is sent any more
     """
 
-    def __init__(self, request: web.Request, subscribed: Callable[[], None]) -> None:
+    def __init__(self, request: web.Request, asked: Callable[[str, list[str]], None]) -> None:
         self.streams: set[str] = set()
         self.silent = False
         self._request = request
-        self._subscribed = subscribed
+        self._asked = asked
         self._socket = web.WebSocketResponse(compress=False)
         self._waiting: asyncio.Queue[str] = asyncio.Queue(MOST_WAITING)
 
@@ -114,7 +114,6 @@ class Session:
         match method:
             case "SUBSCRIBE":
                 self.streams.update(_names(names))
-                self._subscribed()
             case "UNSUBSCRIBE":
                 self.streams.difference_update(_names(names))
             case "LIST_SUBSCRIPTIONS":
@@ -122,9 +121,10 @@ class Session:
             case _:
                 unknown = {"code": 2, "msg": f"Invalid request: unknown variant `{method}`"}
                 return {"error": unknown, "id": number}
+        self._asked(method, _names(names))
         return {"result": None, "id": number}
 
 
-def _names(params: object) -> Iterable[str]:
+def _names(params: object) -> list[str]:
     """Return the names of streams. One that does not exist is as good as any: it stays silent."""
-    return map(str, params) if isinstance(params, list) else ()
+    return list(map(str, params)) if isinstance(params, list) else []

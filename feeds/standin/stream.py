@@ -16,7 +16,7 @@ from feeds.standin.wire import kline_stream, market_id, trade_stream
 
 # Real seconds between two looks at the clock: not so many that they cost time by themselves, and
 # not so few that a clock that was set forward, or a fault that was added, waits long.
-SHORTEST_PAUSE, LONGEST_PAUSE = 0.002, 0.05
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.002, 0.02
 
 
 class Broadcast:
@@ -30,7 +30,7 @@ class Broadcast:
     now : the time in ms
     speed : market seconds per real second
     push_every : ms of market time between two pushes of a bar that forms
-    subscribed : called when somebody has
+    asked : called with `SUBSCRIBE` or `UNSUBSCRIBE` and the streams when somebody does
     """
 
     def __init__(
@@ -41,20 +41,20 @@ class Broadcast:
         now: Callable[[], int],
         speed: float,
         push_every: int,
-        subscribed: Callable[[], None],
+        asked: Callable[[str, list[str]], None],
     ) -> None:
         self._recording = recording
         self._plan = plan
         self._now = now
         self._speed = speed
         self._push_every = push_every
-        self._subscribed = subscribed
+        self._asked = asked
         self._sessions: set[Session] = set()
         self._wanted = asyncio.Event()
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Let a client in, and keep it until it goes."""
-        session = Session(request, self._welcome)
+        session = Session(request, self._heed)
         self._sessions.add(session)
         lifetime = self._plan.lifetime_ms(self._now())
         if lifetime is not None:
@@ -64,8 +64,8 @@ class Broadcast:
         finally:
             self._sessions.discard(session)
 
-    def _welcome(self) -> None:
-        self._subscribed()
+    def _heed(self, method: str, streams: list[str]) -> None:
+        self._asked(method, streams)
         self._wanted.set()
 
     def hang_up(self) -> None:

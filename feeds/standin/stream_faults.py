@@ -6,7 +6,7 @@ from enum import StrEnum
 from math import inf
 from threading import Lock
 
-from feeds.standin.market import Recording
+from feeds.standin.market import MINUTE, Recording
 from feeds.standin.series import Series
 
 
@@ -132,33 +132,42 @@ class StreamPlan:
     def __init__(self, recording: Recording, faults: Iterable[StreamFault]) -> None:
         self._lock = Lock()
         self._recording = recording
-        self._first = tuple(faults)
+        self._first = list(faults)
         self._due: list[Due] = []
-        self._begin = 0
+        self._begin: int | None = None
 
     def begin(self, now: int) -> None:
         """Count bars from the one that forms at `now` (ms)."""
         self._begin = now
+        self._due.clear()
         for fault in self._first:
-            self.add(fault, now)
+            self._plan(fault, now, now)
 
     def add(self, fault: StreamFault, now: int) -> None:
         """Plan one more fault."""
-        due = self._bound(fault, now)
+        self._recording.series(fault.symbol)  # raises if the symbol is unknown
+        if self._begin is None:
+            self._first.append(fault)
+        else:
+            self._plan(fault, self._begin, now)
+
+    def _plan(self, fault: StreamFault, begin: int, now: int) -> None:
+        due = self._bound(fault, begin, now)
         for series in self._recording.series(fault.symbol):
             _change_market(self._recording, series, due)
         with self._lock:
             self._due.append(due)
 
-    def _bound(self, fault: StreamFault, now: int) -> Due:
-        step = self._recording.series(fault.symbol)[0].step
+    def _bound(self, fault: StreamFault, begin: int, now: int) -> Due:
+        step = min((s.step for s in self._recording.series(fault.symbol)), default=MINUTE.ms)
         if fault.bar is None:
             return Due(fault, now - now % step, now, fault.times)
-        opened = self._begin - self._begin % step + fault.bar * step
+        opened = begin - begin % step + fault.bar * step
         return Due(fault, opened, opened + round(fault.part * step), fault.times)
 
     def clear(self) -> None:
         """Let everything go well from now on."""
+        self._first.clear()
         with self._lock:
             self._due.clear()
 
