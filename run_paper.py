@@ -1,29 +1,35 @@
-"""Trade on paper, bar by bar; for now from a recording that stands in for the live feed."""
+"""Trade on paper: live bars of an exchange, or a recording that stands in for one."""
 
 import argparse
 import sys
 from collections.abc import Sequence
 
-from engine.jobs.bar_flags import add_bar_flags
-from engine.jobs.flags import add_common_flags, answer, command_parser
-from engine.jobs.paper import rehearse
-from engine.jobs.run_request import add_run_flags, run_overrides, run_request
-from engine.jobs.serving import MLMode
+from engine.jobs.flags import Report, add_common_flags, answer, command_parser
+from engine.jobs.live.flags import (
+    add_paper_flags,
+    paper_overrides,
+    paper_request,
+    refuse_flags_of_a_session,
+)
+from engine.jobs.live.parity import parity
+from engine.jobs.live.status import status
+from engine.jobs.paper import trade_on_paper
+from engine.jobs.settings import Settings
 
 EXAMPLES = """\
-  run_paper.py --rehearse BTC-USDT_5m.parquet
-  run_paper.py --rehearse BTC-USDT_5m.csv ETH-USDT_5m.csv --ml on --model models/mine --json
-  run_paper.py --symbols BTC/USDT --days 7
-      a recording of the last week, from the store
+  run_paper.py --symbols BTC/USDT,ETH/USDT --dashboard 127.0.0.1:8787
+      live on Binance's public bars, until Ctrl-C; the same command goes on where it stopped
+  run_paper.py --rehearse BTC-USDT_1m.parquet --speed 60
+      the same, on a recording that a stand-in exchange replays
+  run_paper.py --status paper.sqlite
+  run_paper.py --parity paper.sqlite
+      decide again and price again all that the session did; exit code 1 if anything is unexplained
 """
-
-ML_DEFAULT = "auto (default): ML if a bundle loads, else loudly without"
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = command_parser(__doc__ or "", EXAMPLES)
-    add_bar_flags(parser, "--rehearse")
-    add_run_flags(parser, [mode for mode in MLMode if mode is not MLMode.COMPARE], ML_DEFAULT)
+    add_paper_flags(parser)
     add_common_flags(parser)
     return parser
 
@@ -31,12 +37,17 @@ def _parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     args = _parser().parse_args(argv)
-    return answer(
-        "run_paper",
-        args,
-        run_overrides(args),
-        lambda settings: rehearse(run_request(args, settings)),
-    )
+    return answer("run_paper", args, paper_overrides(args), lambda settings: _made(args, settings))
+
+
+def _made(args: argparse.Namespace, settings: Settings) -> Report:
+    if args.status is not None:
+        refuse_flags_of_a_session(args, "--status")
+        return status(args.status)
+    if args.parity is not None:
+        refuse_flags_of_a_session(args, "--parity")
+        return parity(args.parity)
+    return trade_on_paper(paper_request(args, settings))
 
 
 if __name__ == "__main__":

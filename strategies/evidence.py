@@ -1,5 +1,6 @@
 """Technical evidence: which rules hold at a bar, and the values they looked at."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -77,6 +78,14 @@ def evidence_table(bars: Bars, config: CryptoScalpingConfig) -> EvidenceTable:
 def oversold(close: FloatArray, config: CryptoScalpingConfig) -> BoolArray:
     """Return True where the mandatory filter holds: RSI(14) below `rsi_oversold`."""
     return _below(indicators.rsi(close, 14), config.rsi_oversold)
+
+
+def why_idle(close: FloatArray, config: CryptoScalpingConfig) -> str:
+    """Return in a few words where the mandatory filter stands at the last of these closes."""
+    rsi = float(indicators.rsi(close, 14)[-1]) if len(close) > 14 else math.nan
+    if math.isnan(rsi):
+        return "RSI not known yet"
+    return f"RSI {rsi:.1f}, needs below {config.rsi_oversold:g}"
 
 
 def candidates(table: EvidenceTable, config: CryptoScalpingConfig) -> BoolArray:

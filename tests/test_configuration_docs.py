@@ -30,6 +30,7 @@ GIVEN: dict[str, str | None] = {
     "--store": "elsewhere",
     "--exchange": "kraken",
     "--base-url": "http://127.0.0.1:8080/api/v3",
+    "--confirm": "doubt",
     "--model": "models/mine",
     "--output": "models/mine",
     "--label": "barrier",

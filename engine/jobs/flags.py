@@ -46,6 +46,14 @@ class Judged(Protocol):
     def passed(self) -> bool: ...
 
 
+@runtime_checkable
+class Coded(Protocol):
+    """A report that says with which code the command exits."""
+
+    @property
+    def exit_code(self) -> int: ...
+
+
 @dataclass(frozen=True, slots=True)
 class ShownSettings:
     """The answer to `--show-config`."""
@@ -169,8 +177,8 @@ def answer(
 def tell(name: str, args: argparse.Namespace, make: Callable[[], Report]) -> int:
     """Make the report, print it and return the exit code.
 
-    A report that has not passed is 1. A named error is one line and 1, one of usage 2, an
-    interruption 130.
+    A report that has not passed is 1, one that names its code has that. A named error is one line
+    and 1, one of usage 2, an interruption 130.
     """
     console = error_console()
     try:
@@ -183,6 +191,8 @@ def tell(name: str, args: argparse.Namespace, make: Callable[[], Report]) -> int
     except KeyboardInterrupt:
         print(f"{name}: stopped", file=sys.stderr)
         return 130
+    if isinstance(report, Coded):
+        return int(report.exit_code)
     return 0 if not isinstance(report, Judged) or report.passed else 1
 
 

@@ -63,6 +63,15 @@ class ExchangeRecord(_Frozen):
     before: int = Field(ge=0)
 
 
+class LiveRecord(_Frozen):
+    """Bars as they closed on an exchange while a paper session ran."""
+
+    kind: Literal["live"] = "live"
+    exchange: str
+    symbols: tuple[SymbolText, ...] = Field(min_length=1)
+    timeframe: TimeframeText
+
+
 class DefaultRecord(_Frozen):
     """The embedded default: a simulated market, and an ensemble trained on its first part."""
 
@@ -76,7 +85,8 @@ class OtherRecord(_Frozen):
 
 
 BarsRecord: TypeAlias = Annotated[
-    FilesRecord | ExchangeRecord | DefaultRecord | OtherRecord, Field(discriminator="kind")
+    FilesRecord | ExchangeRecord | LiveRecord | DefaultRecord | OtherRecord,
+    Field(discriminator="kind"),
 ]
 
 
@@ -93,7 +103,7 @@ class RequestRecord(_Frozen):
 
     Attributes
     ----------
-    command : which kind of run: `backtest`, `rehearsal` or `walk-forward`
+    command : which kind of run: `backtest`, `paper` or `walk-forward`
     bars : where they came from
     start, end : of the dates that count, ISO in UTC; None for all
     ml : the mode in force
@@ -121,6 +131,8 @@ class RequestRecord(_Frozen):
         match self.bars:
             case DefaultRecord():
                 return None
+            case LiveRecord():
+                raise RunError("a market that was traded live is over: nobody can ask for it again")
             case OtherRecord():
                 raise RunError("the bars of this run were made by a program: nobody can read them")
             case FilesRecord() | ExchangeRecord() as kept:

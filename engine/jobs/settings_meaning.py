@@ -161,6 +161,11 @@ MEANINGS: Mapping[str, Meaning] = {
     "statistics.gate_seeds": Meaning(
         "shuffles", "of the random gate that a comparison with ML is measured against"
     ),
+    "paper.confirm": Meaning("", "which bars the exchange's history is asked to confirm"),
+    "paper.webhook": Meaning("", "where events are sent to, as JSON; a secret", "an address"),
+    "paper.dashboard_token": Meaning(
+        "", "what a dashboard beyond loopback asks for; a secret", "absent, or any text"
+    ),
     "symbols.<SYMBOL>.amount_step": Meaning("units", "orders come in multiples of it; 0: any"),
     "symbols.<SYMBOL>.tick": Meaning("quote currency", "stop and target are rounded to it; 0: not"),
     "symbols.<SYMBOL>.min_notional": Meaning(
@@ -172,15 +177,17 @@ _RUN = ("run_backtest", "run_paper")
 _TRAIN = ("train_ml_ensemble",)
 _ASK = (*_RUN, "evaluate_ml_ensemble")
 _ALL = (*_ASK, *_TRAIN, "generate_training_data")
+_STORED = tuple(script for script in _ALL if script != "run_paper")
 
 FLAGS = (
     Flag("--seed", "seed", _ALL),
     Flag("--cash", "broker.cash", _RUN),
     Flag("--fee", "broker.fee", _RUN, "a fraction, as in the file"),
     Flag("--repair", "data.repair", _ALL),
-    Flag("--store", "data.store", _ALL),
+    Flag("--store", "data.store", _STORED),
     Flag("--exchange", "data.exchange", _ALL),
     Flag("--base-url", "data.base_url", _ALL),
+    Flag("--confirm", "paper.confirm", ("run_paper",)),
     Flag("--model", "strategy.ml_model_path", _ASK),
     Flag("--output", "strategy.ml_model_path", _TRAIN),
     Flag("--label", "training.label", _TRAIN),

@@ -84,6 +84,11 @@ class LiveEnsemble:
         asked = self._asked
         return asked.reason if isinstance(asked, NoEnsemble) else asked.analyzer.digest
 
+    @property
+    def answers(self) -> bool:
+        """Whether there is a bundle that answers."""
+        return not isinstance(self._asked, NoEnsemble)
+
     def predict_last(self, window: Bars) -> Prediction | Unavailable:
         """Return the opinion on the last bar of a trailing window."""
         return self._asked.predict_last(window)

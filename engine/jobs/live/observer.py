@@ -1,39 +1,140 @@
-"""Who watches a session: its health, its ensemble, and whoever wants to be told."""
+"""Who watches a session: its heartbeat, its ensemble, and whoever wants to be told."""
 
-from collections.abc import Sequence
+import os
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from time import monotonic
 
-from engine.paper.moments import PaperMoment
-from engine.paper.records import MomentRecord
+import numpy as np
+
+from engine.jobs.live.ensemble import LiveEnsemble
+from engine.paper.health import Health, SessionState, moment_of
+from engine.paper.moments import PaperMoment, Phase
+from engine.paper.reading import Latencies
+from engine.paper.records import Event, MomentRecord
 from engine.paper.state import PaperState
+from engine.paper.webhook import Webhook, entry_message, event_message, exit_message
 from engine.records import Trade
+from feeds.clock import SystemClock
 from feeds.live.feed import LiveFeed
-from ml.analyzer import Analyzer
-from strategies.views import NoEnsemble
+from feeds.messages import one_line
+
+BEAT_SECONDS = 5.0  # of real time
+_ERRORS_KEPT = 5
+_LATENCIES_KEPT = 1000
 
 
 class Observer:
-    """Watches a session; nothing that it does changes what is traded, but ML that is dropped."""
+    """Watches a session; nothing that it does changes what is traded, but ML that is exchanged.
 
-    def __init__(self, state: PaperState, ensemble: Analyzer | NoEnsemble | None) -> None:
-        self._state = state
-        self._ensemble = ensemble
+    Parameters
+    ----------
+    state : takes heartbeats and events
+    ensemble : that is asked; None if the session trades without ML on purpose
+    webhook : is told of entries, exits and trouble; None for nobody
+    speed : seconds of the market per real second
+    """
+
+    def __init__(
+        self,
+        state: PaperState,
+        ensemble: LiveEnsemble | None,
+        webhook: Webhook | None,
+        speed: float,
+    ) -> None:
+        self._state, self._ensemble, self._webhook = state, ensemble, webhook
+        self._speed = speed
+        self._clock = SystemClock()
+        self._beaten = -BEAT_SECONDS
+        self._latencies: deque[float] = deque(maxlen=_LATENCIES_KEPT)
+        self._errors: deque[str] = deque(maxlen=_ERRORS_KEPT)
+        last = state.reader.moments(last=1)
+        self._last_closed_at = last[0].closed_at if last else None
+        self._feed: LiveFeed | None = None
+        self.watching: Callable[[], Mapping[str, str]] = dict
 
     @property
     def ml(self) -> str:
         """The digest of the bundle that answers, or in words why none does."""
-        match self._ensemble:
-            case None:
-                return "off"
-            case NoEnsemble(reason=reason):
-                return f"unavailable: {reason}"
-            case analyzer:
-                return analyzer.digest
+        return "off" if self._ensemble is None else self._ensemble.state
+
+    def started(self) -> None:
+        """Say that the session begins or goes on."""
+        first = self._last_closed_at is None
+        self._note("started", "the session begins" if first else "the session goes on")
+        self._beat(SessionState.STARTING if first else SessionState.REPLAYING)
+
+    def ended(self, error: BaseException | None) -> None:
+        """Say that the session has ended: on request, at its market's end, or by an error."""
+        if error is None or isinstance(error, KeyboardInterrupt):
+            self._note("stopped", "the session has stopped")
+            self._beat(SessionState.STOPPED)
+            return
+        text = one_line(str(error) or type(error).__name__)
+        self._errors.append(text)
+        self._note("error", text)
+        self._beat(SessionState.FAILED)
 
     def begin(self, moment: PaperMoment) -> None:
-        """Take note of a moment that is not on record."""
+        """Take note of a moment that is not on record, before anything is decided at it."""
+        for event in () if self._ensemble is None else self._ensemble.refresh(moment.closed_at):
+            self._tell(event)
 
     def idle(self, feed: LiveFeed) -> None:
-        """Take note that the session is alive."""
+        """Give a sign of life if it is time for one."""
+        self._feed = feed
+        if monotonic() - self._beaten >= BEAT_SECONDS:
+            self._beat(SessionState.LIVE)
 
-    def lived(self, record: MomentRecord, trades: Sequence[Trade]) -> None:
+    def lived(self, record: MomentRecord, trades: Sequence[Trade], phase: Phase) -> None:
         """Take note of what came of a moment, and of the trades that ended at it."""
+        self._last_closed_at = record.closed_at
+        if phase is Phase.LIVE:
+            self._latencies.append(record.latency_ms)
+        if self._webhook is None:
+            return
+        ended = {(trade.symbol, trade.closed_at): trade for trade in trades}
+        for each in record.fills:
+            trade = ended.get((each.fill.symbol, each.fill.filled_at))
+            exits = trade is not None and each.fill.units * trade.units < 0
+            self._webhook.tell(
+                exit_message(each, trade) if exits and trade else entry_message(each)
+            )
+
+    # ---------------------------------------------------------------- what is said
+
+    def _note(self, kind: str, text: str) -> None:
+        self._tell(Event(at=moment_of(self._clock), kind=kind, text=text))
+
+    def _tell(self, event: Event) -> None:
+        self._state.note(event)
+        if self._webhook is not None:
+            self._webhook.tell(event_message(event))
+
+    def _beat(self, state: SessionState) -> None:
+        self._beaten = monotonic()
+        feed, beat_at = self._feed, moment_of(self._clock)
+        self._state.beat(
+            Health(
+                pid=os.getpid(),
+                beat_at=beat_at,
+                now=beat_at if feed is None else feed.now(),
+                state=state,
+                speed=self._speed,
+                last_closed_at=self._last_closed_at,
+                feed=None if feed is None else feed.health(),
+                ml=self.ml,
+                ml_asked_for=self._ensemble is not None,
+                ml_answers=self._ensemble is not None and self._ensemble.answers,
+                errors=tuple(self._errors),
+                decided_in=_latencies(self._latencies),
+                watching=self.watching(),
+            ).to_json()
+        )
+
+
+def _latencies(measured: Sequence[float]) -> Latencies:
+    if not measured:
+        return Latencies(p50_ms=None, p99_ms=None, moments=0)
+    p50, p99 = np.percentile(measured, [50, 99], method="higher")
+    return Latencies(p50_ms=float(p50), p99_ms=float(p99), moments=len(measured))

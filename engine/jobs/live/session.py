@@ -24,6 +24,7 @@ from engine.paper.replay import recorded_moments
 from engine.paper.state import PaperState
 from feeds.live.feed import LiveFeed
 from feeds.timeframe import Timeframe
+from strategies.evidence import why_idle
 from strategies.views import OpinionSource
 
 
@@ -73,6 +74,7 @@ class PaperSession:
     def run(self, stop: Flag) -> None:
         """Trade until the market ends or `stop` is set."""
         self._stop = stop
+        self._observer.watching = self._watching
         with self._opened:
             trade(self._engine, self._moments, self._settings, self._ensemble)
 
@@ -81,9 +83,9 @@ class PaperSession:
     def _source(self) -> Iterator[PaperMoment]:
         record = recorded_moments(self._state.reader, self._goes_on)
         for moment in session_moments(record, self._open_feed, self._timeframe, self._idle):
+            self._recorder.begin()
             if moment.phase is not Phase.RECORDED:
                 self._observer.begin(moment)
-            self._recorder.begin()
             yield moment
 
     def _open_feed(self) -> LiveFeed:
@@ -98,6 +100,15 @@ class PaperSession:
             self._open_feed().stop()
         self._observer.idle(self._open_feed())
 
+    def _watching(self) -> dict[str, str]:
+        """Return for each symbol how far it is from being looked at."""
+        config = self._settings.strategy
+        return {
+            data.symbol: why_idle(data.window(config.warmup_bars).close, config)
+            for data in self._engine.datas
+            if len(data)
+        }
+
     # ---------------------------------------------------------------- a moment has been lived
 
     def _lived(self, strategy: bt.Strategy) -> None:
@@ -106,7 +117,7 @@ class PaperSession:
         trades = tuple(broker.book.trades)
         broker.book.trades.clear()
         if record is not None:
-            self._observer.lived(record, trades)
+            self._observer.lived(record, trades, self._moments.current.phase)
             self._open_feed().watch_trades(broker.at_stake())
 
 

@@ -9,9 +9,13 @@ from engine.paper.engine import Lived, PaperEngine
 from engine.paper.moments import Moments
 from engine.paper.reading import Checkpoint, StateReader
 from engine.rules import SymbolRules
+from feeds.synthetic import synthetic_bars
 from feeds.timeframe import Timeframe
 from strategies.crypto_scalping import CryptoScalpingStrategy
+from strategies.evidence import evidence_table
 from strategies.views import OpinionSource, WindowViews
+
+_DAY_MS = 86_400_000
 
 
 def session_engine(
@@ -43,6 +47,16 @@ def session_rules(reader: StateReader) -> dict[str, SymbolRules]:
     return {
         symbol: SymbolRules.model_validate(rules) for symbol, rules in reader.facts().rules.items()
     }
+
+
+def warm_up(settings: Settings, timeframe: Timeframe, ensemble: OpinionSource | None) -> None:
+    """Decide once on a simulated market: the first decision of a process loads what it needs."""
+    length = settings.strategy.warmup_bars + 1
+    days = -(-length * timeframe.ms // _DAY_MS)
+    bars = synthetic_bars("BTC/USDT", timeframe, days=days, seed=0)[-length:]
+    evidence_table(bars, settings.strategy)
+    if ensemble is not None:
+        ensemble.predict_last(bars)
 
 
 def trade(

@@ -8,7 +8,6 @@ from typing import Any
 
 from engine.errors import RunError
 from engine.jobs.backtest import backtest
-from engine.jobs.paper import rehearse
 from engine.jobs.request_record import ModelRecord, RequestRecord
 from engine.jobs.run_request import RunRequest
 from engine.jobs.settings import Settings
@@ -110,8 +109,10 @@ def _command(request: RequestRecord) -> Callable[[RunRequest], Path]:
     match request.command:
         case "backtest":
             return lambda asked: backtest(asked).run_dir
-        case "rehearsal":
-            return lambda asked: rehearse(asked).run_dir
+        case "paper":
+            raise RunError(
+                "a session on paper is proved by its record: run_paper.py --parity STATE"
+            )
         case "walk-forward":
             return lambda asked: _walked(asked, str(request.options.get("windows")))
         case other:
