@@ -33,15 +33,22 @@ class Usual:
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
-    """The lowest and the highest mean of a stretch."""
+class Truth:
+    """How a mean over a stretch of one column of `misses` comes out.
 
-    low: float
-    high: float
+    Attributes
+    ----------
+    mean : over all rows
+    limit : in deviations that the mean of as many independent rows has (`deviations`); a stretch
+        lies further from `mean` once in so many as the training says
+    """
+
+    mean: float
+    limit: float
 
     def __post_init__(self) -> None:
-        if not -np.inf < self.low <= self.high < np.inf:
-            raise ValueError(f"a span must rise from one number to another, found {self}")
+        if not (np.isfinite(self.mean) and 0.0 < self.limit < np.inf):
+            raise ValueError(f"a limit must be a number above 0 from a mean, found {self}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +71,8 @@ class HeldOut:
     mean_probability: float
     positive_rate: float
     brier: float
-    gap: Span
-    excess: Span
+    gap: Truth
+    excess: Truth
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,8 +99,7 @@ def misses(came: FloatArray, natural: FloatArray) -> FloatArray:
     The first column is the *gap*, outcome less probability p: its mean is off 0 where everything is
     too likely or too unlikely. The second is the gap times 1 - 2p, which is the *excess* of the
     row's Brier score over p (1 - p): its mean is above 0 where probabilities are too far from one
-    half for what they know. Where p is right both are 0 on average, and have the variances that
-    `variances` returns.
+    half for what they know. Where p is right both are 0 on average.
 
     Parameters
     ----------

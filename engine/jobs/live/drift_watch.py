@@ -5,14 +5,14 @@ rows that the ensemble was asked about, and none before there are as many:
 
 - *features*: at most a tenth of them may have drifted. One has drifted when its population
   stability index is more than LARGE above the largest that a stretch of the training showed.
-- *probabilities*: theirs may not have drifted in that sense.
-- *calibration*: of predictions that have come true or not, gap and excess (`ml.references.misses`)
-  may not leave the span of the held-out stretches by more than chance leads them out of it.
+- *probabilities*: the same index of theirs may not be LARGE above PROBABLE times the largest. Where
+  a training saw calm and wild months that lets nearly all pass; then the other two must tell.
+- *calibration*: gap and excess (`ml.references.misses`) of predictions whose label is known may not
+  lie further from those of the held-out rows than the manifest's limit, which a stretch on which
+  the ensemble is as true as it was there passes once in 5000.
 
 Chance is thereby accounted for as it is at this number of rows, with all that ties neighbouring
 rows together: where a calm week looked unlike the whole of the training, a calm week is no drift.
-Calibration has a stated rate of error: were the ensemble as well calibrated as on the worst stretch
-that it was tested on, a window of independent rows would be called wrong once in 1000.
 """
 
 from collections import deque
@@ -26,7 +26,7 @@ from ml.drift import LARGE, STRETCH
 from ml.references import References, misses, variances
 
 MOST_FEATURES = 0.10  # share of the features that may have drifted
-CHANCE = 3.29  # deviations; chance is beyond them once in 1000, on either side
+PROBABLE = 2.0  # one index alone, looked at again and again, passes the largest of a few months
 
 _NAMED = 3  # features named in a verdict
 
@@ -115,7 +115,7 @@ class DriftWatch:
             return None
         usual, values = held_out.probability, np.array(self._said)
         index = usual.reference.stability_index(values)
-        if index <= usual.largest + LARGE:
+        if index <= PROBABLE * usual.largest + LARGE:
             return None
         return f"probabilities have a stability index of {index:.2f}, {usual.largest:.2f} is usual"
 
@@ -129,14 +129,10 @@ class DriftWatch:
         came = np.array([each.came for each in self._settled], np.float64)
         weight = np.array([each.weight for each in self._settled])
         mean = np.average(misses(came, natural), axis=0, weights=weight)
-        # The variance of a weighted mean of independent rows.
-        chance = CHANCE * np.sqrt(weight**2 @ variances(natural)) / weight.sum()
-        if not any(
-            value < span.low - limit or value > span.high + limit
-            for value, span, limit in zip(
-                mean, (held_out.gap, held_out.excess), chance, strict=True
-            )
-        ):
+        deviation = np.sqrt(weight**2 @ variances(natural)) / weight.sum()
+        truths = (held_out.gap, held_out.excess)
+        away = np.abs(mean - [truth.mean for truth in truths]) / deviation
+        if np.all(away <= [truth.limit for truth in truths]):
             return None
         return (
             f"of {STRETCH} predictions {np.average(came, weights=weight):.1%} came true where "
