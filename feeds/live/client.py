@@ -1,5 +1,6 @@
 """ccxt's streaming client, told whom to ask: the only home of ccxt.pro."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
@@ -20,6 +21,7 @@ from feeds.live.spec import LiveSpec
 from feeds.timeframe import Timeframe
 
 KEEP_ALIVE_MS = 20_000  # between pings, at most: a dead connection is found after three
+FAREWELL_S = 0.5  # that the other side is given to close a stream
 CACHED_ROWS = 16  # candles of each symbol; only the newest ones are read
 
 
@@ -162,8 +164,13 @@ class Client:
         return [row for each in page if (row := row_of(each, self.timeframe.ms)) is not None]
 
     async def close(self) -> None:
-        """Close every connection."""
-        await self.raw.close()
+        """Close every connection, also to who does not say good-bye."""
+        closing = asyncio.create_task(self.raw.close())
+        await asyncio.wait({closing}, timeout=FAREWELL_S)
+        if not closing.done():
+            closing.cancel()
+            self.raw.clients.clear()
+            await self.raw.close()
 
 
 @asynccontextmanager

@@ -1,8 +1,8 @@
 """What the streams of an exchange show, carried to those who wait for it."""
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Coroutine, Mapping
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from feeds.live.tally import Tally
 from feeds.live.tapes import Tapes
 from feeds.live.timekeeping import ExchangeClock
 from feeds.live.wire import Wire
+
+# Has something done beside everything else, if it still can be.
+Start: TypeAlias = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None] | None]
 
 SILENCE_S, LEAST_SILENCE_S = 60.0, 2.0  # market and real seconds
 BREATHER_S = 0.01  # between two looks at what many symbols have pushed
@@ -50,11 +53,11 @@ class CandleStream:
         """Whether every connection has pushed something lately."""
         return all(wire.speaks for wire in self._wires)
 
-    def start(self, group: asyncio.TaskGroup, tally: Tally, rng: np.random.Generator) -> None:
-        """Listen from now on, inside of the group."""
+    def start(self, start: Start, tally: Tally, rng: np.random.Generator) -> None:
+        """Listen from now on."""
         self._tally = tally
         for wire in self._wires:
-            group.create_task(wire.run(tally, rng))
+            start(wire.run(tally, rng))
 
     def hang_up(self, why: str) -> None:
         """Have every connection made anew."""
@@ -138,10 +141,10 @@ class FoldedStream:
         """Whether anybody has traded lately."""
         return any(wire.speaks for wire in self._wires)
 
-    def start(self, group: asyncio.TaskGroup, tally: Tally, rng: np.random.Generator) -> None:
-        """Listen from now on, inside of the group."""
+    def start(self, start: Start, tally: Tally, rng: np.random.Generator) -> None:
+        """Listen from now on."""
         for wire in self._wires:
-            group.create_task(wire.run(tally, rng))
+            start(wire.run(tally, rng))
 
     def hang_up(self, why: str) -> None:
         """Have every connection made anew."""
@@ -191,9 +194,7 @@ class TradeStreams:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._wires: dict[str, Wire] = {}
 
-    def want(
-        self, symbols: Collection[str], group: asyncio.TaskGroup, rng: np.random.Generator
-    ) -> None:
+    def want(self, symbols: Collection[str], start: Start, rng: np.random.Generator) -> None:
         """Listen to the trades of these symbols, and of no others."""
         wanted = set(symbols) & set(self._spec.symbols) if self._main.watches_trades else set()
         self._tapes.want(wanted)
@@ -202,7 +203,9 @@ class TradeStreams:
             self._end(symbol)
         for symbol in sorted(wanted - set(self._tasks)):
             wire = self._wires[symbol] = self._wire(symbol)
-            self._tasks[symbol] = group.create_task(wire.run(self._tally, rng))
+            task = start(wire.run(self._tally, rng))
+            if task is not None:
+                self._tasks[symbol] = task
 
     def hang_up(self, why: str) -> None:
         """Have every connection made anew."""

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -111,9 +112,9 @@ class Session:
             async with asyncio.TaskGroup() as self._group:
                 self._working = True
                 if self._stream is not None:
-                    self._stream.start(self._group, self.tally, self._rng)
-                self._group.create_task(self._tick())
-                self._group.create_task(self._keep_time())
+                    self._stream.start(self._start, self.tally, self._rng)
+                self._start(self._tick())
+                self._start(self._keep_time())
                 await self._finished.wait()
                 raise _Stopped
         except BaseExceptionGroup as failed:
@@ -126,7 +127,15 @@ class Session:
     def watch_trades(self, symbols: Collection[str]) -> None:
         """Take whose trades are wanted from now on."""
         if self._working:
-            self._trades.want(symbols, self._group, self._rng)
+            self._trades.want(symbols, self._start, self._rng)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
+        """Have something done beside everything else; not any more when the feed is ending."""
+        try:
+            return self._group.create_task(work)
+        except RuntimeError:
+            work.close()
+            return None
 
     async def _tick(self) -> None:
         while True:
@@ -142,7 +151,7 @@ class Session:
                 continue
             if closing.wants_answer(now):
                 self._busy.add(symbol)
-                self._group.create_task(self._settle(symbol, closing))
+                self._start(self._settle(symbol, closing))
             else:
                 self._assembly.clear(symbol)
         self._hand_over()

@@ -27,8 +27,10 @@ class ExchangeClock:
         self._clock = clock
         self._speed = speed
         self._offset: float | None = None
-        self._lead = 0.0  # how far the told time is ahead of what the stream shows
-        self._lead_seen = 0.0  # the same, since the time was told last
+        # How far the told time is ahead of what is shown, and how far behind it; and the most that
+        # was seen of either since the time was told last.
+        self._lead = self._lead_seen = 0.0
+        self._lag = self._lag_seen = 0.0
         self._floor = 0.0  # a moment that has passed; when, by stopwatch and local clock
         self._floor_watch = self._floor_local = 0.0
         self._drift = self.local() - self.watch()
@@ -36,7 +38,7 @@ class ExchangeClock:
     @property
     def offset(self) -> float:
         """The exchange's clock less the local one; 0 if it is not told."""
-        return (self._offset or 0.0) - self._lead
+        return (self._offset or 0.0) - self._lead + self._lag
 
     def local(self) -> float:
         """Return the local clock's time."""
@@ -52,27 +54,31 @@ class ExchangeClock:
             # A local clock that is set forward, or one that is held, must not run ahead.
             passed = min(self.watch() - self._floor_watch, self.local() - self._floor_local)
             return int(self._floor + max(0.0, passed))
-        return int(max(self._floor, self.local() + self._offset - self._lead))
+        return int(self.local() + self.offset)
 
     def told(self, moment: float, asked: float) -> None:
-        """Take what the exchange says: `moment` was somewhere between `asked` (local) and now."""
-        self._offset = moment - (asked + self.local()) / 2
-        self._lead, self._lead_seen = self._lead_seen, 0.0
-        self._floor = 0.0
+        """Take what the exchange says: it was `moment` there when it was `asked` here."""
+        offset = moment - asked
+        moved = offset - (offset if self._offset is None else self._offset)
+        self._offset = offset
+        # What was seen lately is held against the new time; what is longer ago is forgotten.
+        self._lead, self._lead_seen = max(0.0, self._lead_seen + moved), 0.0
+        self._lag, self._lag_seen = max(0.0, self._lag_seen - moved), 0.0
 
     def shown(self, opened: int) -> None:
-        """Note that a candle has opened then, as REST shows it or many trades do."""
-        if opened > self.now():
+        """Note that a candle has opened by now, as REST shows it."""
+        if self._offset is not None:
+            self._lag_seen = max(self._lag_seen, opened - self.local() - self._offset)
+            self._lag = max(self._lag, self._lag_seen)
+        elif opened > self.now():
             self._floor = float(opened)
             self._floor_watch, self._floor_local = self.watch(), self.local()
 
     def pushed(self, closes: int) -> None:
         """Note that the newest candle, which closes then, was pushed just now."""
-        if self._offset is None:
-            return
-        lead = self.local() + self._offset - closes
-        self._lead_seen = max(self._lead_seen, lead)
-        self._lead = max(self._lead, lead)
+        if self._offset is not None:
+            self._lead_seen = max(self._lead_seen, self.local() + self._offset - closes)
+            self._lead = max(self._lead, self._lead_seen)
 
     def was_set(self) -> bool:
         """Return whether the local clock has been set since this was asked last."""
