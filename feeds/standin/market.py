@@ -166,7 +166,8 @@ class Recording:
             as the exchange would
         """
         series = self._asked_for(query)
-        rows = _asked_of(series.time, query, now, most_rows=most_rows, overlap=overlap)
+        known = series.time[: series.begun(now)]
+        rows = _asked_of(known, query, most_rows=most_rows, overlap=overlap)
         return [series.row(i, now) for i in rows]
 
     def trades_of(self, query: Query, now: int, *, most_rows: int) -> list[Json]:
@@ -185,7 +186,8 @@ class Recording:
         trades = self._trades.get(self._asked_symbol(query))
         if trades is None:
             return []
-        rows = _asked_of(trades.ms, query, now, most_rows=most_rows)
+        known = trades.ms[: until(trades.ms, now)]
+        rows = _asked_of(known, query, most_rows=most_rows)
         return [trades.aggregate(number) for number in rows]
 
     def ticker(self, query: Query, now: int) -> Json:
@@ -212,11 +214,11 @@ class Recording:
         return self._series[asked, interval]
 
 
-def _asked_of(time: IntArray, query: Query, now: int, *, most_rows: int, overlap: int = 0) -> range:
+def _asked_of(time: IntArray, query: Query, *, most_rows: int, overlap: int = 0) -> range:
     """Return the positions of what was asked for, by its limit, startTime and endTime."""
     start, end = whole(query, "startTime"), whole(query, "endTime")
     limit = min(whole(query, "limit") or USUAL_ROWS, most_rows)
-    stop = until(time, now if end is None else min(now, end))
+    stop = len(time) if end is None else until(time, end)
     if start is None:
         first = max(0, stop - limit)
     else:

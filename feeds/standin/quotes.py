@@ -44,7 +44,7 @@ def depth(series: Series, now: int, limit: int) -> Json:
 
 def _day(series: Series, now: int) -> list[Candle]:
     """Return the bars that opened within 24 hours, or else the newest one."""
-    stop = until(series.time, now)
+    stop = series.begun(now)
     first = min(until(series.time, now - DAY_MS), stop - 1)
     return [series.candle(i, now) for i in range(max(0, first), stop)]
 

@@ -125,23 +125,34 @@ class Series:
         """Return the bars that close after `since`, up to `now` (ms)."""
         return range(until(self.time, since - self.step), until(self.time, now - self.step))
 
-    def forming(self, since: int, now: int) -> int | None:
-        """Return the bar that forms at `now` (ms), None if none does or nobody trades in it.
+    def begun(self, now: int) -> int:
+        """Return how many bars have begun by `now` (ms).
 
-        Where trades are recorded, there must be one after `since`.
+        One whose trades are recorded begins with the first of them, not when it is its time.
         """
-        i = until(self.time, now) - 1
+        count = until(self.time, now)
+        opened = int(self.time[count - 1]) if count else now
+        waits = self._trades_in(opened - 1, opened + self.step - 1) and not self._trades_in(
+            opened - 1, now
+        )
+        return count - waits
+
+    def forming(self, since: int, now: int) -> int | None:
+        """Return the bar that forms at `now` (ms), None if none does or nothing is new of it.
+
+        Where its trades are recorded, there must be one after `since`.
+        """
+        i = self.begun(now) - 1
         if i < 0 or now >= self.time[i] + self.step:
             return None
-        silent = self._has_trades(i) and not self._trades_after(since, now)
+        opened = int(self.time[i])
+        silent = self._trades_in(opened - 1, now) and not self._trades_in(
+            max(opened - 1, since), now
+        )
         return None if silent else i
 
-    def _has_trades(self, i: int) -> bool:
-        opened = int(self.time[i])
-        return self._trades_after(opened - 1, opened + self.step - 1)
-
-    def _trades_after(self, since: int, now: int) -> bool:
-        return self.trades is not None and bool(self.trades.rows(since, now))
+    def _trades_in(self, after: int, until: int) -> bool:
+        return self.trades is not None and bool(self.trades.rows(after, until))
 
     def told_again(self, since: int, now: int) -> list[Candle]:
         """Return the bars whose revision the stream tells after `since`, up to `now` (ms)."""
