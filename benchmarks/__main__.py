@@ -8,8 +8,10 @@ ml        a run with the ensemble beside one without, and asking row by row
 live      closed bar to decision, on one stream and on fifty at once
 features  evidence and features, all bars at once and on a trailing window
 training  two years of 5-minute bars of six symbols at the defaults: minutes, only if named
+soak      a paper session for many hours: memory, lateness, bars lost; only if named
 
-`ml` and `live` ask an ensemble that is trained at the defaults the first time (minutes) and kept.
+`ml`, `live` and `soak` ask an ensemble that is trained at the defaults the first time (minutes),
+and kept.
 """
 
 import argparse
@@ -24,6 +26,7 @@ from benchmarks import (
     live_latency,
     memory_cost,
     ml_cost,
+    soak,
     training_cost,
 )
 from benchmarks.ensemble import DEFAULT_FOLDER, analyzer_in, market, settings_in
@@ -65,6 +68,10 @@ def _training(args: argparse.Namespace) -> str:
     return training_cost.report(2 * args.days, symbols, preset="full")
 
 
+def _soak(args: argparse.Namespace) -> str:
+    return soak.report(args.hours, args.speed, args.symbols, args.bundle)
+
+
 QUICK: Mapping[str, Measure] = {
     "features": _features,
     "engine": _engine,
@@ -72,7 +79,7 @@ QUICK: Mapping[str, Measure] = {
     "ml": _ml,
     "live": _live,
 }
-ALL: Mapping[str, Measure] = {**QUICK, "training": _training}
+ALL: Mapping[str, Measure] = {**QUICK, "training": _training, "soak": _soak}
 
 
 def length(text: str) -> int:
@@ -91,6 +98,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--days", type=length, default=365, help="length of the market, 1m bars")
     made.add_argument("--bundle", type=Path, default=DEFAULT_FOLDER, help="the ensemble's folder")
     made.add_argument("--rounds", type=int, default=3, choices=range(1, 21), metavar="1..20")
+    made.add_argument("--hours", type=float, default=24.0, help="of the soak, in market time")
+    made.add_argument("--speed", type=float, default=30.0, help="of the soak, times real time")
+    made.add_argument("--symbols", type=int, default=100, help="of the soak")
     return made
 
 
