@@ -14,7 +14,7 @@ from ml.features.catalog import FEATURE_NAMES
 from ml.references import HeldOut, References, Truth, Usual, misses, variances
 from ml.training.data_pipeline import TrainingSet
 
-LEAST_ROWS = 5 * STRETCH  # fewer hold too few stretches to tell what is usual
+LEAST_ROWS = 20 * STRETCH  # fewer hold too few stretches to tell what is usual
 LEAST_HELD_OUT = 5 * STRETCH
 MOST_ROWS = 100_000  # the latest; the ensemble is asked about each of them
 ERROR_RATE = 1.0 / 5000.0  # stretches whose calibration is called lost though it is not

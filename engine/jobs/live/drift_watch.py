@@ -3,7 +3,7 @@
 Three things are compared with what the bundle's manifest calls usual, each over the last STRETCH
 rows that the ensemble was asked about, and none before there are as many:
 
-- *features*: at most a tenth of them may have drifted. One has drifted when its population
+- *features*: at most a fifth of them may have drifted. One has drifted when its population
   stability index is more than LARGE above the largest that a stretch of the training showed.
 - *probabilities*: the same index of theirs may not be LARGE above PROBABLE times the largest. Where
   a training saw calm and wild months that lets nearly all pass; then the other two must tell.
@@ -25,7 +25,7 @@ from ml.calibration import shift_prior
 from ml.drift import LARGE, STRETCH
 from ml.references import References, misses, variances
 
-MOST_FEATURES = 0.10  # share of the features that may have drifted
+MOST_FEATURES = 0.20  # share of the features that may have drifted
 PROBABLE = 2.0  # one index alone, looked at again and again, passes the largest of a few months
 
 _NAMED = 3  # features named in a verdict

@@ -32,8 +32,8 @@ from tests.ml.training.makers import source
 
 FIVE_MINUTES = Timeframe.parse("5m")
 LABEL = {"label": "horizon", "lookahead": 5, "profit_threshold": 0.002}
-MARKET = make_bars(4700, seed=3, start="2022-01-01")  # each bar under the same law
-TRAINED = 4000  # bars; the others come live
+MARKET = make_bars(5200, seed=3, start="2022-01-01")  # each bar under the same law
+TRAINED = 4500  # bars; the others come live
 
 
 def settings_at(path: Path, **changes: Any) -> Settings:

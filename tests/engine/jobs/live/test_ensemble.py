@@ -30,7 +30,7 @@ from tests.makers import make_bars
 
 RETRY_BARS = int(RETRY / FIVE_MINUTES.delta)
 # Nothing of it resembles the market that the bundle was made for.
-WILD = make_bars(1200, volatility=0.05, start="2022-01-14T00:00")
+WILD = make_bars(1200, volatility=0.05, start="2022-01-16")
 
 
 @pytest.fixture(scope="module")
