@@ -5,7 +5,7 @@ import re
 # What stands behind the host may be a secret: the addresses of web hooks are.
 _ADDRESS = re.compile(r"\b[a-z][a-z0-9+.-]*://(?:[^\s/@]*@)?([^\s/?#'\"]*)[^\s'\"]*", re.IGNORECASE)
 _PATH = re.compile(
-    r"(?<![\w./:])(?:~|[A-Za-z]:)?[/\\](?:[^\s/\\'\":;,()]+[/\\])*([^\s/\\'\":;,()]*)"
+    r"(?<![\w./:])(?:~|[A-Za-z]:)?[/\\](?:[^\s/\\'\":;,()]+[/\\])*([^\s/\\'\":;,()]+)"
 )
 
 

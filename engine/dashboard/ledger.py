@@ -174,13 +174,14 @@ class Ledger:
 
 
 def thin(value: np.ndarray, most: int) -> list[int]:
-    """Return positions of at most `most` values: first, last, lowest and highest of each stretch.
+    """Return positions of at most `most` values: the ends, and each stretch's lowest and highest.
 
     >>> thin(np.array([0.0, 1.0, 5.0, 2.0, 1.0, -3.0, 0.0, 1.0]), 6)
-    [0, 2, 5, 7]
+    [0, 2, 4, 5, 7]
     """
     kept = {0, len(value) - 1}
-    for part in np.array_split(np.arange(len(value)), max(1, (most - 2) // 2)):
+    stretches = min(len(value), max(1, (most - 2) // 2))
+    for part in np.array_split(np.arange(len(value)), stretches):
         kept |= {int(part[value[part].argmin()]), int(part[value[part].argmax()])}
     return sorted(kept)
 

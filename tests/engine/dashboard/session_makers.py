@@ -1,7 +1,7 @@
 """Sessions for the dashboard: the real engine's decisions, orders and fills, moment by moment."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
