@@ -22,6 +22,7 @@ from engine.jobs.settings import Settings
 from engine.paper.moments import Moments, PaperMoment, Phase
 from engine.paper.replay import recorded_moments
 from engine.paper.state import PaperState
+from feeds.bars import FloatArray
 from feeds.live.feed import LiveFeed
 from feeds.timeframe import Timeframe
 from strategies.evidence import why_idle
@@ -70,6 +71,7 @@ class PaperSession:
         )
         self._stop = Flag()
         self._opened = ExitStack()
+        self._closes: dict[str, FloatArray] = {}
 
     def run(self, stop: Flag) -> None:
         """Trade until the market ends or `stop` is set."""
@@ -103,11 +105,7 @@ class PaperSession:
     def _watching(self) -> dict[str, str]:
         """Return for each symbol how far it is from being looked at."""
         config = self._settings.strategy
-        return {
-            data.symbol: why_idle(data.window(config.warmup_bars).close, config)
-            for data in self._engine.datas
-            if len(data)
-        }
+        return {symbol: why_idle(closes, config) for symbol, closes in self._closes.items()}
 
     # ---------------------------------------------------------------- a moment has been lived
 
@@ -116,6 +114,12 @@ class PaperSession:
         record = self._recorder.commit(strategy, broker, self._observer.ml)
         trades = tuple(broker.book.trades)
         broker.book.trades.clear()
+        # For `_watching`: it is asked while a feed waits, and counts the bar to come already.
+        self._closes = {
+            data.symbol: data.window(self._settings.strategy.warmup_bars).close
+            for data in self._engine.datas
+            if len(data)
+        }
         if record is not None:
             self._observer.lived(record, trades, self._moments.current.phase)
             self._open_feed().watch_trades(broker.at_stake())
