@@ -11,8 +11,8 @@ import numpy as np
 
 from feeds.clock import Clock
 from feeds.errors import UnreachableError
-from feeds.exchange import BAD_ANSWERS, Patience, refuse_hopeless, retry_after, said_of
-from feeds.live.client import Answer, listening
+from feeds.exchange import Patience, refuse_hopeless, retry_after, said_of
+from feeds.live.client import TROUBLE, Answer, listening
 from feeds.live.tally import Tally
 
 log = logging.getLogger("tandem.feeds")
@@ -57,7 +57,7 @@ class Asking:
             tries += 1
             try:
                 return await self._once(question)
-            except BAD_ANSWERS as error:
+            except TROUBLE as error:
                 await self._wait_after(error, tries, attempts)
 
     async def _once(self, question: Callable[[], Awaitable[T]]) -> T:
@@ -67,7 +67,7 @@ class Asking:
             async with listening() as answer:
                 try:
                     return await question()
-                except BAD_ANSWERS:
+                except TROUBLE:
                     self._keep_peace(answer)
                     raise
 

@@ -20,6 +20,7 @@ class Assembly:
     ----------
     closings : by symbol
     opened_at : bars that closed until then, in ms, closed while nobody watched
+    until : no moment is delivered that closes later, in ms; None delivers all
     tapes : whose trades go with the moments
     deliver : takes each moment that is complete
 
@@ -36,6 +37,7 @@ class Assembly:
         closings: Mapping[str, Closing],
         *,
         opened_at: int,
+        until: int | None,
         tapes: Tapes,
         deliver: Callable[[Moment], None],
     ) -> None:
@@ -44,6 +46,7 @@ class Assembly:
         self._timeframe = timeframe
         self._closings = closings
         self._opened_at = opened_at
+        self._until = until
         self._tapes = tapes
         self._deliver = deliver
         self._cleared = {symbol: closing.next for symbol, closing in closings.items()}
@@ -64,22 +67,22 @@ class Assembly:
         self._closings[symbol].skip_to(self.next)
         self.clear(symbol)
 
-    def hand_over(self, now: int) -> int:
-        """Deliver each moment that is complete at `now` (ms, the exchange's clock).
+    @property
+    def is_finished(self) -> bool:
+        """Whether no more moments are wanted."""
+        return self._until is not None and self.next >= self._until
 
-        Returns until when moments have been delivered or left out, in ms.
-        """
-        while len(self.halted) < len(self._closings) and self._complete(now):
+    def hand_over(self, now: int) -> None:
+        """Deliver each moment that is complete at `now` (ms, the exchange's clock)."""
+        while not self.is_finished and self._complete(now):
             self._hand_over_one(now)
-        return self.next
 
     def _complete(self, now: int) -> bool:
-        ready = all(
-            self._cleared[symbol] > self.next
-            for symbol in self._closings
-            if symbol not in self.halted
+        traded = [symbol for symbol in self._closings if symbol not in self.halted]
+        ready = all(self._cleared[symbol] > self.next for symbol in traded)
+        return (
+            bool(traded) and ready and self._tapes.has_passed(self.next + self._timeframe.ms, now)
         )
-        return ready and self._tapes.has_passed(self.next + self._timeframe.ms, now)
 
     def _hand_over_one(self, now: int) -> None:
         opened, closes = self.next, self.next + self._timeframe.ms

@@ -14,12 +14,13 @@ import ccxt.pro
 from ccxt.base.decimal_to_precision import DECIMAL_PLACES, TICK_SIZE
 
 from feeds.errors import ExchangeError, UnknownMarketError
-from feeds.exchange import USUAL_PAGE_ROWS, client_of, moment_in, timeframes_of
+from feeds.exchange import BAD_ANSWERS, USUAL_PAGE_ROWS, client_of, moment_in, timeframes_of
 from feeds.live.moment import MarketTerms
 from feeds.live.rows import Row, row_of
 from feeds.live.spec import LiveSpec
 from feeds.timeframe import Timeframe
 
+TROUBLE = (*BAD_ANSWERS, OSError)  # what asking or listening raises; streams let sockets' errors by
 KEEP_ALIVE_MS = 20_000  # between pings, at most: a dead connection is found after three
 FAREWELL_S = 0.5  # that the other side is given to close a stream
 CACHED_ROWS = 16  # candles of each symbol; only the newest ones are read

@@ -141,12 +141,13 @@ def _with_flat(bars: Bars, count: int) -> Bars:
 def _tail(bars: Bars) -> Tail:
     traded = np.flatnonzero(~bars.filled)
     filled = len(bars) - 1 - int(traded[-1]) if len(traded) else len(bars)
-    return Tail(_ms(bars.time[-1]), float(bars.close[-1]), int(bars.segment[-1]), filled)
+    return Tail(milliseconds(bars.time[-1]), float(bars.close[-1]), int(bars.segment[-1]), filled)
 
 
 def _closed_at(bars: Bars) -> int:
-    return _ms(bars.closed_at[-1])
+    return milliseconds(bars.closed_at[-1])
 
 
-def _ms(moment: np.datetime64) -> int:
+def milliseconds(moment: np.datetime64) -> int:
+    """Return a moment as exchanges write it."""
     return int(moment.astype("datetime64[ms]").astype(np.int64))

@@ -36,9 +36,9 @@ class Rest:
         for _ in range(ROUND_TRIPS):
             asked, watch = self._clock.local(), self._clock.watch()
             moment = await self._asking.ask(self._client.time, attempts=attempts)
-            best = min(best, (self._clock.watch() - watch, moment, asked))
-        took, moment, asked = best
-        self._clock.told(moment, asked + took / 2)
+            between = (asked + self._clock.local()) / 2
+            best = min(best, (self._clock.watch() - watch, moment, between))
+        self._clock.told(best[1], between=best[2])
 
     async def newest(self, symbol: str, since: int, attempts: float = math.inf) -> int:
         """Return when the newest candle opened, the forming one included; 0 if none is shown."""

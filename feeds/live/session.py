@@ -17,7 +17,7 @@ from feeds.live.client import Client, Source
 from feeds.live.closing import Closing
 from feeds.live.listening import CandleStream, FoldedStream, TradeStreams
 from feeds.live.moment import FeedHealth, Moment, Opening
-from feeds.live.opening import Opened, open_feed
+from feeds.live.opening import Opened, milliseconds, open_feed
 from feeds.live.rest import Rest
 from feeds.live.spec import LiveSpec
 from feeds.live.tally import Tally
@@ -94,6 +94,7 @@ class Session:
             self._spec.timeframe,
             ready.closings,
             opened_at=ready.at,
+            until=None if self._spec.until is None else milliseconds(self._spec.until),
             tapes=self._tapes,
             deliver=self._deliver,
         )
@@ -157,9 +158,8 @@ class Session:
         self._hand_over()
 
     def _hand_over(self) -> None:
-        until, now = self._spec.until, self.clock.now()
-        reached = self._assembly.hand_over(now)
-        if until is not None and np.datetime64(reached, "ms") >= until:
+        self._assembly.hand_over(self.clock.now())
+        if self._assembly.is_finished:
             self._finished.set()
 
     async def _settle(self, symbol: str, closing: Closing) -> None:

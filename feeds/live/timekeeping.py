@@ -56,9 +56,9 @@ class ExchangeClock:
             return int(self._floor + max(0.0, passed))
         return int(self.local() + self.offset)
 
-    def told(self, moment: float, asked: float) -> None:
-        """Take what the exchange says: it was `moment` there when it was `asked` here."""
-        offset = moment - asked
+    def told(self, moment: float, *, between: float) -> None:
+        """Take what the exchange says: `moment`, when it was about `between` here."""
+        offset = moment - between
         moved = offset - (offset if self._offset is None else self._offset)
         self._offset = offset
         # What was seen lately is held against the new time; what is longer ago is forgotten.

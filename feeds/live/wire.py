@@ -9,8 +9,8 @@ from typing import Any
 import ccxt
 import numpy as np
 
-from feeds.exchange import BAD_ANSWERS, Patience, refuse_hopeless, said_of
-from feeds.live.client import Client
+from feeds.exchange import Patience, refuse_hopeless, said_of
+from feeds.live.client import TROUBLE, Client
 from feeds.live.tally import Tally
 
 log = logging.getLogger("tandem.feeds")
@@ -72,14 +72,15 @@ class Wire:
             if self._broken():
                 self._lose(tally, "connection lost")
             try:
-                await asyncio.wait_for(self._subscribe(), self._patient_s)
+                async with asyncio.timeout(self._patient_s):  # wait_for may lose a cancellation
+                    await self._subscribe()
             except TimeoutError:
                 self._suspect()
             except asyncio.CancelledError:
                 if (task := asyncio.current_task()) is not None and task.cancelling():
                     raise
                 self._lose(tally, "connection closed")  # ccxt has cancelled what was awaited
-            except BAD_ANSWERS as error:
+            except TROUBLE as error:
                 refuse_hopeless(self._client.name, error, tries=1)
                 self._lose(tally, said_of(error))
                 self._breaks += 1
