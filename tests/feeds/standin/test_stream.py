@@ -14,12 +14,14 @@ import pytest
 from feeds.bars import PRICES, Bars
 from feeds.clock import ReplayClock
 from feeds.standin.server import StandIn
+from feeds.standin.session import MOST_WAITING
 from tests.feeds.standin.listener import (
     BTC,
     ETH,
     FIRST,
     MINUTE,
     NEW_YEAR,
+    Listener,
     client_of,
     listener,
     patiently,
@@ -196,6 +198,27 @@ def test_a_hundred_symbols_cost_a_fraction_of_a_core() -> None:
 def newest_of_all(client: Any) -> int:
     """Return the newest bar that the client has of every symbol."""
     return int(min(frames["1m"][-1][0] for frames in client.ohlcvs.values()))
+
+
+def test_who_reads_too_slowly_is_disconnected_and_holds_up_nobody() -> None:
+    played = replay()
+    markets = [make_bars(MOST_WAITING + 500, timeframe="1m"), ETH]
+    played.exchange = StandIn(markets, clock=played.clock)
+
+    async def main() -> None:
+        async with listener(played) as slow, listener(played, "nothing@trade") as other:
+            played.clock.minute = MOST_WAITING + 400
+            with pytest.raises(AssertionError, match="CLOS"):
+                await read_on(slow)  # all is pushed at once, and that is too much
+            assert (await other.ask("LIST_SUBSCRIPTIONS"))["k"]["s"] == "ETHUSDT"
+
+    with played.exchange:
+        asyncio.run(main())
+
+
+async def read_on(listening: Listener) -> None:
+    while True:
+        await listening.next()
 
 
 def test_the_end_of_the_block_leaves_nothing_behind_though_somebody_listens() -> None:
