@@ -1,5 +1,6 @@
 """What is usual is measured by trainings and updates, on all rows that a run asks about."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +57,7 @@ def test_it_is_kept_out_of_what_is_printed(path: Path, tmp_path: Path) -> None:
     assert "references" not in report.to_json()
 
 
-def test_an_update_measures_it_anew(path: Path) -> None:
-    update_bundle(Given([BARS]), settings_at(path, **SMALL))
-    check(path, BARS)
+def test_an_update_measures_it_anew(path: Path, tmp_path: Path) -> None:
+    grown = Path(shutil.copytree(path, tmp_path / "bundle"))
+    update_bundle(Given([BARS]), settings_at(grown, **SMALL))
+    check(grown, BARS)
