@@ -213,7 +213,6 @@ class Session:
     def _on_stray_error(self, _: asyncio.AbstractEventLoop, context: Mapping[str, object]) -> None:
         """Note what went wrong where nobody waits: a bad frame ends ccxt's listening in silence."""
         log.warning("%s: %s", self._spec.exchange, context.get("exception") or context["message"])
-        self.tally.fail("stream: malformed message")
         if self._stream is not None:
             self._stream.hang_up("malformed message")
         self._trades.hang_up("malformed message")

@@ -69,25 +69,37 @@ class Wire:
             if the exchange refuses for good
         """
         while True:
-            if self._broken():
-                self._lose(tally, "connection lost")
+            if self._why is not None or self._broken():
+                self._lose(tally, "noticed while nobody waited")
             try:
-                async with asyncio.timeout(self._patient_s):  # wait_for may lose a cancellation
-                    await self._subscribe()
-            except TimeoutError:
-                self._suspect()
-            except asyncio.CancelledError:
-                if (task := asyncio.current_task()) is not None and task.cancelling():
-                    raise
-                self._lose(tally, "connection closed")  # ccxt has cancelled what was awaited
+                pushed = await self._await_push()
             except TROUBLE as error:
                 refuse_hopeless(self._client.name, error, tries=1)
                 self._lose(tally, said_of(error))
                 self._breaks += 1
                 await asyncio.sleep(self._patience.wait(min(self._breaks, 32), rng))
-            else:
-                self._note()
+                continue
+            if pushed and self._why is None and self._alive() and not self._broken():
+                self._note(tally)
                 self._pushed()
+            elif pushed:  # over a connection that has ended since
+                self._why = self._why or "connection lost"
+
+    async def _await_push(self) -> bool:
+        """Return whether something was pushed, in good time."""
+        try:
+            async with asyncio.timeout(self._patient_s):  # wait_for may lose a cancellation
+                await self._subscribe()
+        except TimeoutError:
+            self._suspect()
+            return False
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            self._why = "connection closed"  # ccxt has cancelled what was awaited
+            return False
+        return True
 
     def _broken(self) -> bool:
         """Return whether a connection is gone; ccxt says nothing if nobody was waiting."""
@@ -97,9 +109,10 @@ class Wire:
     def _alive(self) -> list[Any]:
         return list((self._client.raw.clients or {}).values())
 
-    def _note(self) -> None:
+    def _note(self, tally: Tally) -> None:
         now = time.monotonic()
         if not self._connections:
+            tally.reconnects += self._spoken > 0
             self._since = now
         self._connections = self._alive()
         self._spoken, self._silences = now, 0
@@ -124,6 +137,5 @@ class Wire:
         why, self._why = self._why or "connection lost", None
         log.warning("%s: stream: %s (%s); connecting anew", self._client.name, why, said)
         tally.fail(f"stream: {why}")
-        tally.reconnects += bool(self._connections)
         self._connections = []
         self._lost()
