@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.jobs.train import train_bundle
+from engine.jobs.train import TrainReport, train_bundle
 from engine.jobs.training_rows import asked_facts, training_rows
 from engine.jobs.update import update_bundle
 from feeds.bars import Bars
@@ -18,16 +18,15 @@ from ml.features.catalog import FEATURE_NAMES
 from ml.references import References
 from tests.engine.jobs.update_makers import LEARNED, Given, settings_at
 
-BARS = synthetic_bars("BTC/USDT", Timeframe.parse("5m"), days=430, seed=2)
-FIRST = BARS[: 400 * 288]
+BARS = synthetic_bars("BTC/USDT", Timeframe.parse("5m"), days=330, seed=2)
+FIRST = BARS[: 310 * 288]
 SMALL = {"preset": "small", "max_rows": 2000}
 
 
 @pytest.fixture(scope="module")
-def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def report(tmp_path_factory: pytest.TempPathFactory) -> TrainReport:
     path = tmp_path_factory.mktemp("usual") / "bundle"
-    train_bundle([FIRST], settings_at(path, **LEARNED, **SMALL))
-    return path
+    return train_bundle([FIRST], settings_at(path, **LEARNED, **SMALL))
 
 
 def references_in(path: Path) -> References:
@@ -48,16 +47,12 @@ def check(path: Path, bars: Bars) -> None:
     assert found.features[FEATURE_NAMES[3]].reference == Reference.of(column)
 
 
-def test_a_training_measures_it(path: Path) -> None:
-    check(path, FIRST)
-
-
-def test_it_is_kept_out_of_what_is_printed(path: Path, tmp_path: Path) -> None:
-    report = train_bundle([FIRST], settings_at(tmp_path / "other", **LEARNED, **SMALL))
+def test_a_training_measures_it_and_does_not_print_it(report: TrainReport) -> None:
+    check(report.path, FIRST)
     assert "references" not in report.to_json()
 
 
-def test_an_update_measures_it_anew(path: Path, tmp_path: Path) -> None:
-    grown = Path(shutil.copytree(path, tmp_path / "bundle"))
+def test_an_update_measures_it_anew(report: TrainReport, tmp_path: Path) -> None:
+    grown = Path(shutil.copytree(report.path, tmp_path / "bundle"))
     update_bundle(Given([BARS]), settings_at(grown, **SMALL))
     check(grown, BARS)
