@@ -29,13 +29,17 @@ HOMES = {
     "aiohttp": ("feeds/standin/",),
     "arch": ("engine/statistics/",),
     "backtrader": ("engine/", "strategies/"),
-    "ccxt": ("feeds/exchange.py", "feeds/live.py"),
+    "ccxt": ("feeds/exchange.py", "feeds/live/"),
+    "fastapi": ("engine/dashboard/",),
     "imblearn": ("ml/training/balance.py",),
     "optuna": ("ml/training/tuning.py",),
     "skops": ("ml/skops_file.py",),
+    "sqlite3": ("engine/paper/",),
     "sqlalchemy": ("ml/training/tuning.py",),
     "talib": ("feeds/indicators.py",),
+    "starlette": ("engine/dashboard/",),
     "torch": ("ml/models/lstm_model.py",),
+    "uvicorn": ("engine/dashboard/",),
     "xgboost": ("ml/models/xgboost_model.py",),
 }
 

@@ -182,7 +182,10 @@ def tell(name: str, args: argparse.Namespace, make: Callable[[], Report]) -> int
     """
     console = error_console()
     try:
-        with logged(console, verbose=args.verbose), show_progress(console, quiet=args.quiet):
+        with (
+            logged(console, verbose=args.verbose, quiet=args.quiet),
+            show_progress(console, quiet=args.quiet),
+        ):
             report = make()
         print(_said(report, as_json=args.json), flush=True)
     except NAMED_ERRORS as error:

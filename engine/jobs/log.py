@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,8 @@ from rich.console import Console
 from feeds.atomic import atomic_text
 
 _ROOT = "tandem"
+LIVE = "tandem.paper"  # tells what happens as it happens, and is shown like progress
+_LINES_KEPT = 100_000
 
 
 class _Shown(logging.Handler):
@@ -36,18 +39,22 @@ class _Kept(logging.Handler):
         )
         form.converter = time.gmtime
         self.setFormatter(form)
-        self.lines: list[str] = []
+        self.lines: deque[str] = deque(maxlen=_LINES_KEPT)
 
     def emit(self, record: logging.LogRecord) -> None:
         self.lines.append(self.format(record))
 
 
 @contextmanager
-def logged(console: Console, *, verbose: bool) -> Iterator[None]:
-    """Log while the block runs: warnings are shown, with `verbose` everything; all is kept."""
+def logged(console: Console, *, verbose: bool, quiet: bool = False) -> Iterator[None]:
+    """Log while the block runs: warnings are shown, with `verbose` everything; all is kept.
+
+    What a live session tells is shown in any case, but with `quiet`.
+    """
     log = logging.getLogger(_ROOT)
     shown, kept = _Shown(console), _Kept()
-    shown.setLevel(logging.INFO if verbose else logging.WARNING)
+    told = None if quiet else LIVE
+    shown.addFilter(lambda line: verbose or line.levelno >= logging.WARNING or line.name == told)
     before = log.handlers[:], log.level
     log.handlers[:] = [shown, kept]
     log.setLevel(logging.INFO)

@@ -5,7 +5,7 @@ import json
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from engine.jobs.run_report import RunContext, RunReport, kept, run_result
 from engine.jobs.run_request import RunRequest
 from engine.jobs.serving import analyzer_for, refuse_in_sample
 from engine.jobs.settings import Settings
+from engine.paper.file import put_away
 from engine.paper.reading import StateReader
 from engine.paper.records import SessionFacts
 from engine.paper.state import PaperState
@@ -107,7 +108,18 @@ def trade_on_paper(request: PaperRequest) -> PaperReport:
         )
         stop = stack.enter_context(stop_on_signals())
         session.run(stop)
-        return _report(state, request, first, path)
+        report = _report(state, request, first, path)
+    over = request.state is None and request.rehearsal is not None and not stop.is_set()
+    return _put_away(report) if over else report
+
+
+def _put_away(report: PaperReport) -> PaperReport:
+    """Move the state of a rehearsal that is over into the folder of its run."""
+    if report.run is None:
+        return report
+    place = report.run.run_dir / "session.sqlite"
+    put_away(report.state, place)
+    return replace(report, state=place)
 
 
 def _ensemble(
@@ -211,7 +223,7 @@ def _facts(
         )
         for symbol, terms in opening.terms.items()
     }
-    log.warning("%s", opening.how)
+    log.info("%s", opening.how)
     return SessionFacts(
         exchange=opening.exchange,
         symbols=venue.spec.symbols,

@@ -175,7 +175,7 @@ class SessionLock:
         ------
         StateError : another process has it, or the folder cannot be written
         """
-        path = state.with_name(f"{state.name}.lock")
+        path = _lock_beside(state)
         with named_errors(state):
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
             try:
@@ -201,6 +201,17 @@ def _lock(state: Path, descriptor: int) -> None:
         ) from error
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+
+
+def put_away(state: Path, place: Path) -> None:
+    """Move a state that nobody writes any more; nobody may be waiting for its lock."""
+    with named_errors(state):
+        state.rename(place)
+        _lock_beside(state).unlink(missing_ok=True)
+
+
+def _lock_beside(state: Path) -> Path:
+    return state.with_name(f"{state.name}.lock")
 
 
 def _journal(path: Path) -> Path:

@@ -11,7 +11,6 @@ import pytest
 import evaluate_ml_ensemble
 import generate_training_data
 import run_backtest
-import run_paper
 import train_ml_ensemble
 from feeds.files import read_bars
 from feeds.standin.server import StandIn
@@ -91,9 +90,6 @@ def test_every_command_reads_the_store(
     fresh = answer(capsys, evaluate_ml_ensemble, *place, *DATES, "--model", bundle)
     assert fresh["fresh"]
     assert fresh["left_out_in_sample"] == 0
-    rehearsed = answer(capsys, run_paper, *place, *DATES, "--ml", "off", "--out", tmp_path / "runs")
-    facts = rehearsed["data"]["symbols"]["BTC/USDT"]
-    assert (facts["bars"], facts["warmup_bars"]) == (2880, 400)
 
 
 def test_an_update_asks_the_exchange_for_what_came_since(

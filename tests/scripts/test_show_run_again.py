@@ -18,7 +18,7 @@ from ml.bundle import load_bundle, save_bundle
 from tests.makers import make_bars
 from tests.scripts.showing import answer, made, read, refusal, rewrite, text
 from tests.world import World
-from tests.wrong_input.rooms import BARS, CLEAN, Room
+from tests.wrong_input.rooms import BARS, CLEAN, LAST_BARS, Room
 
 DATES = ["--start-date", CLEAN]
 
@@ -47,22 +47,27 @@ def test_the_version_of_the_run_is_asked_though_another_is_in_force(
     assert answer(capsys, kept, "--rerun")["identical"]
 
 
-def test_a_rehearsal_and_a_run_without_a_bundle_are_made_again(
+def test_a_run_without_a_bundle_is_made_again(
     furnished: tuple[Room, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     room, _ = furnished
-    words = [*DATES, "--end-date", "2024-01-05"]
-    paper = made(
-        run_paper, "--rehearse", room.bars, *words, "--ml", "on", "--model", room.bundle,
-        "--out", tmp_path / "paper",
-    )  # fmt: skip
     alone = made(
-        run_backtest, "--data", room.bars, *words, "--model", tmp_path / "none",
-        "--out", tmp_path / "alone",
+        run_backtest, "--data", room.bars, *DATES, "--end-date", "2024-01-05", "--model",
+        tmp_path / "none", "--out", tmp_path / "alone",
     )  # fmt: skip
-    for folder, command in ((paper, "rehearsal"), (alone, "backtest")):
-        assert read(folder / "manifest.json")["request"]["command"] == command
-        assert answer(capsys, folder, "--rerun")["identical"]
+    assert answer(capsys, alone, "--rerun")["identical"]
+
+
+def test_a_session_on_paper_is_not_made_again_but_proved(
+    furnished: tuple[Room, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    room, _ = furnished
+    paper = made(
+        run_paper, "--rehearse", room.bars, "--start-date", LAST_BARS, "--speed", "1500", "--ml",
+        "off", "--out", tmp_path / "paper",
+    )  # fmt: skip
+    assert read(paper / "manifest.json")["request"]["command"] == "paper"
+    assert "run_paper.py --parity" in refusal(capsys, paper, "--rerun")
 
 
 def test_bars_of_an_exchange_are_taken_from_the_store_again(

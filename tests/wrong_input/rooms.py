@@ -27,6 +27,7 @@ Words: TypeAlias = Sequence[object]
 BARS = 1500
 SEEN = 700  # of them by the bundle
 CLEAN = "2024-01-04"  # the first date after those
+LAST_BARS = "2024-01-06T04:00"  # a dozen: a rehearsal takes its time over each
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +85,13 @@ BACKTEST = Command(
     run_backtest.main,
     lambda room, files: ["--data", *files, "--ml", "off", "--out", room.runs],
 )
+WHOLE_PAPER = Command(
+    run_paper.main,
+    lambda room, files: ["--rehearse", *files, "--ml", "off", "--out", room.runs, "--speed", 1500],
+)
 PAPER = Command(
     run_paper.main,
-    lambda room, files: ["--rehearse", *files, "--ml", "off", "--out", room.runs],
+    lambda room, files: [*WHOLE_PAPER.on(room, *files), "--start-date", LAST_BARS],
 )
 TRAIN = Command(
     train_ml_ensemble.main,

@@ -18,11 +18,12 @@ from tests.wrong_input.rooms import (
     READERS,
     TRAIN,
     UPDATE,
+    WHOLE_PAPER,
     Command,
     Desk,
 )
 
-DATED = {"run_backtest": BACKTEST, "run_paper": PAPER, "train": TRAIN, "evaluate": EVALUATE}
+DATED = {"run_backtest": BACKTEST, "run_paper": WHOLE_PAPER, "train": TRAIN, "evaluate": EVALUATE}
 
 # Flags that no bars can satisfy, and what the refusal says.
 DATES: Mapping[str, tuple[list[str], tuple[str, ...]]] = {

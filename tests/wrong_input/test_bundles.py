@@ -29,7 +29,7 @@ Change: TypeAlias = Callable[[Room], object]
 ASKING: Mapping[str, tuple[Command, Words]] = {
     "run_backtest --ml on": (BACKTEST, ["--start-date", CLEAN, "--ml", "on"]),
     "run_backtest --ml compare": (BACKTEST, ["--start-date", CLEAN, "--ml", "compare"]),
-    "run_paper --ml on": (PAPER, ["--start-date", CLEAN, "--ml", "on"]),
+    "run_paper --ml on": (PAPER, ["--ml", "on"]),
     "evaluate_ml_ensemble": (EVALUATE, []),
     "train_ml_ensemble --update": (UPDATE, []),
 }

@@ -17,7 +17,6 @@ from tests.wrong_input.rooms import (
     BARS,
     EVALUATE,
     GENERATE,
-    PAPER,
     TRAIN,
     UPDATE,
     Command,
@@ -34,7 +33,6 @@ ALL = ["--start-date", "2024-01-01", "--end-date", "2024-01-06T05:00"]
 # Commands that ask an exchange, and what they are told beside whose bars they want.
 ASKING: Mapping[str, Asking] = {
     "run_backtest": (BACKTEST, lambda room: ["--ml", "off", "--out", room.runs]),
-    "run_paper": (PAPER, lambda room: ["--ml", "off", "--out", room.runs]),
     "train_ml_ensemble": (TRAIN, lambda room: ["--preset", "small", "--output", room.bundle]),
     "train_ml_ensemble --update": (UPDATE, lambda room: ["--update", "--output", room.bundle]),
     "evaluate_ml_ensemble": (EVALUATE, lambda room: ["--model", room.bundle]),

@@ -129,7 +129,6 @@ WRITING: Mapping[str, tuple[Command, list[str], str]] = {
     "run_backtest --ml compare": (
         BACKTEST, ["--ml", "compare", "--start-date", CLEAN], "must be written below"
     ),
-    "run_paper": (PAPER, ["--start-date", CLEAN], "must be written below"),
     "evaluate_ml_ensemble": (EVALUATE, ["--backtest"], "must be written below"),
     "generate_training_data": (GENERATE, [], "made.csv: cannot be written"),
 }  # fmt: skip

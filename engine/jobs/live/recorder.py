@@ -14,11 +14,14 @@ from engine.paper.moments import Moments, Phase
 from engine.paper.records import MomentRecord, PricedFill
 from engine.paper.state import PaperState
 from feeds.moments import iso, readable
+from strategies.journal import Outcome
 
 log = logging.getLogger("tandem.paper")
 
 # What a decision comes to, apart from how closely its evidence was reckoned.
 _VERDICT = ("symbol", "decided_at", "outcome", "score")
+
+_TOLD = (Outcome.ORDERED, Outcome.TOO_SMALL, Outcome.VETOED, Outcome.MISSED)
 
 
 class Recorder:
@@ -85,7 +88,7 @@ class Recorder:
             account=None if account is None else account.history,
         )
         self._state.commit(record)
-        _tell(fills)
+        _tell(rows, fills)
         return record
 
     def _compare(self, closed_at: np.datetime64, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -109,11 +112,20 @@ def _verdict(row: Mapping[str, Any]) -> tuple[Any, ...]:
     return tuple(round(row[k], 9) if k == "score" else row[k] for k in _VERDICT)
 
 
-def _tell(fills: Sequence[PricedFill]) -> None:
+def _tell(rows: Sequence[Mapping[str, Any]], fills: Sequence[PricedFill]) -> None:
+    for row in rows:
+        if row["outcome"] in _TOLD:
+            log.info(
+                "%s %s at %s, score %.1f",
+                row["outcome"].upper(),
+                row["symbol"],
+                readable(row["decided_at"]),
+                row["score"],
+            )
     for each in fills:
         fill = each.fill
         log.info(
-            "%s %s %.8g at %.8g (%s, priced by %s) in the bar of %s",
+            "%s %s %.8g at %.8g (%s, priced by the %s) in the bar of %s",
             "BOUGHT" if fill.units > 0 else "SOLD",
             fill.symbol,
             abs(fill.units),
