@@ -11,6 +11,7 @@ from engine.plain import plain
 Row = Mapping[str, Any]
 Rules = Mapping[str, Any]  # the section `strategy` of the settings
 
+TRADED = ("entered", "ordered")
 VOTE, POINTS = "vote_", "points_"
 
 
@@ -30,7 +31,6 @@ def decision_view(row: Row, rules: Rules, ledger: Ledger, refused: Mapping[Any, 
             "symbol": symbol,
             "decided_at": decided_at,
             "outcome": outcome,
-            "traded": outcome in ("entered", "ordered"),
             "why": discreet(why),
             "score": rounded(row.get("score")) or 0.0,
             "needed": rules.get("min_entry_score"),
@@ -42,10 +42,16 @@ def decision_view(row: Row, rules: Rules, ledger: Ledger, refused: Mapping[Any, 
     return found
 
 
-def mark_view(decision: Row) -> Row:
-    """Return what the chart shows of a decision."""
-    names = ("outcome", "traded", "score")
-    return {"time": decision["decided_at"], **{name: decision[name] for name in names}}
+def mark_view(row: Row, ledger: Ledger, refused: Mapping[Any, str]) -> Row:
+    """Return what the chart shows of a decision; parameters as for `decision_view`."""
+    symbol, decided_at = str(row["symbol"]), ms(row["decided_at"])
+    outcome, _ = _came_of(row, {}, ledger, refused.get((symbol, decided_at)))
+    return {
+        "time": decided_at,
+        "outcome": outcome,
+        "traded": outcome in TRADED,
+        "score": rounded(row.get("score")) or 0.0,
+    }
 
 
 def rounded(value: Any) -> float | None:

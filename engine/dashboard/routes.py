@@ -114,7 +114,10 @@ async def _news(watcher: Watcher, symbol: str, last: str, *, only: bool) -> Asyn
     told: dict[str, Any] = {}
     while not watcher.stopping:
         look = partial(SessionView.pulse, symbol=symbol, last=last, only=only)
-        news, standing = await watcher.ask(look)
+        try:
+            news, standing = await watcher.ask(look)
+        except EngineError:
+            return  # whoever asks for the window next is told why
         if news is not None and "id" not in news:
             yield _event("reset", {})
             return

@@ -4,7 +4,7 @@ Only what is named here reaches the browser: no settings but the rules of the tr
 are milliseconds since 1970, UTC.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -201,20 +201,19 @@ class SessionView:
             if each.trade.symbol == symbol and when(each.exit) >= start
         ]
         rows = self._reader.decisions(symbol=symbol, after=moment_at(start), last=MOST_MARKS)
-        marks = [mark_view(each) for each in self._told(rows)]
+        refused = self._refused()
+        marks = [mark_view(row, self._ledger, refused) for row in rows]
         return {"trades": [*ended, *self._positions(symbol)], "marks": marks}
 
     def _decisions(self, symbol: str | None, after: int | None) -> list[Mapping[str, Any]]:
         since = None if after is None else moment_at(after)
         rows = self._reader.decisions(symbol=symbol, after=since, last=MOST_DECISIONS)
-        return self._told(rows)
-
-    def _told(self, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-        refused = {
-            (each.symbol, ms(each.decided_at)): each.reason
-            for each in self._reader.rejections(last=MOST_REJECTIONS)
-        }
+        refused = self._refused()
         return [decision_view(row, self._rules, self._ledger, refused) for row in rows]
+
+    def _refused(self) -> dict[tuple[str, int], str]:
+        latest = self._reader.rejections(last=MOST_REJECTIONS)
+        return {(each.symbol, ms(each.decided_at)): each.reason for each in latest}
 
     # ---------------------------------------------------------------- how it is doing
 
@@ -247,7 +246,8 @@ class SessionView:
 
 def stamps(recording: Mapping[str, Any] | None, bars: Bars) -> list[str]:
     """Return what must be said of a session wherever it is shown."""
-    said = {"REHEARSAL": recording is not None, "SYNTHETIC": bars.synthetic}
+    simulated = bars.synthetic or bool(recording and recording.get("synthetic"))
+    said = {"REHEARSAL": recording is not None, "SYNTHETIC": simulated}
     return [stamp for stamp, holds in said.items() if holds]
 
 

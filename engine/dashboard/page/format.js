@@ -15,6 +15,10 @@ export function signed(value, digits = 2) {
   return `${value < 0 ? "−" : "+"}${number(Math.abs(value), digits)}`;
 }
 
+export function fall(fraction) {
+  return fraction > 0 ? percent(-fraction) : "0.00 %";
+}
+
 export function percent(fraction) {
   return fraction == null ? NONE : `${signed(fraction * 100)} %`;
 }

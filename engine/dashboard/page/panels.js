@@ -13,7 +13,7 @@ export function account(of) {
     ["Equity", format.money(of.equity), null, `${format.signed(gain)} (${format.percent(gain / of.start)})`, toneOf(gain)],
     ["Cash", format.money(of.cash), null, `${format.money(of.position_value)} in positions`],
     ["Trades", String(of.trades), null, of.trades ? `${of.won} won · ${format.signed(of.pnl)} net` : "none has ended", toneOf(of.pnl)],
-    ["Drawdown", format.percent(-of.drawdown).replace("+", "−"), null, `deepest ${format.percent(-of.deepest).replace("+", "−")}`],
+    ["Drawdown", format.fall(of.drawdown), null, `deepest ${format.fall(of.deepest)}`],
     ["ML", of.ml.on ? "on" : "off", of.ml.on ? "accent" : of.ml.text === "off" ? "quiet" : "warn", of.ml.text === "off" ? "nobody is asked" : of.ml.text],
   ];
   fill(byId("account"), facts, ([name]) => name, ([name, value, tone, note, noteTone]) =>

@@ -91,7 +91,7 @@ def record_session(symbols: Sequence[str], *, days: int = 1, seed: int = 11) -> 
                 "paper": {"webhook": WEBHOOK, "state": "/srv/paper.sqlite"},
             },
             rules={},
-            recording={"files": {"/srv/recordings/day.parquet": "ab" * 32}},
+            recording={"synthetic": True, "digests": dict.fromkeys(symbols, "ab" * 32)},
             created_at=markets[0].bars.time[WARMUP_BARS],
             versions={"python": "3"},
         ),

@@ -1,8 +1,10 @@
 """The stream of news, over a real socket: nothing is lost, and nobody can take too much of it."""
 
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -141,6 +143,18 @@ def test_it_stops_with_streams_open_and_leaves_no_thread(
     with pytest.raises(ConnectionRefusedError):
         ask(dashboard.url)
     commit(state, recorded, BEGUN, BEGUN + 1)  # and the session goes on
+
+
+def test_who_does_not_read_holds_nobody_up(url: str, state: PaperState, recorded: Recorded) -> None:
+    last = window(url, symbol=SYMBOL)["id"]
+    with socket.socket() as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
+        deaf.connect(("127.0.0.1", urlsplit(url).port))
+        asked = f"GET /api/events?symbol={SYMBOL}&after={last} HTTP/1.1\r\n"
+        deaf.sendall(f"{asked}Host: {urlsplit(url).netloc}\r\n\r\n".encode())
+        for first in range(BEGUN, BEGUN + 60, 3):
+            commit(state, recorded, first, first + 3)
+            assert ask(url, f"/api/session?symbol={SYMBOL}").status == 200
 
 
 def test_many_may_look_while_moments_are_committed(
