@@ -32,7 +32,7 @@ def pushes_of(series: Series, since: int, now: int, faults: Sequence[Due]) -> li
         pushes.append(Push(series.candle(forming, now), closed=False))
     pushes += [Push(candle, closed=True) for candle in series.told_again(since, now)]
     for due in faults:
-        if spoil := _SPOILERS.get(due.fault.kind):
+        if spoil := SPOILERS.get(due.fault.kind):
             pushes = spoil(pushes, due, series)
     return pushes
 
@@ -108,7 +108,7 @@ def _off_grid(push: Push) -> Push:
     return push._replace(candle=push.candle._replace(opened=push.candle.opened + _OFF_GRID_MS))
 
 
-_SPOILERS: Mapping[StreamFaultKind, Spoiler] = MappingProxyType(
+SPOILERS: Mapping[StreamFaultKind, Spoiler] = MappingProxyType(
     {
         StreamFaultKind.GAP: _gap,
         StreamFaultKind.LOST_LAST: _lost_last,
