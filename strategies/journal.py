@@ -1,5 +1,6 @@
 """The decision journal: a row for every candidate bar, and the block that the log shows."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import fields
 from enum import StrEnum
@@ -9,6 +10,10 @@ from feeds.moments import readable
 from ml.prediction import Confidence, Prediction, Signal, Thresholds, Unavailable
 from strategies.config import CryptoScalpingConfig
 from strategies.scoring import Decision, Opinion
+
+
+# Where the reason of the next member begins in a row's `ml_reason`.
+_LEFT_OUT = re.compile(r"; (?=[a-z][a-z0-9_]*: )")
 
 
 class Outcome(StrEnum):
@@ -73,7 +78,7 @@ def opinion_of(row: Mapping[str, Any]) -> Opinion:
         case "unavailable":
             return Unavailable(row["ml_reason"])
         case _:
-            reasons = (row.get("ml_reason") or "").split("; ")
+            reasons = _LEFT_OUT.split(row.get("ml_reason") or "")
             return Prediction(
                 probability=row["probability"],
                 signal=Signal(row["signal"]),

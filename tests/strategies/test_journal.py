@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 
+import pytest
+
 from ml.prediction import Confidence, Prediction, Signal, Thresholds, Unavailable
 from strategies.config import CryptoScalpingConfig
 from strategies.evidence import Evidence
-from strategies.journal import Outcome, entry_block, journal_row, veto_line
+from strategies.journal import Outcome, entry_block, journal_row, opinion_of, veto_line
 from strategies.scoring import Opinion, decide
 from tests.strategies.test_scoring import evidence
 
@@ -43,6 +45,22 @@ def test_the_block_itemises_the_score() -> None:
 def test_the_block_says_when_there_was_no_opinion() -> None:
     assert "ML Ensemble: UNAVAILABLE (no bundle) +0.0 pts" in block(Unavailable("no bundle"))
     assert "ML Ensemble: not asked +0.0 pts" in block(None)
+
+
+@pytest.mark.parametrize(
+    "opinion",
+    [
+        None,
+        Unavailable("drift: features; probability"),
+        STRONG,
+        replace(STRONG, left_out={"lstm": "gone; for good: really", "svm": "not finite"}),
+        replace(STRONG, left_out={}, thresholds=Thresholds(0.8, 0.7, 0.6, 0.5)),
+    ],
+)
+def test_an_opinion_comes_back_from_its_row(opinion: Opinion) -> None:
+    row = journal_row(decide(seen(), opinion, CONFIG), Outcome.ORDERED)
+    assert opinion_of(row) == opinion
+    assert opinion_of(dict.fromkeys(("vote_x", "threshold_y")) | row) == opinion
 
 
 def test_a_veto_is_one_line_that_names_the_protection() -> None:

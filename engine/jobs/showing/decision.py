@@ -90,6 +90,7 @@ class Candidate:
             Outcome.SCORE_BELOW: f"score {row['score']:g}, and an entry needs {needed:g}",
             Outcome.IN_POSITION: f"a position was held, or an entry waited{since}",
             Outcome.VETOED: f"the score sufficed; {row.get('veto')} stood in the way",
+            Outcome.MISSED: "the score sufficed; it was too late to buy at the next open",
             Outcome.TOO_SMALL: f"the score sufficed; nothing to buy: {row.get('shortfall')}",
             Outcome.REJECTED: f"an order was made and came to nothing: {row.get('rejection')}",
             Outcome.ORDERED: "an order was made, and the run ended before it could fill",

@@ -34,6 +34,7 @@ IN_THE_WAY: dict[Outcome, tuple[dict[str, Any], str]] = {
     Outcome.SCORE_BELOW: ({}, "an entry needs 6"),
     Outcome.IN_POSITION: ({}, "a position was held, or an entry waited"),
     Outcome.VETOED: ({"veto": "cooldown"}, "cooldown stood in the way"),
+    Outcome.MISSED: ({}, "too late to buy"),
     Outcome.TOO_SMALL: ({"shortfall": "no_cash", "missing_units": 2.0}, "nothing to buy: no_cash"),
     Outcome.REJECTED: ({"rejection": "cash"}, "came to nothing: cash"),
     Outcome.ORDERED: ({}, "the run ended before it could fill"),
