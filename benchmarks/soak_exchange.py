@@ -13,11 +13,14 @@ import numpy as np
 from feeds.bars import Bars
 from feeds.clock import ReplayClock
 from feeds.standin.server import StandIn
+from feeds.standin.trades import RecordedTrades
+from feeds.standin.wire import MOST_DECIMALS
 from feeds.synthetic import synthetic_bars
 from feeds.timeframe import Timeframe
 
 MINUTE = Timeframe.parse("1m")
 SEED = 7
+TRADES = 31  # in a bar: two seconds apart, and one at each turn
 _DAY = 1440  # bars
 
 
@@ -88,8 +91,25 @@ def exchange_apart(plan: Plan) -> Iterator[Address]:
 def _serve(plan: Plan, line: Connection) -> None:
     clock = plan.clock()
     markets = [plan.market(symbol) for symbol in plan.symbols]
-    with StandIn(markets, clock=clock) as exchange:
+    trades = [trades_of(market[plan.warmup :]) for market in markets]
+    with StandIn(markets, trades=trades, clock=clock) as exchange:
         clock.start()
         line.send(Address(exchange.url, exchange.stream_url, monotonic()))
         with suppress(EOFError):  # which says that who asked for the exchange has gone
             line.recv()
+
+
+def trades_of(bars: Bars) -> RecordedTrades:
+    """Return trades at even distances that make the bars: from open to low, to high, to close."""
+    place = np.linspace(0.0, 3.0, TRADES)
+    turns = np.stack([bars.open, bars.low, bars.high, bars.close], axis=1)
+    turn = np.minimum(place.astype(np.int64), 2)
+    price = turns[:, turn] + (turns[:, turn + 1] - turns[:, turn]) * (place - turn)
+    after = (np.arange(TRADES) * bars.timeframe.ms // TRADES).astype("timedelta64[ms]")
+    return RecordedTrades(
+        bars.symbol,
+        time=(bars.time[:, None] + after).ravel(),
+        price=np.round(price, MOST_DECIMALS).ravel(),
+        units=np.repeat(bars.volume / (TRADES + 1), TRADES),  # the last word is always the most
+        buyer_is_maker=np.zeros(TRADES * len(bars), np.bool_),
+    )

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -23,6 +23,7 @@ from feeds.timeframe import Timeframe
 TROUBLE = (*BAD_ANSWERS, OSError)  # what asking or listening raises; streams let sockets' errors by
 KEEP_ALIVE_MS = 20_000  # between pings, at most: a dead connection is found after three
 FAREWELL_S = 0.5  # that the other side is given to close a stream
+LEAVING_S = 5.0  # likewise to end a subscription
 CACHED_ROWS = 16  # candles of each symbol; only the newest ones are read
 
 
@@ -163,6 +164,16 @@ class Client:
         if answer is not None and not answer.is_json:  # ccxt makes rows of html all the same
             raise ValueError("an answer that is no JSON")
         return [row for each in page if (row := row_of(each, self.timeframe.ms)) is not None]
+
+    async def leave_trades(self, symbol: str) -> None:
+        """End the subscription to a symbol's trades, and drop what is in the cache of them.
+
+        One that is not ended is pushed, and kept, for as long as the connection lasts.
+        """
+        if self._can("unWatchTrades"):
+            with suppress(TimeoutError, *BAD_ANSWERS):
+                await asyncio.wait_for(self.raw.un_watch_trades(symbol), LEAVING_S)
+        self.raw.trades.pop(symbol, None)
 
     async def close(self) -> None:
         """Close every connection, also to who does not say good-bye."""

@@ -193,6 +193,7 @@ class TradeStreams:
         self._client: Client | None = None
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._wires: dict[str, Wire] = {}
+        self._leaving: dict[str, asyncio.Task[None]] = {}
 
     def want(self, symbols: Collection[str], start: Start, rng: np.random.Generator) -> None:
         """Listen to the trades of these symbols, and of no others."""
@@ -200,12 +201,33 @@ class TradeStreams:
         self._tapes.want(wanted)
         for symbol in set(self._tasks) - wanted:
             self._tasks.pop(symbol).cancel()
-            self._end(symbol)
+            self._wires.pop(symbol, None)
+            task = start(self._leave(symbol, self._leaving.get(symbol)))
+            if task is not None:
+                self._leaving[symbol] = task
         for symbol in sorted(wanted - set(self._tasks)):
             wire = self._wires[symbol] = self._wire(symbol)
-            task = start(wire.run(self._tally, rng))
+            task = start(self._listen(wire, self._leaving.get(symbol), rng))
             if task is not None:
                 self._tasks[symbol] = task
+
+    async def _listen(
+        self, wire: Wire, leaving: "asyncio.Task[None] | None", rng: np.random.Generator
+    ) -> None:
+        if leaving is not None:  # ccxt would take the subscription that ends for the new one
+            await asyncio.wait({leaving})
+        await wire.run(self._tally, rng)
+
+    async def _leave(self, symbol: str, earlier: "asyncio.Task[None] | None") -> None:
+        """Have the exchange push no more of a symbol, where it can be asked to."""
+        if earlier is not None:
+            await asyncio.wait({earlier})
+        client = self._own_client()
+        try:
+            await client.leave_trades(symbol)
+        finally:
+            if self._leaving.get(symbol) is asyncio.current_task():
+                del self._leaving[symbol]
 
     def hang_up(self, why: str) -> None:
         """Have every connection made anew."""
@@ -223,12 +245,6 @@ class TradeStreams:
             self._client = Client(self._spec, unhurried=self._speed <= 1)
             self._client.share_markets(self._main)
         return self._client
-
-    def _end(self, symbol: str) -> None:
-        """Let the exchange push no more: the cache is dropped, and the subscription with it."""
-        self._wires.pop(symbol, None)
-        if self._client is not None:
-            self._client.raw.trades.pop(symbol, None)
 
     def _wire(self, symbol: str) -> Wire:
         client, cache = self._own_client(), TradeCache()
