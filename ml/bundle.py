@@ -124,14 +124,20 @@ def load_bundle(path: Path) -> Bundle:
         If it has another format than this version of Tandem reads.
     """
     refuse_pickle(path)
-    version = _version_in_force(path)
-    data = read_file(version / _MANIFEST)
-    digest = sha256(data)
-    if digest[:16] != version.name[-16:]:
-        raise damaged(version / _MANIFEST)
-    contents = _contents(version / _MANIFEST, data)
-    kept = KeptBars(version, contents.bars)
-    return Bundle(_ensemble(version, contents), contents.manifest, digest, kept)
+    return _loaded(_version_in_force(path))
+
+
+def load_version(path: Path, digest: str) -> Bundle | None:
+    """Return the version at `path` that has the digest, in force or not; None if it is gone.
+
+    Raises
+    ------
+    BundleError
+        as `load_bundle`
+    """
+    named = (f for f in path.glob(f"*-{digest[:16]}") if _VERSION.fullmatch(f.name))
+    version = next(named, None)
+    return None if version is None else _loaded(version)
 
 
 def refuse_pickle(path: Path) -> None:
@@ -269,6 +275,16 @@ def _drop_old(path: Path, needed: set[str]) -> None:
 
 
 # Reading
+
+
+def _loaded(version: Path) -> Bundle:
+    data = read_file(version / _MANIFEST)
+    digest = sha256(data)
+    if digest[:16] != version.name[-16:]:
+        raise damaged(version / _MANIFEST)
+    contents = _contents(version / _MANIFEST, data)
+    kept = KeptBars(version, contents.bars)
+    return Bundle(_ensemble(version, contents), contents.manifest, digest, kept)
 
 
 def _version_in_force(path: Path) -> Path:

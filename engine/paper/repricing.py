@@ -48,16 +48,49 @@ class Priced:
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class BarPrices:
     """A bar's prices."""
 
     open: float
     high: float
     low: float
 
+    @classmethod
+    def of(cls, bars: Bars, row: int) -> "BarPrices":
+        """Return those of one row."""
+        return cls(float(bars.open[row]), float(bars.high[row]), float(bars.low[row]))
+
     @property
     def range(self) -> float:
         return self.high - self.low
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What an order asks of the market.
+
+    Attributes
+    ----------
+    kind : `market`, `limit` or `stop`
+    price : at which it waits; of a market order nobody looks at it
+    through : a limit order that fills only where the price goes beyond it, by a tick if there is
+        one: an entry
+    """
+
+    kind: str
+    sells: bool
+    price: float
+    through: bool = False
+
+    def gets(self, bar: BarPrices, tick: float) -> bool:
+        """Return whether a bar for which the order has waited fills it."""
+        if self.kind == "market":
+            return True
+        falls = self.sells == (self.kind == "stop")
+        beyond = self.price - bar.low if falls else bar.high - self.price
+        if self.through:
+            return beyond >= tick * (1.0 - _SAME) if tick else beyond > 0
+        return beyond >= 0
 
 
 class Repricing:
@@ -68,6 +101,7 @@ class Repricing:
     bars : by symbol, as they were handed over
     revisions : what the exchange said of them later
     costs, rules : of the session
+    sent : when each order was sent, by its id
     """
 
     def __init__(
@@ -76,8 +110,9 @@ class Repricing:
         revisions: Sequence[Revision],
         costs: Costs,
         rules: Mapping[str, SymbolRules],
+        sent: Mapping[str, np.datetime64],
     ) -> None:
-        self._bars, self._costs, self._rules = bars, costs, rules
+        self._bars, self._costs, self._rules, self._sent = bars, costs, rules, sent
         self._revised = {(each.symbol, each.time): each.after for each in revisions}
 
     def of(self, told: PricedFill, parent: PricedFill | None) -> Priced:
@@ -91,56 +126,54 @@ class Repricing:
         if told.model is PriceModel.OFFLINE:
             agrees = self._agrees(told, self._by_bar(told, used, parent))
             return Priced(same=False, cause=Cause.OFFLINE if agrees else None)
-        if self._agrees(told, self._by_bar(told, final, parent)):
-            return Priced(same=True)
-        if told.model is PriceModel.TRADE:
+        same = self._agrees(told, self._by_bar(told, final, parent))
+        if told.model is PriceModel.TRADE:  # what is said of the trade must hold in any case
             agrees = self._agrees(told, self._by_trade(told))
-            return Priced(same=False, cause=Cause.TRADE if agrees else None)
+            return Priced(same=same and agrees, cause=Cause.TRADE if agrees and not same else None)
         agrees = final != used and self._agrees(told, self._by_bar(told, used, parent))
-        return Priced(same=False, cause=Cause.REVISION if agrees else None)
+        return Priced(same=same, cause=Cause.REVISION if agrees and not same else None)
 
-    def _used(self, told: PricedFill) -> _Row:
+    def _used(self, told: PricedFill) -> BarPrices:
         bars = self._bars[told.fill.symbol]
-        row = bars.index_from(told.fill.filled_at)
-        return _Row(float(bars.open[row]), float(bars.high[row]), float(bars.low[row]))
+        return BarPrices.of(bars, bars.index_from(told.fill.filled_at))
 
-    def _final(self, told: PricedFill) -> _Row:
+    def _final(self, told: PricedFill) -> BarPrices:
         after = self._revised.get((told.fill.symbol, told.fill.filled_at))
-        return self._used(told) if after is None else _Row(*after[:3])
+        return self._used(told) if after is None else BarPrices(*after[:3])
 
     def _agrees(self, told: PricedFill, price: float | None) -> bool:
         if price is None:
             return False
-        tick = self._rules.get(told.fill.symbol, SymbolRules()).tick
-        return abs(price - told.fill.price) <= _SAME * (tick or abs(price))
+        return abs(price - told.fill.price) <= _SAME * (self._tick(told) or abs(price))
 
     # ---------------------------------------------------------------- prices
 
-    def _by_bar(self, told: PricedFill, bar: _Row, parent: PricedFill | None) -> float | None:
+    def _by_bar(self, told: PricedFill, bar: BarPrices, parent: PricedFill | None) -> float | None:
         """Return the price on a bar; None if the bar does not fill the order."""
         begins = bar.open if parent is None else _begins(parent, bar)
-        if told.kind == "market" or told.order_price is None:
-            return self._paid(told, begins, bar.range)
-        sells, asked = told.fill.units < 0, told.order_price
-        if told.kind == "stop":
-            reached = bar.low <= asked if sells else bar.high >= asked
-            aimed = min(begins, asked) if sells else max(begins, asked)
-            return self._paid(told, aimed, bar.range) if reached else None
-        reached = bar.high >= asked if sells else bar.low <= asked
-        return asked if reached else None
+        asked = asked_by(told)
+        if not asked.gets(bar, self._tick(told)):
+            return None
+        if asked.kind == "limit":
+            return asked.price
+        if asked.kind == "stop":
+            begins = min(begins, asked.price) if asked.sells else max(begins, asked.price)
+        return self._paid(told, begins, bar.range)
 
     def _by_trade(self, told: PricedFill) -> float | None:
         """Return the price by the trade on record; None if it could not fill the order."""
-        quote, asked = told.quote, told.order_price
-        if quote is None:
+        quote, at, sent_at = told.quote, told.quoted_at, self._sent.get(told.order)
+        if quote is None or at is None or sent_at is None or at < sent_at:
             return None
-        if told.kind == "market" or asked is None:
-            return self._paid(told, quote, 0.0)
-        sells = told.fill.units < 0
-        falls = sells == (told.kind == "stop")
-        if not (quote <= asked if falls else quote >= asked):
+        bar, asked = self._used(told), asked_by(told)
+        closed_at = told.fill.filled_at + self._bars[told.fill.symbol].timeframe.delta
+        inside = told.fill.filled_at <= at < closed_at and bar.low <= quote <= bar.high
+        if not inside or not asked.gets(BarPrices(quote, quote, quote), self._tick(told)):
             return None
-        return asked if told.kind == "limit" else self._paid(told, quote, 0.0)
+        return asked.price if asked.kind == "limit" else self._paid(told, quote, 0.0)
+
+    def _tick(self, told: PricedFill) -> float:
+        return self._rules.get(told.fill.symbol, SymbolRules()).tick
 
     def _paid(self, told: PricedFill, aimed: float, bar_range: float) -> float:
         if told.fill.units > 0:
@@ -148,7 +181,18 @@ class Repricing:
         return float(self._costs.sold_at(aimed, bar_range))
 
 
-def _begins(parent: PricedFill, bar: _Row) -> float:
+def asked_by(told: PricedFill) -> Asked:
+    """Return what the order asked that a fill is of."""
+    waits = told.kind != "market" and told.order_price is not None
+    return Asked(
+        kind=told.kind if waits else "market",
+        sells=told.fill.units < 0,
+        price=told.order_price or 0.0,
+        through=told.kind == "limit" and told.fill.reason == "entry",
+    )
+
+
+def _begins(parent: PricedFill, bar: BarPrices) -> float:
     """Return where the bar begins for an exit whose entry has filled inside of it."""
     if parent.kind != "limit" or parent.order_price is None:
         return bar.open

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
 from ml.base import Samples
-from ml.bundle import VERSIONS_KEPT, Bundle, load_bundle, save_bundle
+from ml.bundle import VERSIONS_KEPT, Bundle, load_bundle, load_version, save_bundle
 from ml.calibration import PlattCalibrator
 from ml.ensemble import Ensemble, Member
 from ml.errors import BundleDamagedError, BundleError, BundleMismatchError, BundleMissingError
@@ -136,6 +136,21 @@ def test_the_latest_version_is_in_force_and_five_are_kept(small: Ensemble, tmp_p
     assert load_bundle(tmp_path).manifest.created_at.day == 8
     kept = sorted(f for f in tmp_path.iterdir() if f.is_dir())
     assert kept == versions[-VERSIONS_KEPT:]
+
+
+def test_a_version_is_found_by_its_digest_until_it_is_gone(small: Ensemble, tmp_path: Path) -> None:
+    first = save_bundle(small, manifest_for(BARS), tmp_path)
+    digest = load_bundle(tmp_path).digest
+    save_bundle(small, manifest_for(BARS, created_at=np.datetime64("2024-06-02")), tmp_path)
+    found = load_version(tmp_path, digest)
+    assert found is not None
+    assert (found.digest, found.kept.version) == (digest, first)
+    (first / "manifest.json").write_bytes(b"{}")
+    with pytest.raises(BundleDamagedError):
+        load_version(tmp_path, digest)
+    shutil.rmtree(first)
+    assert load_version(tmp_path, digest) is None
+    assert load_version(tmp_path / "nowhere", digest) is None
 
 
 def test_the_version_in_force_is_kept_even_if_it_says_that_it_is_older(

@@ -6,31 +6,24 @@
 2. Each fill is priced again on its own (`engine.paper.repricing`).
 """
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import backtrader as bt
-
-from engine.errors import RunError
-from engine.jobs.live.recalled import RecalledEnsemble, opinions_of
-from engine.jobs.live.trading import session_engine, session_rules, trade
+from engine.jobs.live.asked_again import AskedAgain, Versions
+from engine.jobs.live.lived_again import differing, live_again
+from engine.jobs.live.recalled import opinions_of
+from engine.jobs.live.trading import session_rules
+from engine.jobs.serving import MLMode, wants_ml
 from engine.jobs.settings import Settings
-from engine.paper.moments import Moments
 from engine.paper.reading import StateReader
-from engine.paper.replay import recorded_moments
+from engine.paper.records import PricedFill
 from engine.paper.repricing import Repricing, parents_in_bar
-from feeds.bars import Bars
 from feeds.moments import readable
-from strategies.views import NoEnsemble
 
 _SHOWN = 5  # differences that are told one by one
-_SCORE = 1e-6  # within which evidence and opinions are the same
-
-Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +32,8 @@ class Parity:
 
     Attributes
     ----------
+    asked_again, recalled : opinions that were asked for again, and those taken as they stand:
+        the version of the bundle that gave them is gone, or nobody was there to be asked
     explained : fills that the bar model does not price as they were, by what explains them
     differences : what nothing explains, in words
     """
@@ -46,6 +41,8 @@ class Parity:
     bars: int
     decisions: int
     fills: int
+    asked_again: int
+    recalled: int
     explained: Mapping[str, int]
     differences: Sequence[str]
 
@@ -61,6 +58,7 @@ class Parity:
             "fills": self.fills,
             "explained": dict(self.explained),
             "unexplained": len(self.differences),
+            "opinions": {"asked_again": self.asked_again, "recalled": self.recalled},
             "differences": list(self.differences[:_SHOWN]),
         }
 
@@ -73,6 +71,7 @@ class Parity:
         return "\n".join(
             [
                 f"{self.bars:,} bars, {self.decisions:,} decisions made again",
+                f"{self.asked_again:,} opinions asked for again, {self.recalled:,} recalled",
                 f"{self.fills:,} fills priced again: {priced:,} as the bar model has them{causes}",
                 verdict,
                 *(f"  {each}" for each in self.differences[:_SHOWN]),
@@ -88,20 +87,28 @@ def parity(path: Path) -> Parity:
     StateError : the file is no state that can be read
     """
     with StateReader.open(path) as reader:
-        facts = reader.facts()
+        facts, rows = reader.facts(), reader.decisions()
         chosen = {name: value for name, value in facts.settings.items() if name != "ml"}
         settings = Settings.model_validate(chosen)
-        moments = reader.moments()
-        bars = {symbol: reader.bars(symbol) for symbol in facts.symbols}
-        rows = reader.decisions()
-        differences = _decided_again(reader, settings, rows) if moments else []
-        causes, unexplained = _priced_again(reader, settings, bars)
+        ask = AskedAgain(
+            opinions_of(rows),
+            {moment.closed_at: moment.ml for moment in reader.moments()},
+            Versions(settings.strategy.ml_model_path),
+        )
+        asked = ask if wants_ml(settings, MLMode(facts.settings["ml"])) else None
+        rules = session_rules(reader)
+        found: list[str] = []
+        if reader.moments(last=1):
+            found = list(differing(reader, live_again(reader, settings, rules, asked)))
+        causes, unexplained = _priced_again(reader, settings)
         return Parity(
             bars=sum(_traded(reader, symbol) for symbol in facts.symbols),
             decisions=len(rows),
             fills=len(reader.fills()),
+            asked_again=ask.again,
+            recalled=ask.recalled,
             explained=causes,
-            differences=[*differences, *unexplained],
+            differences=[*found, *ask.differences, *unexplained],
         )
 
 
@@ -110,86 +117,27 @@ def _traded(reader: StateReader, symbol: str) -> int:
     return sum(each.origin is not None for each in reader.origins(symbol))
 
 
-# ---------------------------------------------------------------- decisions
-
-
-def _decided_again(reader: StateReader, settings: Settings, rows: Sequence[Row]) -> list[str]:
-    ensemble = RecalledEnsemble(NoEnsemble("nothing on record"), opinions_of(rows))
-    moments = Moments(recorded_moments(reader), lambda: moments.current.arrived_at)
-    again: list[Row] = []
-
-    def lived(strategy: bt.Strategy) -> None:
-        again.extend(strategy.journal)
-        strategy.journal.clear()
-
-    engine = session_engine(reader, settings, moments, lived, None)
-    try:
-        trade(engine, moments, settings, ensemble)
-    except RunError as error:
-        return [str(error)]
-    fills = [each.fill for each in engine.broker.priced]
-    told = [each.fill for each in reader.fills()]
-    return [*_differing_rows(rows, again), *_differing_fills(told, fills)]
-
-
-def _differing_rows(rows: Sequence[Row], again: Sequence[Row]) -> list[str]:
-    then = {(row["symbol"], row["decided_at"]): row for row in rows}
-    now = {(row["symbol"], row["decided_at"]): row for row in again}
-    return [
-        f"{symbol} at {readable(at)}: decided {_said(then.get((symbol, at)))}, again "
-        f"{_said(now.get((symbol, at)))}"
-        for symbol, at in sorted({*then, *now}, key=lambda key: (key[1], key[0]))
-        if not _same(then.get((symbol, at)), now.get((symbol, at)))
-    ]
-
-
-def _same(then: Row | None, now: Row | None) -> bool:
-    if then is None or now is None or then["outcome"] != now["outcome"]:
-        return False
-    numbers = [name for name, value in now.items() if isinstance(value, float)]
-    return all(_close(then.get(name), now[name]) for name in numbers)
-
-
-def _close(then: Any, now: float) -> bool:
-    if then is None or math.isnan(now):
-        return then is None or math.isnan(then)
-    return bool(abs(then - now) <= _SCORE * max(1.0, abs(now)))
-
-
-def _said(row: Row | None) -> str:
-    return "nothing" if row is None else f"{row['outcome']} with a score of {row['score']:g}"
-
-
-def _differing_fills(told: Sequence[Any], again: Sequence[Any]) -> list[str]:
-    pairs = zip(told, again, strict=False)
-    found = [
-        f"{then.symbol} {then.reason} in the bar of {readable(then.filled_at)}: cash changed by "
-        f"{then.cash_change:.8g}, again by {now.cash_change:.8g}"
-        for then, now in pairs
-        if (then.units, then.price, then.fee) != (now.units, now.price, now.fee)
-    ]
-    missing = abs(len(told) - len(again))
-    return [*found, *([f"{missing} fills more or fewer than on record"] if missing else [])]
-
-
-# ---------------------------------------------------------------- fills
-
-
 def _priced_again(
-    reader: StateReader, settings: Settings, bars: Mapping[str, Bars]
-) -> tuple[Mapping[str, int], list[str]]:
-    repricing = Repricing(bars, reader.revisions(), settings.costs, session_rules(reader))
+    reader: StateReader, settings: Settings
+) -> tuple[Mapping[str, int], Sequence[str]]:
+    """Return how many fills each cause explains, and in words those that nothing explains."""
     fills = reader.fills()
     parents = parents_in_bar(fills)
-    causes: Counter[str] = Counter()
-    unexplained = []
-    for each in fills:
-        priced = repricing.of(each, parents.get(each.order))
-        if priced.cause is not None:
-            causes[str(priced.cause)] += 1
-        if priced.unexplained:
-            unexplained.append(
-                f"{each.fill.symbol} {each.fill.reason} in the bar of "
-                f"{readable(each.fill.filled_at)}: {each.fill.price:.8g}, priced by {each.model}"
-            )
-    return dict(causes), unexplained
+    repricing = Repricing(
+        bars={symbol: reader.bars(symbol) for symbol in reader.facts().symbols},
+        revisions=reader.revisions(),
+        costs=settings.costs,
+        rules=session_rules(reader),
+        sent={order.id: order.sent_at for order in reader.orders()},
+    )
+    priced = [(each, repricing.of(each, parents.get(each.order))) for each in fills]
+    causes = Counter(str(now.cause) for _, now in priced if now.cause is not None)
+    return dict(causes), [_told(each) for each, now in priced if now.unexplained]
+
+
+def _told(priced: PricedFill) -> str:
+    fill = priced.fill
+    return (
+        f"{fill.symbol} {fill.reason} in the bar of {readable(fill.filled_at)}: {fill.price:.8g}, "
+        f"priced by {priced.model}"
+    )

@@ -31,7 +31,8 @@ def repriced(
         ]
     run = paper_run(moments, [traded], settings)
     bars = {traded.bars.symbol: traded.bars}
-    return run.broker.priced, Repricing(bars, revisions, settings.costs, settings.symbols)
+    sent = {order.id: order.sent_at for orders in run.orders.values() for order in orders}
+    return run.broker.priced, Repricing(bars, revisions, settings.costs, settings.symbols, sent)
 
 
 @KINDS
