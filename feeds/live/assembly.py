@@ -94,7 +94,8 @@ class Assembly:
                 bars[symbol] = LiveBar(bar, closed.origin)
             self._revise(symbol, closing.handed.take_changes(), now)
         self.next = closes
-        tapes = self._tapes.take(opened, closes)
+        volumes = {symbol: float(each.bar.volume[0]) for symbol, each in bars.items()}
+        tapes = self._tapes.take(opened, closes, volumes)
         if not bars:
             return  # nobody trades: time goes on without a word
         revisions, self._revisions = tuple(self._revisions), []

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from math import isclose
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from feeds.live.candles import Trade
 from feeds.live.moment import Tape
 
 LATE = 1_000  # ms of market time that a trade may be late
+TOLERANCE = 1e-6  # of a bar's volume: sums of floats
 MOST = 200_000  # trades of a symbol that wait for their bar
 
 
@@ -64,18 +66,28 @@ class Tapes:
         watched = [reel for reel in self._reels.values() if reel.since is not None]
         return all(reel.trades and reel.trades[-1].time >= moment for reel in watched)
 
-    def take(self, opened: int, closed: int) -> Mapping[str, Tape]:
-        """Return the trades of the bar from `opened` to `closed`, and have them gone."""
-        return {symbol: _cut(reel, opened, closed) for symbol, reel in self._reels.items()}
+    def take(self, opened: int, closed: int, volumes: Mapping[str, float]) -> Mapping[str, Tape]:
+        """Return the trades of the bars from `opened` to `closed`, and have them gone.
+
+        `volumes` are those of the bars: trades of a whole bar that do not add up to it are not all.
+        """
+        return {
+            symbol: _cut(reel, opened, closed, volumes.get(symbol, 0.0))
+            for symbol, reel in self._reels.items()
+        }
 
 
-def _cut(reel: _Reel, opened: int, closed: int) -> Tape:
+def _cut(reel: _Reel, opened: int, closed: int, volume: float) -> Tape:
     inside = [trade for trade in reel.trades if opened <= trade.time < closed]
     reel.trades = [trade for trade in reel.trades if trade.time >= closed]
     reel.taken = max(reel.taken, closed)
-    known = reel.since is not None and reel.since < closed
+    since = reel.since if reel.since is not None and reel.since < closed else None
+    if since is not None and since <= opened:
+        since, units = opened, sum(trade.units for trade in inside)
+        if not isclose(units, volume, rel_tol=TOLERANCE):
+            reel.since = since = None
     return Tape(
         time=np.array([trade.time for trade in inside], "datetime64[ms]"),
         price=np.array([trade.price for trade in inside], np.float64),
-        since=np.datetime64(max(reel.since, opened), "ms") if known and reel.since else None,
+        since=None if since is None else np.datetime64(since, "ms"),
     )

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from feeds.live.spec import Confirm, LiveSpec
 from feeds.standin.faults import Fault
 from feeds.standin.server import StandIn
 from feeds.standin.stream_faults import StreamFault
+from feeds.standin.trades import RecordedTrades
 from feeds.timeframe import Timeframe
 from tests.makers import START, make_bars
 
@@ -77,12 +79,15 @@ def follow(
     scene: Scene,
     *,
     markets: Sequence[Bars] | None = None,
+    trades: Sequence[RecordedTrades] = (),
     known: Mapping[str, Bars] | None = None,
     meanwhile: Callable[[LiveFeed, StandIn, Moment], None] = lambda *_: None,
 ) -> Followed:
     """Run a feed until its last moment; `meanwhile` is called after each."""
     clock = scene.clock()
-    with StandIn(markets or scene.recorded(), clock=clock, faults=scene.faults) as exchange:
+    if markets is None:
+        markets = scene.recorded()
+    with StandIn(markets, trades=trades, clock=clock, faults=scene.faults) as exchange:
         rng = np.random.default_rng(0)
         feed = LiveFeed(scene.spec(exchange), known=known, clock=clock, speed=scene.speed, rng=rng)
         with feed:
@@ -99,7 +104,7 @@ def follow(
     return Followed(opening, tuple(moments), health, truth)
 
 
-def column(moments: Sequence[Moment], symbol: str, name: str) -> list[object]:
+def column(moments: Sequence[Moment], symbol: str, name: str) -> list[Any]:
     """Return one column of a symbol's live bars."""
     return [getattr(m.bars[symbol].bar, name)[0] for m in moments if symbol in m.bars]
 
