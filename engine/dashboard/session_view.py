@@ -179,7 +179,7 @@ class SessionView:
             "pnl": ledger.pnl,
             "drawdown": ledger.equity.drawdown,
             "deepest": ledger.equity.deepest,
-            "ml": ml_view("no bar so far" if last is None else last.ml),
+            "ml": None if last is None else ml_view(last.ml),
         }
 
     def _events(self) -> list[Json]:

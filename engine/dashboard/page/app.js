@@ -152,7 +152,11 @@ function speak(text) {
 }
 
 function onLink(state) {
-  const [tone, text] = { live: ["good", "live"], lost: ["bad", "not connected, trying again"] }[state];
+  const [tone, text] = {
+    live: ["good", "live"],
+    lost: ["bad", "not connected, trying again"],
+    locked: ["wait", "asks for the token"],
+  }[state];
   byId("link").dataset.tone = tone;
   if (byId("link-text").textContent !== text) byId("link-text").textContent = text;
 }
@@ -224,6 +228,7 @@ function readBar(bar, spoken) {
 }
 
 function readEquity(point, spoken) {
+  if (!point) return byId("equity-readout").replaceChildren("no moment so far");
   const gain = point.value / point.start - 1;
   byId("equity-readout").replaceChildren(
     time(point.time, format.moment(point.time)), el("span", {}, format.money(point.value)),
@@ -259,7 +264,7 @@ async function present(token) {
 }
 
 function signIn() {
-  onLink("lost");
+  onLink("locked");
   if (!byId("sign-in").open) byId("sign-in").showModal();
 }
 

@@ -317,11 +317,11 @@ export class CandleChart {
         if (order.price == null || order.price < low || order.price > high) continue;
         const colour = order.kind === "stop" ? colours.fall : order.units < 0 ? colours.rise : colours.accent;
         line(pen, [[right - 18, y(order.price)], [right, y(order.price)]], { colour, width: 2 });
-        tag(pen, format.price(order.price), { x: right + 1, y: y(order.price), colour, ink: colours.panel });
+        tag(pen, format.price(order.price), { x: right + 1, y: y(order.price), width: AXIS - 2, colour, ink: colours.panel });
       }
       const last = bars.close.at(-1);
       line(pen, [[x(end - 1), y(last)], [right, y(last)]], { colour: colours.muted, dash: [1, 3] });
-      tag(pen, format.price(last), { x: right + 1, y: y(last), colour: colours.ink, ink: colours.panel });
+      tag(pen, format.price(last), { x: right + 1, y: y(last), width: AXIS - 2, colour: colours.ink, ink: colours.panel });
     }
   }
 

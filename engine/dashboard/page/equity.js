@@ -49,7 +49,8 @@ export class EquityChart {
 
   #read(spoken) {
     const i = this.#cursor ?? this.#time.length - 1;
-    if (i >= 0) this.reads({ time: this.#time[i], value: this.#value[i], start: this.#start }, spoken);
+    if (i < 0) this.reads(null, false);
+    else this.reads({ time: this.#time[i], value: this.#value[i], start: this.#start }, spoken);
   }
 
   #x() {

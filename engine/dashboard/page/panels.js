@@ -14,11 +14,18 @@ export function account(of) {
     ["Cash", format.money(of.cash), null, `${format.money(of.position_value)} in positions`],
     ["Trades", String(of.trades), null, of.trades ? `${of.won} won · ${format.signed(of.pnl)} net` : "none has ended", toneOf(of.pnl)],
     ["Drawdown", format.fall(of.drawdown), null, `deepest ${format.fall(of.deepest)}`],
-    ["ML", of.ml.on ? "on" : "off", of.ml.on ? "accent" : of.ml.text === "off" ? "quiet" : "warn", of.ml.text === "off" ? "nobody is asked" : of.ml.text],
+    ["ML", ...ml(of.ml)],
   ];
   fill(byId("account"), facts, ([name]) => name, ([name, value, tone, note, noteTone]) =>
     el("div", { "data-tone": tone }, el("dt", {}, name), el("dd", {}, value),
       el("dd.note", { "data-tone": noteTone }, note)));
+}
+
+// Nobody knows before the first bar; "off" was wished for, any other word was not.
+function ml(of) {
+  if (of === null) return ["–", "quiet", "no bar so far"];
+  if (of.on) return ["on", "accent", of.text];
+  return of.text === "off" ? ["off", "quiet", "nobody is asked"] : ["off", "warn", of.text];
 }
 
 export function positions(items, choose) {

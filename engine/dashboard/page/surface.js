@@ -58,9 +58,8 @@ export function line(pen, points, { colour, width = 1, dash = [] }) {
   pen.restore();
 }
 
-// A label on the price axis.
-export function tag(pen, text, { x, y, colour, ink }) {
-  const width = pen.measureText(text).width + 8;
+// A label on the price axis, as wide as the axis: it hides the number below it.
+export function tag(pen, text, { x, y, width, colour, ink }) {
   pen.fillStyle = colour;
   pen.fillRect(x, y - 9, width, 18);
   pen.fillStyle = ink;

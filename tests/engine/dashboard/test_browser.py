@@ -111,6 +111,20 @@ def test_no_other_host_is_asked(browser: Chrome, url: str) -> None:
     assert hosts == {urlsplit(url).netloc}
 
 
+def test_a_session_before_its_first_bar_is_shown_and_begins(
+    browser: Chrome, recorded: Recorded, tmp_path: Path
+) -> None:
+    path = tmp_path / "new.sqlite"
+    with recorded.begin(path, 0) as state, Dashboard(path, port=0) as dashboard:
+        look(browser, dashboard.url)
+        assert "No candidate bar so far" in text(browser, "#decisions")
+        assert text(browser, "#equity-readout") == "no moment so far"
+        state.commit(recorded.records[0])
+        until(browser, lambda: text(browser, "#equity-readout").startswith("2022-01-01"))
+        assert said(browser) == []
+        browser.get("about:blank")
+
+
 def test_a_moment_is_shown_when_it_is_committed(
     browser: Chrome, url: str, state: PaperState, recorded: Recorded
 ) -> None:

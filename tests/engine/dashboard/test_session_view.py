@@ -209,6 +209,7 @@ def test_a_session_that_has_seen_nothing_yet_is_shown(recorded: Recorded, path: 
         shown = view.window(None, only=False)
         view.close()
     assert shown["account"]["equity"] == recorded.facts.cash
+    assert shown["account"]["ml"] is None
     assert shown["health"] == [
         {"name": "session", "value": "has not said anything yet", "tone": "warn"}
     ]
