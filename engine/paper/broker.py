@@ -102,6 +102,8 @@ class PaperBroker(BarBroker):
         return name
 
     def notify(self, order: Any) -> None:
+        if order.info.get("reason") in BY_RULE and "id" not in order.info:
+            order.addinfo(id=self._name(order), sent_at=order.info["decided_at"])
         self._changed[order.ref] = order
         super().notify(order)
 
@@ -242,7 +244,7 @@ class PaperBroker(BarBroker):
         offline = self.moment.phase is Phase.OFFLINE
         return PricedFill(
             fill=fill,
-            order=order.info.get("id", f"{fill.symbol}@{iso(fill.decided_at)}/{fill.reason}"),
+            order=order.info["id"],
             kind=kind,
             order_price=None if kind == "market" else float(order.created.price),
             model=PriceModel.OFFLINE if offline else model,

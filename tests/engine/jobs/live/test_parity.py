@@ -16,6 +16,7 @@ from engine.jobs.markets import Market, cut
 from engine.jobs.serving import serving_analyzer
 from engine.jobs.settings import Settings
 from engine.paper.moments import PaperMoment, Phase
+from engine.paper.reading import StateReader
 from engine.paper.schema import TABLES, sealed
 from engine.paper.state import PaperState
 from engine.paper.typed_text import from_text, to_text
@@ -70,6 +71,20 @@ def test_a_hole_and_bars_that_nobody_watched_are_found_again(tmp_path: Path) -> 
     found = parity(tmp_path / "state")
     assert list(found.differences) == []
     assert found.explained["offline"] > 1
+
+
+def test_a_position_that_a_hole_has_ended_is_found_again(tmp_path: Path) -> None:
+    whole = market(11, bars=600)
+    keep_session(tmp_path / "whole", moments_of([whole]), [whole], AT_MARKET)
+    with StateReader.open(tmp_path / "whole") as reader:
+        entry = next(each.fill for each in reader.fills() if each.fill.reason == "entry")
+    held = whole.bars.index_from(entry.filled_at) + 1
+    traded = Market(with_hole(whole.bars, at=held, missing=30), 400)
+    keep_session(tmp_path / "state", moments_of([traded]), [traded], AT_MARKET)
+    with StateReader.open(tmp_path / "state") as reader:
+        (ended,) = (each for each in reader.fills() if each.fill.reason == "segment_end")
+        assert ended.order in {order.id for order in reader.orders()}
+    assert list(parity(tmp_path / "state").differences) == []
 
 
 def test_a_revised_bar_explains_the_fills_on_it(tmp_path: Path) -> None:
