@@ -9,7 +9,7 @@ prices are one. Fills are booked when their bar has closed.
 - On a moment that is on record the fills are those on record, in their order.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +25,7 @@ from engine.paper.moments import Moments, PaperMoment, Phase
 from engine.paper.records import OrderRecord, PricedFill, PriceModel
 from engine.prices import falls_to
 from engine.records import Fill
+from feeds.costs import Costs
 from feeds.live.moment import Tape
 from feeds.moments import iso
 
@@ -132,7 +133,11 @@ class PaperBroker(BarBroker):
         if moment.phase is Phase.RECORDED:
             self._repeat(moment.fills, real)
             return
-        taped = {data: tape for data in real if (tape := _usable(moment, data)) is not None}
+        taped = {
+            data: tape
+            for data in real
+            if (tape := _usable(moment, data)) is not None and _shows_all(tape, data, self.pending)
+        }
         super()._match(real - taped.keys())
         for data in self.cerebro.datas:
             if data in taped:
@@ -144,7 +149,7 @@ class PaperBroker(BarBroker):
             if not own:
                 return
             self._trade = at, price
-            if any(order.active() and self._can_fill(order, at, price) for order in own):
+            if any(order.active() and _can_fill(order, at, price) for order in own):
                 with _standing_at(data, price):
                     super()._match({data})
                 self._wake_all()
@@ -157,14 +162,6 @@ class PaperBroker(BarBroker):
         """Let what slept beside an entry that a trade has filled meet the next trade."""
         while self._toactivate:
             self._toactivate.popleft().activate()
-
-    def _can_fill(self, order: Any, at: np.datetime64, price: float) -> bool:
-        if order.info["sent_at"] > at:
-            return False
-        if order.exectype == Order.Market:
-            return True
-        asked = order.created.price
-        return bool(price <= asked if falls_to(order) else price >= asked)
 
     def _offer(self, order: Any) -> None:
         if self._trade is None or order.info["sent_at"] <= self._trade[0]:
@@ -224,13 +221,9 @@ class PaperBroker(BarBroker):
             super()._try_exec(order)
             return
         self._aimed, self._range = told.fill.aimed_price, told.bar_range
-        self._maker = told.kind == "limit" and self._paid_as_maker(told.fill)
+        self._maker = told.kind == "limit" and _paid_as_maker(told.fill, self.p.costs)
         self._execute(order, ago=0, price=told.fill.price)
         self._maker = False
-
-    def _paid_as_maker(self, fill: Fill) -> bool:
-        value, costs = abs(fill.units) * fill.price, self.p.costs
-        return bool(abs(fill.fee - value * costs.limit_fee) <= abs(fill.fee - value * costs.fee))
 
     def _fill(self, order: Any) -> Fill:
         fill = super()._fill(order)
@@ -268,6 +261,34 @@ def _usable(moment: PaperMoment, data: SymbolFeed) -> Tape | None:
     reaches = low == data.low[0] and high == data.high[0]
     closes = float(tape.price[-1]) == data.close[0]
     return tape if closes and (reaches if whole else in_range) else None
+
+
+def _shows_all(tape: Tape, data: SymbolFeed, orders: Iterable[Any]) -> bool:
+    """Return whether no trade is missing that an order of the symbol may have met.
+
+    A market order of this bar takes the first that was seen: who decides is not yet watching.
+    """
+    opened = data.bar_time
+    return all(
+        tape.since <= max(opened, order.info["sent_at"])
+        or (order.exectype == Order.Market and order.info["sent_at"] >= opened)
+        for order in orders
+        if order.data is data and order.active()
+    )
+
+
+def _can_fill(order: Any, at: np.datetime64, price: float) -> bool:
+    if order.info["sent_at"] > at:
+        return False
+    if order.exectype == Order.Market:
+        return True
+    asked = order.created.price
+    return bool(price <= asked if falls_to(order) else price >= asked)
+
+
+def _paid_as_maker(fill: Fill, costs: Costs) -> bool:
+    value = abs(fill.units) * fill.price
+    return bool(abs(fill.fee - value * costs.limit_fee) <= abs(fill.fee - value * costs.fee))
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from engine.paper.reading import StateReader
 from engine.paper.schema import TABLES, sealed
 from engine.paper.state import PaperState
 from engine.paper.typed_text import from_text, to_text
-from feeds.live.moment import Revision
+from feeds.live.moment import Revision, Tape
 from tests.engine.jobs.live.session_makers import keep_session
 from tests.engine.paper.paper_makers import moments_of, with_tapes
 from tests.engine.paper.test_broker import AT_LIMIT, AT_MARKET, TRAILING, market, tapes_of
@@ -71,6 +71,25 @@ def test_a_hole_and_bars_that_nobody_watched_are_found_again(tmp_path: Path) -> 
     found = parity(tmp_path / "state")
     assert list(found.differences) == []
     assert found.explained["offline"] > 1
+
+
+def test_trades_that_are_seen_from_the_middle_of_a_bar_on_price_what_they_can(
+    tmp_path: Path,
+) -> None:
+    traded = market(11)
+    tapes = {
+        at: Tape(tape.time[3:], tape.price[3:], since=tape.time[3])
+        for at, tape in tapes_of(traded, np.random.default_rng(1)).items()
+    }
+    moments = list(with_tapes(moments_of([traded]), tapes))
+    keep_session(tmp_path / "state", moments, [traded], AT_MARKET)
+    found = parity(tmp_path / "state")
+    assert list(found.differences) == []
+    with StateReader.open(tmp_path / "state") as reader:
+        models = {(each.kind, str(each.model)) for each in reader.fills()}
+    # What rests may have been met by a trade that nobody saw.
+    assert models >= {("market", "trade"), ("stop", "bar"), ("limit", "bar")}
+    assert ("limit", "trade") not in models
 
 
 def test_a_position_that_a_hole_has_ended_is_found_again(tmp_path: Path) -> None:
