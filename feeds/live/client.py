@@ -157,8 +157,8 @@ class Client:
         """Return what time it is for the exchange, in ms."""
         return moment_in(await self.raw.fetch_time())
 
-    async def rows(self, symbol: str, since: int) -> list[Row]:
-        """Return a page of candles from `since` (ms) on; the last one may be forming."""
+    async def rows(self, symbol: str, since: int | None) -> list[Row]:
+        """Return a page of candles from `since` (ms) on, or the newest; one may be forming."""
         page = await self.raw.fetch_ohlcv(symbol, self.timeframe_name, since, self.page_rows)
         answer = _ANSWER.get()
         if answer is not None and not answer.is_json:  # ccxt makes rows of html all the same

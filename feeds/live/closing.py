@@ -140,6 +140,8 @@ class Closing:
         until = self.due(now)
         if not self._rules.always:
             self._believe_stream(until)
+        if self.next >= until:
+            self._hearing.clear()  # what was said while the clock was ahead was said too early
         return self.next < until or self.handed.doubtful
 
     def _believe_stream(self, until: int) -> None:

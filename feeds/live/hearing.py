@@ -88,6 +88,10 @@ class Hearing:
         """Drop a bar that is decided."""
         self._ballots.pop(time, None)
 
+    def clear(self) -> None:
+        """Drop all: none has closed."""
+        self._ballots.clear()
+
     def said(self, time: int) -> Row | None:
         """Return the row that REST showed last for the bar."""
         ballot = self._ballots.get(time)

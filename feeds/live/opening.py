@@ -19,7 +19,6 @@ from feeds.live.spec import LiveSpec
 from feeds.live.timekeeping import ExchangeClock
 
 ATTEMPTS = Patience().attempts  # of each question; a feed that is open is patient for ever
-LOOK_BACK = 10  # bars before the time that is told
 ASKED_FOR_TIME = 3  # symbols whose newest candle is compared with the time that is told
 
 
@@ -85,11 +84,8 @@ async def _last_close(spec: LiveSpec, rest: Rest, clock: ExchangeClock) -> int:
     nobody has traded.
     """
     step = spec.timeframe.ms
-    told = clock.now() // step * step
-    since = max(told - LOOK_BACK * step, 0)
-    newest = max(
-        [await rest.newest(symbol, since, ATTEMPTS) for symbol in spec.symbols[:ASKED_FOR_TIME]]
-    )
+    asked = spec.symbols[:ASKED_FOR_TIME]
+    newest = max([await rest.newest(symbol, ATTEMPTS) for symbol in asked])
     clock.shown(newest)
     told = clock.now() // step * step
     return newest if told - max(AHEAD, step) < newest < told else told

@@ -40,9 +40,9 @@ class Rest:
             best = min(best, (self._clock.watch() - watch, moment, between))
         self._clock.told(best[1], between=best[2])
 
-    async def newest(self, symbol: str, since: int, attempts: float = math.inf) -> int:
+    async def newest(self, symbol: str, attempts: float = math.inf) -> int:
         """Return when the newest candle opened, the forming one included; 0 if none is shown."""
-        rows = await self._asking.ask(lambda: self._client.rows(symbol, since), attempts=attempts)
+        rows = await self._asking.ask(lambda: self._client.rows(symbol, None), attempts=attempts)
         return max((row.time for row in rows), default=0)
 
     async def settle(

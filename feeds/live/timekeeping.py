@@ -2,6 +2,7 @@
 
 import time
 from datetime import UTC, datetime, timedelta
+from math import inf
 
 from feeds.clock import Clock
 
@@ -27,12 +28,11 @@ class ExchangeClock:
         self._clock = clock
         self._speed = speed
         self._offset: float | None = None
-        # How far the told time is ahead of what is shown, and how far behind it; and the most that
-        # was seen of either since the time was told last.
-        self._lead = self._lead_seen = 0.0
-        self._lag = self._lag_seen = 0.0
+        # How far the told time is ahead of what is shown, and how far behind it.
+        self._lead = self._lag = 0.0
+        self._forget()
         self._floor = 0.0  # a moment that has passed; when, by stopwatch and local clock
-        self._floor_watch = self._floor_local = 0.0
+        self._floor_watch, self._floor_local = self.watch(), self.local()
         self._drift = self.local() - self.watch()
 
     @property
@@ -58,18 +58,26 @@ class ExchangeClock:
 
     def told(self, moment: float, *, between: float) -> None:
         """Take what the exchange says: `moment`, when it was about `between` here."""
-        offset = moment - between
-        moved = offset - (offset if self._offset is None else self._offset)
-        self._offset = offset
-        # What was seen lately is held against the new time; what is longer ago is forgotten.
-        self._lead, self._lead_seen = max(0.0, self._lead_seen + moved), 0.0
-        self._lag, self._lag_seen = max(0.0, self._lag_seen - moved), 0.0
+        self._offset = moment - between
+        by_watch = self._offset + self.local() - self.watch()
+        # What was seen lately is held against the new time; what is longer ago is forgotten. It
+        # counts if local clock and stopwatch agree: the one may have been set, the other held.
+        early = [self._offset + self._late_pushes[0], by_watch + self._late_pushes[1]]
+        late = [self._early_rows[0] - self._offset, self._early_rows[1] - by_watch]
+        self._lead, self._lag = max(0.0, min(early)), max(0.0, min(late))
+        self._forget()
+
+    def _forget(self) -> None:
+        """Drop how late candles were pushed, and how early shown, by local clock and stopwatch."""
+        self._late_pushes = self._early_rows = (-inf, -inf)
 
     def shown(self, opened: int) -> None:
         """Note that a candle has opened by now, as REST shows it."""
         if self._offset is not None:
-            self._lag_seen = max(self._lag_seen, opened - self.local() - self._offset)
-            self._lag = max(self._lag, self._lag_seen)
+            local, watch = self.local(), self.watch()
+            by_local, by_watch = self._early_rows
+            self._early_rows = max(by_local, opened - local), max(by_watch, opened - watch)
+            self._lag = max(self._lag, opened - local - self._offset)
         elif opened > self.now():
             self._floor = float(opened)
             self._floor_watch, self._floor_local = self.watch(), self.local()
@@ -77,8 +85,10 @@ class ExchangeClock:
     def pushed(self, closes: int) -> None:
         """Note that the newest candle, which closes then, was pushed just now."""
         if self._offset is not None:
-            self._lead_seen = max(self._lead_seen, self.local() + self._offset - closes)
-            self._lead = max(self._lead, self._lead_seen)
+            local, watch = self.local(), self.watch()
+            by_local, by_watch = self._late_pushes
+            self._late_pushes = max(by_local, local - closes), max(by_watch, watch - closes)
+            self._lead = max(self._lead, local + self._offset - closes)
 
     def was_set(self) -> bool:
         """Return whether the local clock has been set since this was asked last."""
