@@ -1,0 +1,1 @@
+"""Faults, counted: scripted sessions against the stand-in, beside the same ones undisturbed."""

@@ -1,0 +1,56 @@
+"""Write `docs/reliability.md`: python -m tests.reliability > docs/reliability.md (10 minutes)."""
+
+import logging
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.reliability.cases import CASES
+from tests.reliability.table import TRIES, Bench, Pace, table
+from tests.world import make_world
+
+PACE = Pace()
+TEXT = f"""\
+# Faults, counted
+
+Each row below is something that goes wrong while a paper session trades. It was made to happen
+{len(TRIES)} times, at different bars of different recordings and at different moments of those
+bars, and the session was compared with an undisturbed one of the same recording.
+
+**How.** The session is the one that `run_paper.py` runs: the unmodified ccxt client, the live feed,
+the strategy, the paper account and its state on disk. Its exchange is the stand-in on loopback
+(`feeds/standin/`), which replays two symbols and breaks what the row says. A session trades
+{PACE.live} bars, each in {PACE.bar_seconds:g} s of real time: bars of a minute at 60 times their
+speed, bars of five minutes at 300 times in the rows with ML. The settings are eager, so that
+nearly every bar is decided on and much is bought and sold; those with ML serve a small bundle of
+the tests on bars that it has not seen. `--confirm always`, the default.
+
+**Bars lost** are bars that the session's state does not have, or has otherwise than the exchange's
+last word on them when they were handed over. **Decisions changed** are decisions that only one of
+the two sessions made, or that differ in score or outcome; fills were compared in the same way, by
+time, price, units and reason, and none differs. After an outage that is longer than a bar,
+decisions are late: their entries are **missed** and journalled so, hence positions differ from then
+on, and only what was decided before and the scores after it are compared. Where a symbol is halted
+its own decisions are left out.
+
+**Not covered here.** An exchange's own machines, TLS, proxies, and days of running. Trades: these
+recordings have none, so fills are priced by bars. `--confirm doubt` believes a stream that nothing
+speaks against, and so would take a bar whose last push was lost as it stood before. Processes that
+are killed and disks that are full have their own tests (`tests/engine/paper/`).
+
+This page is written by `python -m tests.reliability > docs/reliability.md`; `make test` tries some
+of the cases once, `make test-slow` all of them {len(TRIES)} times.
+"""
+
+
+def main() -> None:
+    """Print the page."""
+    logging.disable(logging.CRITICAL)
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(PACE, make_world(Path(folder)), Path(folder))
+        lines = list(table(bench.rows([(case, TRIES) for case in CASES])))
+    sys.stdout.write(TEXT + "\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()
