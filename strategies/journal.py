@@ -11,7 +11,6 @@ from ml.prediction import Confidence, Prediction, Signal, Thresholds, Unavailabl
 from strategies.config import CryptoScalpingConfig
 from strategies.scoring import Decision, Opinion
 
-
 # Where the reason of the next member begins in a row's `ml_reason`.
 _LEFT_OUT = re.compile(r"; (?=[a-z][a-z0-9_]*: )")
 
@@ -127,7 +126,7 @@ def entry_block(decision: Decision, config: CryptoScalpingConfig) -> str:
             f"score {score.total:.1f} (needs {config.min_entry_score:.1f})",
             f"  Price: {seen['close']:.8g}",
             *(f"  {name}: {value}  {score.items[rule]:+.1f} pts" for name, value, rule in facts),
-            f"  ML Ensemble: {_opinion_text(decision.opinion)} {score.ml:+.1f} pts",
+            f"  ML Ensemble: {opinion_text(decision.opinion)} {score.ml:+.1f} pts",
         ]
     )
 
@@ -141,7 +140,8 @@ def veto_line(decision: Decision, veto: str) -> str:
     )
 
 
-def _opinion_text(opinion: Opinion) -> str:
+def opinion_text(opinion: Opinion) -> str:
+    """Return in a few words what the ensemble said, or why it did not."""
     match opinion:
         case None:
             return "not asked"

@@ -77,7 +77,7 @@ class ExchangeBars:
         from feeds.history import stored_bars  # a run on files starts without ccxt
 
         _refuse_reversed(self.start, self.end)
-        _refuse_mixed_symbols(self.symbols)
+        refuse_mixed_symbols(self.symbols)
         start = self.start - self.before * self.timeframe.delta
         read = stored_bars(self.symbols, self.timeframe, start, self.end, config)
         for stored in read:
@@ -172,10 +172,11 @@ def _refuse_mixture(markets: Sequence[Bars]) -> None:
         raise RunError(
             f"one run needs one timeframe, found {', '.join(timeframes)}; run them apart"
         )
-    _refuse_mixed_symbols([bars.symbol for bars in markets])
+    refuse_mixed_symbols([bars.symbol for bars in markets])
 
 
-def _refuse_mixed_symbols(symbols: Sequence[str]) -> None:
+def refuse_mixed_symbols(symbols: Sequence[str]) -> None:
+    """Raise `RunError` if the symbols cannot share a wallet, or one comes twice."""
     quotes = sorted({symbol.split("/")[1] for symbol in symbols})
     if len(quotes) > 1:
         raise RunError(f"one wallet holds one quote currency, found {', '.join(quotes)}; run apart")

@@ -54,15 +54,20 @@ class Message:
     body: Mapping[str, Any]
 
 
-def entry_message(priced: PricedFill) -> Message:
-    """Return the message of a fill that began a position."""
-    return Message(f"entry:{priced.order}", "entry", _fill_body(priced))
+def entry_message(priced: PricedFill, ml: str) -> Message:
+    """Return the message of a fill that began a position.
+
+    Parameters
+    ----------
+    ml : of the moment, as in `MomentRecord`
+    """
+    return Message(f"entry:{priced.order}", "entry", {**_fill_body(priced), "ml": ml})
 
 
-def exit_message(priced: PricedFill, trade: Trade) -> Message:
+def exit_message(priced: PricedFill, trade: Trade, ml: str) -> Message:
     """Return the message of a fill that ended a position."""
     trade_body = {**asdict(trade), "return_fraction": trade.return_fraction}
-    body = {**_fill_body(priced), "trade": plain(trade_body)}
+    body = {**_fill_body(priced), "trade": plain(trade_body), "ml": ml}
     return Message(f"exit:{priced.order}", "exit", body)
 
 

@@ -10,7 +10,7 @@ from engine.errors import UsageError
 from engine.jobs.bar_flags import add_date_flags, add_repair_flag
 from engine.jobs.flags import given, refuse_flags, symbol, timeframe, whole_number
 from engine.jobs.live.request import DEFAULT_TIMEFRAME, PaperRequest, Rehearsal
-from engine.jobs.markets import AskedBars, BarFiles
+from engine.jobs.markets import AskedBars, BarFiles, refuse_mixed_symbols
 from engine.jobs.serving import MLMode
 from engine.jobs.settings import Settings
 
@@ -131,10 +131,12 @@ def paper_request(args: argparse.Namespace, settings: Settings) -> PaperRequest:
         raise UsageError("a session needs a market: name --symbols, or a recording by --rehearse")
     else:
         refuse_flags(args, _REHEARSED, "goes with --rehearse")
+    symbols = tuple(chain(*(args.symbols or ())))
+    refuse_mixed_symbols(symbols)
     return PaperRequest(
         settings=settings,
         ml=MLMode.AUTO if args.ml is None else MLMode(args.ml),
-        symbols=tuple(chain(*(args.symbols or ()))),
+        symbols=symbols,
         timeframe=args.timeframe or DEFAULT_TIMEFRAME,
         rehearsal=_rehearsal(args) if args.data else None,
         in_sample=args.in_sample,

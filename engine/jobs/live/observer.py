@@ -98,7 +98,9 @@ class Observer:
             trade = ended.get((each.fill.symbol, each.fill.filled_at))
             exits = trade is not None and each.fill.units * trade.units < 0
             self._webhook.tell(
-                exit_message(each, trade) if exits and trade else entry_message(each)
+                exit_message(each, trade, record.ml)
+                if exits and trade is not None
+                else entry_message(each, record.ml)
             )
 
     # ---------------------------------------------------------------- what is said

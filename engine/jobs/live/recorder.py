@@ -14,7 +14,7 @@ from engine.paper.moments import Moments, Phase
 from engine.paper.records import MomentRecord, PricedFill
 from engine.paper.state import PaperState
 from feeds.moments import iso, readable
-from strategies.journal import Outcome
+from strategies.journal import Outcome, opinion_of, opinion_text
 
 log = logging.getLogger("tandem.paper")
 
@@ -116,11 +116,12 @@ def _tell(rows: Sequence[Mapping[str, Any]], fills: Sequence[PricedFill]) -> Non
     for row in rows:
         if row["outcome"] in _TOLD:
             log.info(
-                "%s %s at %s, score %.1f",
+                "%s %s at %s, score %.1f, ML %s",
                 row["outcome"].upper(),
                 row["symbol"],
                 readable(row["decided_at"]),
                 row["score"],
+                opinion_text(opinion_of(row)),
             )
     for each in fills:
         fill = each.fill

@@ -193,13 +193,14 @@ def test_a_wrong_address_is_refused_without_being_repeated(url: str) -> None:
 
 def test_messages_tell_of_entries_exits_and_trouble() -> None:
     order = make_order(START)
-    entry = entry_message(make_priced_fill(order))
+    entry = entry_message(make_priced_fill(order), "off")
     assert (entry.id, entry.event) == ("entry:1", "entry")
     assert entry.body["priced_by"] == "trade"
     assert entry.body["decided_at"] == "2024-01-01T00:00:00Z"
-    leave = exit_message(make_priced_fill(order), make_trade(2.0))
+    leave = exit_message(make_priced_fill(order), make_trade(2.0), "drift: features")
     assert (leave.id, leave.event) == ("exit:1", "exit")
     assert leave.body["trade"]["pnl"] == 2.0
+    assert (entry.body["ml"], leave.body["ml"]) == ("off", "drift: features")
     json.dumps([entry.body, leave.body], allow_nan=False)
 
 
