@@ -6,19 +6,18 @@ are milliseconds since 1970, UTC.
 
 from collections.abc import Mapping
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
 import numpy as np
 
 from engine.dashboard.decision_view import decision_view, mark_view
 from engine.dashboard.discreet import discreet
-from engine.dashboard.health_view import health_view, ml_view
+from engine.dashboard.health_view import ml_view
 from engine.dashboard.ledger import Ledger
+from engine.dashboard.standing import Standing, price_of
 from engine.dashboard.trade_view import Json, ended_view, order_view, position_view, when
 from engine.errors import UsageError
 from engine.paper.columns import moment_at, ms
-from engine.paper.health import Health
 from engine.paper.reading import StateReader
 from feeds.bars import PRICES, Bars
 from feeds.timeframe import Timeframe
@@ -32,8 +31,6 @@ MOST_EVENTS = 20
 MOST_REJECTIONS = 500
 # Who is further behind than this is told to begin anew.
 MOST_BEHIND = 400  # moments
-# How the session is doing is looked up as often as this, whoever asks.
-HEALTH_SECONDS = 1.0
 
 
 class SessionView:
@@ -46,8 +43,7 @@ class SessionView:
         self._bar_ms = Timeframe.parse(self._facts.timeframe).ms
         self._rules: Mapping[str, Any] = self._facts.settings.get("strategy", {})
         self._ledger = Ledger()
-        self._beat: tuple[Mapping[str, Any] | None, float] = (None, monotonic())
-        self._standing: tuple[float, Json] = (-HEALTH_SECONDS, {})
+        self._standing = Standing(self._reader, self._ledger, self._bar_ms)
 
     def close(self) -> None:
         """Let go of the state."""
@@ -118,9 +114,7 @@ class SessionView:
 
     def standing(self) -> Json:
         """Return how the session is doing, and what is watched."""
-        if monotonic() - self._standing[0] >= HEALTH_SECONDS:
-            self._standing = (monotonic(), self._look())
-        return self._standing[1]
+        return self._standing.look()
 
     # ---------------------------------------------------------------- what was asked for
 
@@ -188,7 +182,7 @@ class SessionView:
 
     def _positions(self, symbol: str | None = None) -> list[Json]:
         return [
-            position_view(held, self._ledger, self._price(held.position.symbol))
+            position_view(held, self._ledger, price_of(self._reader, held.position.symbol))
             for held in self._ledger.held()
             if symbol in (None, held.position.symbol)
         ]
@@ -214,34 +208,6 @@ class SessionView:
     def _refused(self) -> dict[tuple[str, int], str]:
         latest = self._reader.rejections(last=MOST_REJECTIONS)
         return {(each.symbol, ms(each.decided_at)): each.reason for each in latest}
-
-    # ---------------------------------------------------------------- how it is doing
-
-    def _look(self) -> Json:
-        said, (before, since) = self._reader.health(), self._beat
-        if said != before:
-            since = monotonic()
-        self._beat = (said, since)
-        health = None if said is None else Health.from_json(said)
-        return {
-            "health": health_view(health, monotonic() - since, self._bar_ms),
-            "markets": self._markets({} if health is None else health.watching),
-        }
-
-    def _markets(self, watching: Mapping[str, str]) -> list[Json]:
-        said = {
-            **{symbol: discreet(text) for symbol, text in watching.items()},
-            **{order.symbol: "an order waits" for order in self._reader.orders(open_only=True)},
-            **{held.position.symbol: "held" for held in self._ledger.held()},
-        }
-        return [
-            {"symbol": symbol, "price": self._price(symbol), "text": said.get(symbol, "")}
-            for symbol in self._facts.symbols
-        ]
-
-    def _price(self, symbol: str) -> float | None:
-        bars = self._reader.bars(symbol, last=1)
-        return float(bars.close[-1]) if len(bars) else None
 
 
 def stamps(recording: Mapping[str, Any] | None, bars: Bars) -> list[str]:

@@ -1,6 +1,7 @@
 """What the page is told is what the state says, whole or in pieces."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.dashboard.discreet import discreet
-from engine.dashboard.ledger import thin
+from engine.dashboard.ledger import Ledger, thin
 from engine.dashboard.session_view import MOST_BARS, MOST_DECISIONS, MOST_POINTS, SessionView
 from engine.errors import UsageError
 from engine.paper.health import SessionState
+from engine.paper.reading import StateReader
 from engine.paper.records import Event
+from engine.paper.rows import RecordedMoment
 from engine.paper.state import PaperState
 from engine.records import trades_of
 from strategies.config import CryptoScalpingConfig
@@ -174,6 +177,34 @@ def _append(grown: dict[str, Any], news: dict[str, Any]) -> None:
         for name in grown[kind]:
             rows = zip(news[kind]["time"], news[kind][name], strict=True)
             grown[kind][name] = grown[kind][name] + [value for time, value in rows if time > last]
+
+
+class Overtaken(StateReader):
+    """A reader between whose questions the session goes on."""
+
+    meanwhile: Callable[[], None]
+
+    def moments(self, **which: Any) -> list[RecordedMoment]:
+        found = super().moments(**which)
+        self.meanwhile()
+        return found
+
+
+def test_a_session_that_goes_on_between_two_questions_counts_nothing_twice(
+    recorded: Recorded, path: Path
+) -> None:
+    ledger, upcoming = Ledger(), iter(recorded.records)
+    with recorded.begin(path, 0) as state, Overtaken.open(path) as reader:
+
+        def go_on() -> None:
+            for each in islice(upcoming, 3):
+                state.commit(each)
+
+        reader.meanwhile = go_on
+        while ledger.last is None or ledger.last.closed_at < recorded.records[-1].closed_at:
+            ledger.follow(reader)
+    fills = [each.fill for record in recorded.records for each in record.fills]
+    assert [each.trade for each in ledger.ended] == trades_of(fills)
 
 
 def test_earlier_bars_join_on_without_a_gap(whole: SessionView) -> None:
