@@ -59,7 +59,7 @@ def raw_rows(table: pd.DataFrame, source: str) -> pd.DataFrame:
         if a time or a number cannot be read, naming row and value
     """
     column = next(name for name in TIME_COLUMNS if name in table)
-    times = _times(table[column], source)
+    times = read_times(table[column], source)
     values = {name: _numbers(table[name], source) for name in VALUES}
     return pd.DataFrame({"timestamp": times.astype("datetime64[ms]"), **values})
 
@@ -71,7 +71,14 @@ def _numbers(column: pd.Series, source: str) -> pd.Series:
     return numbers
 
 
-def _times(column: pd.Series, source: str) -> pd.Series:
+def read_times(column: pd.Series, source: str) -> pd.Series:
+    """Return times of any form that `raw_rows` knows as naive UTC.
+
+    Raises
+    ------
+    BadFileError
+        if one cannot be read, naming row and value
+    """
     if isinstance(column.dtype, pd.DatetimeTZDtype):
         column = column.dt.tz_convert("UTC").dt.tz_localize(None)
     elif not pd.api.types.is_datetime64_dtype(column):
@@ -87,7 +94,7 @@ def _dates(column: pd.Series, source: str) -> pd.Series:
     text = column.astype(str).where(column.notna())
     times = pd.to_datetime(text, format="ISO8601", utc=True, errors="coerce").dt.tz_localize(None)
     _refuse(column, times.isna(), source, "a date like 2024-01-01 00:05 or epoch s or ms")
-    return _times(times, source)
+    return read_times(times, source)
 
 
 def _epochs(column: pd.Series, numbers: pd.Series, source: str) -> pd.Series:

@@ -15,10 +15,14 @@ from feeds.clock import Clock
 from feeds.files import read_bars
 from feeds.moments import readable
 from feeds.quality import QualityReport
+from feeds.standin.trade_files import holds_trades, read_trades
+from feeds.standin.trades import RecordedTrades
 from feeds.timeframe import Timeframe
 
 if TYPE_CHECKING:
     from feeds.history import StoredBars
+
+_OF_TRADES = Timeframe.parse("1m")
 
 log = logging.getLogger("tandem.data")
 
@@ -32,16 +36,22 @@ class BarSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class BarFiles:
-    """Files of bars; symbol and timeframe are for those that do not say theirs."""
+    """Files of bars or trades; symbol and timeframe are for those that do not say theirs."""
 
     paths: Sequence[Path] = ()
     symbol: str | None = None
     timeframe: Timeframe | None = None
 
     def read(self, config: DataConfig) -> list[Bars]:
-        """Return the bars of each file; one symbol a file, one timeframe for all."""
+        """Return the bars of each file; one symbol a file, one timeframe for all.
+
+        Of a symbol with trades and no bars they are those that the trades make, of a minute each
+        unless the command says otherwise.
+        """
         markets: list[Bars] = []
         for path in self.paths:
+            if holds_trades(path):
+                continue
             bars, quality = read_bars(
                 path,
                 symbol=self.symbol,
@@ -51,8 +61,19 @@ class BarFiles:
             )
             _log_quality(quality)
             markets.append(bars)
+        barred = {bars.symbol for bars in markets}
+        for trades in self.trades():
+            if trades.symbol not in barred:
+                timeframe = self.timeframe or _OF_TRADES
+                markets.append(trades.bars(timeframe, fill_limit=config.fill_limit))
         _refuse_mixture(markets)
         return markets
+
+    def trades(self) -> list[RecordedTrades]:
+        """Return the trades of each file that holds such; one file a symbol."""
+        found = [read_trades(p, symbol=self.symbol) for p in self.paths if holds_trades(p)]
+        refuse_mixed_symbols([trades.symbol for trades in found])
+        return found
 
 
 @dataclass(frozen=True, slots=True)

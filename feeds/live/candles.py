@@ -10,11 +10,15 @@ TAIL = 4  # candles at the end of a cache that are looked at
 
 
 class Trade(NamedTuple):
-    """A trade: time in ms, price in quote currency, volume in base units."""
+    """A trade: time in ms, price in quote currency, volume in base units.
+
+    `buyer_is_maker`: the seller took what a buyer had offered to pay.
+    """
 
     time: int
     price: float
     units: float
+    buyer_is_maker: bool = False
 
 
 class CandleCache:
@@ -63,7 +67,12 @@ class TradeCache:
 
 def _trade(raw: Any) -> Trade | None:
     try:
-        trade = Trade(int(raw["timestamp"]), float(raw["price"]), float(raw["amount"] or 0.0))
+        trade = Trade(
+            int(raw["timestamp"]),
+            float(raw["price"]),
+            float(raw["amount"] or 0.0),
+            raw.get("side") == "sell",
+        )
     except (TypeError, ValueError, KeyError):
         return None
     return trade if trade.price > 0 and trade.units >= 0 else None

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from feeds.bars import Bars, FloatArray, TimeArray
+from feeds.bars import Bars, BoolArray, FloatArray, TimeArray
 
 
 class Origin(StrEnum):
@@ -33,11 +33,15 @@ class Tape:
     ----------
     time : datetime64[ms], by the exchange's clock
     price : in quote currency
+    units : of the base that changed hands
+    buyer_is_maker : whether the seller took what a buyer had offered to pay
     since : from when on no trade is missing until the bar's close; None if that is not known
     """
 
     time: TimeArray
     price: FloatArray
+    units: FloatArray
+    buyer_is_maker: BoolArray
     since: np.datetime64 | None
 
 

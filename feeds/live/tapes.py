@@ -89,5 +89,7 @@ def _cut(reel: _Reel, opened: int, closed: int, volume: float) -> Tape:
     return Tape(
         time=np.array([trade.time for trade in inside], "datetime64[ms]"),
         price=np.array([trade.price for trade in inside], np.float64),
+        units=np.array([trade.units for trade in inside], np.float64),
+        buyer_is_maker=np.array([trade.buyer_is_maker for trade in inside], np.bool_),
         since=None if since is None else np.datetime64(since, "ms"),
     )

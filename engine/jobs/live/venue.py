@@ -11,7 +11,7 @@ import numpy as np
 
 from engine.errors import UsageError
 from engine.jobs.live.request import PaperRequest, Rehearsal
-from engine.jobs.markets import Market
+from engine.jobs.markets import BarFiles, Market
 from engine.jobs.settings import Settings
 from feeds.bars import Bars
 from feeds.clock import Clock, ReplayClock, SystemClock
@@ -19,6 +19,7 @@ from feeds.history import DEFAULT_EXCHANGE
 from feeds.live.feed import LiveFeed
 from feeds.live.spec import LiveSpec
 from feeds.standin.server import StandIn
+from feeds.standin.trades import RecordedTrades
 
 log = logging.getLogger("tandem.paper")
 
@@ -68,7 +69,8 @@ def rehearsal_venue(
     if goes_on is not None:
         begin = goes_on + asked.outage * timeframe.delta
     clock = ReplayClock(_aware(begin), asked.speed)
-    with StandIn([market.bars for market in markets], clock=clock) as exchange:
+    bars, trades = [market.bars for market in markets], _trades(asked)
+    with StandIn(bars, trades=trades, clock=clock) as exchange:
         spec = LiveSpec(
             exchange=DEFAULT_EXCHANGE,
             base_url=exchange.url,
@@ -101,6 +103,12 @@ def _rehearsal(request: PaperRequest) -> Rehearsal:
     if request.rehearsal is None:
         raise UsageError("a rehearsal needs a recording: name a file of bars with --rehearse")
     return request.rehearsal
+
+
+def _trades(asked: Rehearsal) -> Sequence[RecordedTrades]:
+    """Return the trades that were recorded beside the bars, or that these are made of."""
+    source = asked.bars.source
+    return source.trades() if isinstance(source, BarFiles) else ()
 
 
 def _beginning(markets: Sequence[Market], settings: Settings) -> np.datetime64:

@@ -56,7 +56,9 @@ def tapes_of(traded: Market, rng: np.random.Generator) -> dict[np.datetime64, Ta
         price = np.array([bar.open[0], *inner, bar.close[0]])
         step = bar.timeframe.delta // 5
         time = bar.time[0] + np.arange(4) * step
-        tapes[bar.closed_at[0]] = Tape(time, price, since=bar.time[0])
+        tapes[bar.closed_at[0]] = Tape(
+            time, price, units=np.ones(4), buyer_is_maker=np.zeros(4, np.bool_), since=bar.time[0]
+        )
     return tapes
 
 

@@ -20,7 +20,7 @@ from engine.paper.reading import StateReader
 from engine.paper.schema import TABLES, sealed
 from engine.paper.state import PaperState
 from engine.paper.typed_text import from_text, to_text
-from feeds.live.moment import Revision, Tape
+from feeds.live.moment import Revision
 from tests.engine.jobs.live.session_makers import keep_session
 from tests.engine.paper.paper_makers import moments_of, with_tapes
 from tests.engine.paper.test_broker import AT_LIMIT, AT_MARKET, TRAILING, market, tapes_of
@@ -78,7 +78,14 @@ def test_trades_that_are_seen_from_the_middle_of_a_bar_on_price_what_they_can(
 ) -> None:
     traded = market(11)
     tapes = {
-        at: Tape(tape.time[3:], tape.price[3:], since=tape.time[3])
+        at: replace(
+            tape,
+            since=tape.time[3],
+            **{
+                name: getattr(tape, name)[3:]
+                for name in ("time", "price", "units", "buyer_is_maker")
+            },
+        )
         for at, tape in tapes_of(traded, np.random.default_rng(1)).items()
     }
     moments = list(with_tapes(moments_of([traded]), tapes))
