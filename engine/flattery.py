@@ -32,6 +32,8 @@ class Circumstances:
     markets : its bars by symbol, warm-up included, as `Fill.bar` counts them
     in_sample : True if the ensemble had seen bars of the run
     limit_entries : True if entries were limit orders
+    on_paper : True if bars came one by one and a decision could be late
+    live : True if they came as they closed: nobody could have known them
     """
 
     costs: Costs
@@ -39,6 +41,8 @@ class Circumstances:
     markets: Mapping[str, Bars]
     in_sample: bool
     limit_entries: bool = False
+    on_paper: bool = False
+    live: bool = False
 
 
 def flattery(fills: Sequence[Fill], under: Circumstances) -> tuple[str, ...]:
@@ -51,7 +55,7 @@ def flattery(fills: Sequence[Fill], under: Circumstances) -> tuple[str, ...]:
         *_impact(fills, under.markets),
         *_foreseen_holes(fills, under.markets),
         *_missing_rules(under),
-        *_always(fills),
+        *_always(fills, under),
     )
 
 
@@ -60,7 +64,7 @@ def _about_the_bars(under: Circumstances) -> Iterator[str]:
         yield "in-sample: the ensemble has learned from bars of this run"
     if any(bars.synthetic for bars in under.markets.values()):
         yield "synthetic: the market is simulated, and no real one keeps to its rules"
-    else:
+    elif not under.live:
         yield (
             f"{_listed(under.markets)}: chosen with today's knowledge; coins that were delisted "
             "since are not among them"
@@ -154,9 +158,12 @@ def _missing_rules(under: Circumstances) -> Iterator[str]:
             yield f"no {rules} is set for {_listed(symbols)}; an exchange has one"
 
 
-def _always(fills: Sequence[Fill]) -> Iterator[str]:
+def _always(fills: Sequence[Fill], under: Circumstances) -> Iterator[str]:
     if fills:
-        yield "no order is late, and the exchange is never down and refuses none"
+        if under.on_paper:
+            yield "no order takes time to get to the exchange, and it refuses none"
+        else:
+            yield "no order is late, and the exchange is never down and refuses none"
     yield "how many configurations were tried is known for this folder of runs only"
 
 

@@ -34,7 +34,7 @@ HOMES = {
     "imblearn": ("ml/training/balance.py",),
     "optuna": ("ml/training/tuning.py",),
     "skops": ("ml/skops_file.py",),
-    "sqlite3": ("engine/paper/", "ml/training/trial_file.py"),
+    "sqlite3": ("engine/paper/", "ml/training/"),
     "sqlalchemy": ("ml/training/tuning.py",),
     "talib": ("feeds/indicators.py",),
     "starlette": ("engine/dashboard/",),

@@ -12,7 +12,7 @@ from engine.flattery import Circumstances, flattery
 from engine.jobs.hybrid_run import HybridRun
 from engine.jobs.log import log_so_far
 from engine.jobs.markets import Market
-from engine.jobs.request_record import RequestRecord
+from engine.jobs.request_record import LiveRecord, RequestRecord
 from engine.jobs.serving import is_in_sample
 from engine.jobs.settings import Settings
 from engine.jobs.walking.analyzer import WindowAnalyzers
@@ -141,6 +141,8 @@ def _circumstances(context: RunContext, *, in_sample: bool) -> Circumstances:
         markets={market.bars.symbol: market.bars for market in context.markets},
         in_sample=in_sample,
         limit_entries=context.settings.strategy.entry.order == "limit",
+        on_paper=context.request.command == "paper",
+        live=isinstance(context.request.bars, LiveRecord),
     )
 
 

@@ -52,6 +52,15 @@ def test_what_holds_for_every_run_is_always_said() -> None:
     assert not about("no order is late", flattery([], under()))
 
 
+def test_on_paper_orders_may_be_late_and_live_symbols_were_chosen_before() -> None:
+    rehearsed = flattery([at(0, "entry")], under(on_paper=True))
+    assert about("no order takes time", rehearsed)
+    assert about("today's knowledge", rehearsed)
+    live = flattery([at(0, "entry")], under(on_paper=True, live=True))
+    assert not about("today's knowledge", live)
+    assert not about("no order is late", live)
+
+
 def test_the_order_of_the_sentences_is_stable() -> None:
     fills = [at(0, "entry"), at(1, "stop_loss")]
     assert flattery(fills, under()) == flattery(list(fills), under())

@@ -1,0 +1,97 @@
+"""What a session came to until it was stopped."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.jobs.live.request import PaperRequest
+from engine.jobs.live.result import session_markets, session_run
+from engine.jobs.live.trading import session_rules
+from engine.jobs.request_record import LiveRecord, RequestRecord
+from engine.jobs.run_report import RunContext, RunReport, kept, run_result
+from engine.jobs.run_request import RunRequest
+from engine.paper.reading import StateReader
+from feeds.moments import readable
+from ml.analyzer import Analyzer
+from strategies.views import NoEnsemble
+
+log = logging.getLogger("tandem.paper")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PaperReport:
+    """The session as a run, and what was special about it.
+
+    Attributes
+    ----------
+    run : None if no bar has closed yet
+    state : where it goes on from
+    """
+
+    run: RunReport | None
+    session: dict[str, Any]
+    state: Path
+
+    def to_json(self) -> dict[str, Any]:
+        run = {} if self.run is None else self.run.to_json()
+        return {**run, "session": self.session, "state": str(self.state)}
+
+    def text(self) -> str:
+        """Return what a person reads: the run's tables, then what was special about the session."""
+        known = self.session
+        said = [] if self.run is None else [self.run.text(), ""]
+        return "\n".join(
+            [
+                *said,
+                f"{known['bars']:,} bars at {known['moments']:,} closes, {known['offline']:,} "
+                f"caught up with offline; {known['missed']:,} entries missed; fills priced by "
+                + (", ".join(f"{m} {n:,}" for m, n in known["fills"].items()) or "nobody: none"),
+                f"the session is kept in {self.state}",
+            ]
+        )
+
+
+def session_report(
+    reader: StateReader, request: PaperRequest, ensemble: Analyzer | NoEnsemble | None
+) -> PaperReport:
+    """Keep the session so far as a run, and return what it came to.
+
+    Parameters
+    ----------
+    ensemble : that was asked at the start
+    """
+    moments = reader.moments()
+    fills = reader.fills()
+    models = [each.model for each in fills]
+    markets = session_markets(reader)
+    facts: dict[str, Any] = {
+        "bars": sum(len(m.bars) - m.first for m in markets),
+        "moments": len(moments),
+        "offline": sum(moment.offline for moment in moments),
+        "late": sum(moment.late and not moment.offline for moment in moments),
+        "missed": sum(row["outcome"] == "missed" for row in reader.decisions()),
+        "fills": {str(model): models.count(model) for model in dict.fromkeys(models)},
+    }
+    if not moments:
+        return PaperReport(None, facts, reader.path)
+    ruled = request.settings.model_copy(update={"symbols": session_rules(reader)})
+    asked = _asked(request, reader, ensemble)
+    context = RunContext(ruled, markets, ensemble, request.out, asked)
+    run = run_result(session_run(reader, markets), context, ml_on=isinstance(ensemble, Analyzer))
+    log.info("the session stands at %s", readable(moments[-1].closed_at))
+    return PaperReport(kept([run], None, context), facts, reader.path)
+
+
+def _asked(request: PaperRequest, reader: StateReader, ensemble: object) -> RequestRecord:
+    """Return what the run folder keeps of the request."""
+    facts, rehearsal = reader.facts(), request.rehearsal
+    asked = RunRequest(
+        settings=request.settings,
+        bars=None if rehearsal is None else rehearsal.bars,
+        in_sample=request.in_sample,
+    ).record("paper", request.ml, ensemble)
+    if rehearsal is not None:
+        return asked
+    live = LiveRecord(exchange=facts.exchange, symbols=facts.symbols, timeframe=facts.timeframe)
+    return asked.model_copy(update={"bars": live})
