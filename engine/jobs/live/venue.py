@@ -20,9 +20,12 @@ from feeds.live.feed import LiveFeed
 from feeds.live.spec import LiveSpec
 from feeds.standin.server import StandIn
 from feeds.standin.trades import RecordedTrades
+from feeds.timeframe import Timeframe
 
 log = logging.getLogger("tandem.paper")
 
+_USUAL_PUSH = 2.0
+_MOST_PUSHES = 500  # in a real second, of all symbols
 LEAST_BAR_SECONDS = 0.1  # of real time: below it a stand-in and its client are not done with a bar
 
 
@@ -70,7 +73,8 @@ def rehearsal_venue(
         begin = goes_on + asked.outage * timeframe.delta
     clock = ReplayClock(_aware(begin), asked.speed)
     bars, trades = [market.bars for market in markets], _trades(asked)
-    with StandIn(bars, trades=trades, clock=clock) as exchange:
+    every = _push_every(len(markets), asked.speed, timeframe)
+    with StandIn(bars, trades=trades, clock=clock, push_every=every) as exchange:
         spec = LiveSpec(
             exchange=DEFAULT_EXCHANGE,
             base_url=exchange.url,
@@ -121,6 +125,14 @@ def _refuse_too_fast(speed: float, bar_ms: int) -> None:
     most = bar_ms / 1000.0 / LEAST_BAR_SECONDS
     if not 0 < speed <= most:
         raise UsageError(f"--speed must be above 0 and at most {most:g} at this timeframe")
+
+
+def _push_every(symbols: int, speed: float, timeframe: Timeframe) -> float:
+    """Return how often a bar that forms is pushed, in seconds of the market.
+
+    As the exchange does, unless that were more than a process has time for.
+    """
+    return min(max(_USUAL_PUSH, symbols * speed / _MOST_PUSHES), timeframe.ms / 3000.0)
 
 
 def _aware(moment: np.datetime64) -> datetime:
