@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from feeds.bars import Bars
-from feeds.live.closing import Closed, Closing
+from feeds.live.closing import Closed, Closing, Counts
 from feeds.live.moment import LiveBar, Moment, Origin, Revision
 from feeds.live.revising import Change
 from feeds.live.rows import Row
@@ -66,6 +66,10 @@ class Assembly:
         self.halted.discard(symbol)
         self._closings[symbol].skip_to(self.next)
         self.clear(symbol)
+
+    def counts(self) -> list[Counts]:
+        """Return what became of the bars of each symbol so far."""
+        return [closing.counts for closing in self._closings.values()]
 
     @property
     def is_finished(self) -> bool:

@@ -48,6 +48,43 @@ class Answer:
 _ANSWER: ContextVar[Answer | None] = ContextVar("answer", default=None)
 
 
+class Abilities:
+    """What ccxt says that an exchange can do; it emulates nothing here."""
+
+    def __init__(self, raw: Any) -> None:
+        self._raw = raw
+
+    def _has(self, method: str) -> bool:
+        return self._raw.has.get(method) is True
+
+    @property
+    def source(self) -> Source:
+        """The best source of bars."""
+        if self._has("watchOHLCV"):
+            return Source.CANDLES
+        return Source.TRADES if self.watch_trades else Source.POLLS
+
+    @property
+    def tell_time(self) -> bool:
+        """Whether it can be asked what time it is."""
+        return self._has("fetchTime")
+
+    @property
+    def watch_trades(self) -> bool:
+        """Whether its trades can be streamed."""
+        return self._has("watchTrades")
+
+    @property
+    def leave_trades(self) -> bool:
+        """Whether it can be told to push no more of them."""
+        return self._has("unWatchTrades")
+
+    @property
+    def watch_many(self) -> bool:
+        """Whether one subscription can be for the candles of many symbols."""
+        return self._has("watchOHLCVForSymbols")
+
+
 class Client:
     """One client of one exchange: its spot markets, their bars, and its streams."""
 
@@ -62,6 +99,7 @@ class Client:
         pro = spec.exchange in ccxt.pro.exchanges
         self.raw = client_of(ccxt.pro if pro else ccxt.async_support, spec.exchange, spec.base_url)
         self.timeframe = spec.timeframe
+        self.can = Abilities(self.raw)
         self._timeframes = timeframes_of(self.raw)
         self.raw.enableRateLimit = unhurried
         self.raw.options["OHLCVLimit"] = CACHED_ROWS
@@ -75,31 +113,6 @@ class Client:
     def name(self) -> str:
         """What ccxt calls the exchange."""
         return str(self.raw.id)
-
-    @property
-    def source(self) -> Source:
-        """The best that the exchange can do."""
-        if self._can("watchOHLCV"):
-            return Source.CANDLES
-        return Source.TRADES if self._can("watchTrades") else Source.POLLS
-
-    @property
-    def tells_time(self) -> bool:
-        """Whether the exchange can be asked what time it is."""
-        return self._can("fetchTime")
-
-    @property
-    def watches_trades(self) -> bool:
-        """Whether its trades can be streamed."""
-        return self._can("watchTrades")
-
-    @property
-    def watches_many(self) -> bool:
-        """Whether one subscription can be for the candles of many symbols."""
-        return self._can("watchOHLCVForSymbols")
-
-    def _can(self, method: str) -> bool:
-        return self.raw.has.get(method) is True
 
     @property
     def timeframe_name(self) -> str:
@@ -170,7 +183,7 @@ class Client:
 
         One that is not ended is pushed, and kept, for as long as the connection lasts.
         """
-        if self._can("unWatchTrades"):
+        if self.can.leave_trades:
             with suppress(TimeoutError, *BAD_ANSWERS):
                 await asyncio.wait_for(self.raw.un_watch_trades(symbol), LEAVING_S)
         self.raw.trades.pop(symbol, None)

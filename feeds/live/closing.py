@@ -116,11 +116,18 @@ class Closing:
         before = self._seen.get(row.time)
         if before is not None and row.volume < before.row.volume:
             self.counts.stale += 1
+            self.distrust(row.time)
             return
         whole = before is not None and before.whole
         self._seen[row.time] = Seen(row, self._connection, whole)
         if row.time > self.newest:
             self._succeed(row.time)
+
+    def distrust(self, time: int) -> None:
+        """Say that a candle was shown as none can be; perhaps in place of its last true state."""
+        seen = self._seen.get(time)
+        if seen is not None:
+            self._seen[time] = Seen(seen.row, connection=-1)
 
     def _succeed(self, newest: int) -> None:
         """Let candles before the newest one be closed, if this connection has watched them."""

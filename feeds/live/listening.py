@@ -44,7 +44,7 @@ class CandleStream:
         self._clock = clock
         self._look = look
         self._caches = {symbol: CandleCache() for symbol in closings}
-        groups = [list(closings)] if client.watches_many else [[each] for each in closings]
+        groups = [list(closings)] if client.can.watch_many else [[each] for each in closings]
         self._wires = [self._wire(group, silence(speed)) for group in groups]
         self._tally = Tally()
 
@@ -67,7 +67,7 @@ class CandleStream:
         raw, timeframe = self._client.raw, self._client.timeframe_name
 
         async def subscribe() -> None:
-            if self._client.watches_many:
+            if self._client.can.watch_many:
                 await raw.watch_ohlcv_for_symbols([[symbol, timeframe] for symbol in symbols])
             else:
                 await raw.watch_ohlcv(symbols[0], timeframe)
@@ -102,6 +102,7 @@ class CandleStream:
             row = row_of(values, step)
             if row is None:
                 self._tally.fail("stream: no candle")
+                closing.distrust(values[0])
                 continue
             closing.see(row, now)
             _note_time(self._clock, self._client, closing, row, known=known)
@@ -113,7 +114,7 @@ def _note_time(
     """Let the clock know what a candle says about the time."""
     if known and row.time >= closing.newest:
         clock.pushed(row.time + client.timeframe.ms)
-    if not client.tells_time:
+    if not client.can.tell_time:
         clock.shown(row.time)
 
 
@@ -197,7 +198,7 @@ class TradeStreams:
 
     def want(self, symbols: Collection[str], start: Start, rng: np.random.Generator) -> None:
         """Listen to the trades of these symbols, and of no others."""
-        wanted = set(symbols) & set(self._spec.symbols) if self._main.watches_trades else set()
+        wanted = set(symbols) & set(self._spec.symbols) if self._main.can.watch_trades else set()
         self._tapes.want(wanted)
         for symbol in set(self._tasks) - wanted:
             self._tasks.pop(symbol).cancel()

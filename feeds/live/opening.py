@@ -69,7 +69,7 @@ async def open_feed(
 
 def how(client: Client, spec: LiveSpec) -> str:
     """Return in words where bars come from, and who confirms them."""
-    source = client.source
+    source = client.can.source
     if source is Source.POLLS:
         return f"{client.name}: {source.value}"
     asked = "each bar" if spec.confirm == "always" else "what the stream leaves in doubt"

@@ -30,7 +30,7 @@ class Rest:
 
     async def set_clock(self, attempts: float = math.inf) -> None:
         """Ask for the time, where it is told; the quickest answer is the best."""
-        if not self._client.tells_time:
+        if not self._client.can.tell_time:
             return
         best = (math.inf, 0, 0.0)
         for _ in range(ROUND_TRIPS):

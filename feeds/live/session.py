@@ -16,7 +16,7 @@ from feeds.live.assembly import Assembly
 from feeds.live.client import Client, Source
 from feeds.live.closing import Closing
 from feeds.live.listening import CandleStream, FoldedStream, TradeStreams
-from feeds.live.moment import FeedHealth, Moment, Opening
+from feeds.live.moment import Moment, Opening
 from feeds.live.opening import Opened, milliseconds, open_feed
 from feeds.live.rest import Rest
 from feeds.live.spec import LiveSpec
@@ -28,7 +28,7 @@ log = logging.getLogger("tandem.feeds")
 
 TICK_S, LEAST_TICK_S = 0.25, 0.01  # market and real seconds between two looks at the clock
 CLOCK_EVERY_MS = 300_000.0  # of market time between two questions for the time
-MARKETS_EVERY_MS = 60_000.0  # likewise for who is traded, where somebody seems not to be
+MARKETS_EVERY_MS = 300_000.0  # likewise for who is traded, where somebody seems not to be
 HALTED_EVERY_MS = 600_000.0  # likewise while somebody is halted
 NETWORK_MS = 50.0  # real ms that a trade may be under way
 
@@ -102,7 +102,7 @@ class Session:
         asyncio.get_running_loop().set_exception_handler(self._on_stray_error)
 
     def _open_stream(self) -> CandleStream | FoldedStream | None:
-        source = self._client.source
+        source = self._client.can.source
         if source is Source.POLLS:
             return None
         kind = CandleStream if source is Source.CANDLES else FoldedStream
@@ -124,6 +124,7 @@ class Session:
                 raise _first(others) from None
         finally:
             self._working = False
+            self._publish()
 
     def watch_trades(self, symbols: Collection[str]) -> None:
         """Take whose trades are wanted from now on."""
@@ -218,20 +219,9 @@ class Session:
         self._trades.hang_up("malformed message")
 
     def _publish(self) -> None:
-        counts = [closing.counts for closing in self._closings.values()]
         connected = self._stream is None or self._stream.speaks
         self.tally.publish(
-            FeedHealth(
-                connected=connected,
-                clock_offset_ms=self.clock.offset,
-                reconnects=self.tally.reconnects,
-                repaired=sum(each.repaired for each in counts),
-                filled=sum(each.filled for each in counts),
-                revised=self._assembly.revised,
-                differed=sum(each.differed for each in counts),
-                halted=tuple(sorted(self._assembly.halted)),
-                failures=self.tally.failures(),
-            )
+            connected=connected, clock_offset_ms=self.clock.offset, assembly=self._assembly
         )
 
 

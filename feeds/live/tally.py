@@ -3,6 +3,7 @@
 from collections import Counter
 from threading import Lock
 
+from feeds.live.assembly import Assembly
 from feeds.live.moment import FeedHealth
 
 _NOTHING = FeedHealth(
@@ -37,14 +38,24 @@ class Tally:
         with self._lock:
             self._failures[kind] += 1
 
-    def failures(self) -> dict[str, int]:
-        """Return the counts by kind."""
+    def publish(self, *, connected: bool, clock_offset_ms: float, assembly: Assembly) -> None:
+        """Let every thread see how the feed is doing."""
+        counts = assembly.counts()
+        self._health = FeedHealth(
+            connected=connected,
+            clock_offset_ms=clock_offset_ms,
+            reconnects=self.reconnects,
+            repaired=sum(each.repaired for each in counts),
+            filled=sum(each.filled for each in counts),
+            revised=assembly.revised,
+            differed=sum(each.differed for each in counts),
+            halted=tuple(sorted(assembly.halted)),
+            failures=self._failed(),
+        )
+
+    def _failed(self) -> dict[str, int]:
         with self._lock:
             return dict(self._failures)
-
-    def publish(self, health: FeedHealth) -> None:
-        """Let every thread see how the feed is doing."""
-        self._health = health
 
     def health(self) -> FeedHealth:
         """Return what was published last."""
