@@ -145,6 +145,27 @@ def test_in_doubt_only_what_was_not_watched_to_its_end_is_asked_for() -> None:
     assert closing.wants_answer(AFTER + STEP)
 
 
+def test_in_doubt_a_last_push_that_comes_late_is_asked_for_and_reported() -> None:
+    closing = make(DOUBT)
+    closing.see(forming(FIRST), AFTER)
+    closing.see(forming(SECOND), AFTER)
+    assert not closing.wants_answer(AFTER)
+    closing.see(FIRST, AFTER)
+    assert closing.wants_answer(AFTER)
+    closing.answer(page([BEFORE, FIRST], AFTER))
+    (change,) = closing.handed.take_changes()
+    assert change.after == FIRST
+    assert not closing.wants_answer(AFTER)
+
+
+def test_in_doubt_a_candle_that_was_shown_as_none_can_be_is_asked_for() -> None:
+    closing = make(DOUBT)
+    closing.see(FIRST, AFTER)
+    closing.distrust(FIRST.time)
+    closing.see(forming(SECOND), AFTER)
+    assert closing.wants_answer(AFTER)
+
+
 def test_in_doubt_a_jump_is_asked_for() -> None:
     closing = make(DOUBT)
     closing.see(FIRST._replace(high=110.0), AFTER)

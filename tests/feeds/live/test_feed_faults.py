@@ -44,8 +44,8 @@ MARKET: Mapping[str, Sequence[StreamFault]] = {
 PASSING = [
     kind for kind in FaultKind if kind not in (FaultKind.FIREWALL, FaultKind.RESTRICTED_PLACE)
 ]
-# What the stream alone cannot know: its last push was lost, or shows what never was.
-BLIND = ("lost_last", "spike")
+# What the stream alone cannot know: its last push is lost or late, or shows what never was.
+BLIND = ("lost_last", "out_of_order", "spike")
 ALL = {**CONNECTION, **STREAM, **MARKET}
 OFTEN = ("reset", "half_frame", "black hole", "refused", "malformed", "out_of_order", "gap")
 SOMETIMES = ("stale row after close", "spike", "maintenance", "clock ahead")
