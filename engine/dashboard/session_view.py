@@ -96,12 +96,12 @@ class SessionView:
         time, value = self._ledger.equity.after(after)
         if not 0 < len(time) <= MOST_BEHIND:
             return {}
-        start = after - self._bar_ms
+        start, decided = after - self._bar_ms, self._settled_since(after)
         return {
             "bars": columns(self._reader.bars(symbol, start=moment_at(start + 1))),
             "equity": {"time": time, "value": value},
-            "decisions": self._decisions(symbol if only else None, after),
-            **self._traded(symbol, start),
+            "decisions": self._decisions(symbol if only else None, decided),
+            **self._traded(symbol, min(start, decided)),
             **self._now(symbol),
         }
 
@@ -204,6 +204,13 @@ class SessionView:
         rows = self._reader.decisions(symbol=symbol, after=since, last=MOST_DECISIONS)
         refused = self._refused()
         return [decision_view(row, self._rules, self._ledger, refused) for row in rows]
+
+    def _settled_since(self, after: int) -> int:
+        """Return after which moment decisions are news: made since, or come to something since."""
+        moment = moment_at(after)
+        fills, refused = self._reader.fills(after=moment), self._reader.rejections(after=moment)
+        decided = [*(each.fill.decided_at for each in fills), *(r.decided_at for r in refused)]
+        return min([after, *(ms(at) - 1 for at in decided)])
 
     def _refused(self) -> dict[tuple[str, int], str]:
         latest = self._reader.rejections(last=MOST_REJECTIONS)

@@ -142,7 +142,7 @@ KEPT = ("bars", "equity")
 
 
 def test_news_in_pieces_add_up_to_the_window(recorded: Recorded, path: Path) -> None:
-    begun, steps = 500, [1, 1, 2, 5, 30, 1, 100, 1, 60]
+    begun, steps = 500, [*[1] * 90, 2, 5, 30, 1, 100, 1, 60]
     with recorded.begin(path, begun) as state:
         view = SessionView(path)
         grown = view.window(SYMBOL, only=True)
