@@ -99,6 +99,19 @@ def test_trades_that_are_seen_from_the_middle_of_a_bar_on_price_what_they_can(
     assert ("limit", "trade") not in models
 
 
+def test_bars_without_trades_between_others_fill_what_they_should(tmp_path: Path) -> None:
+    traded = market(11)
+    tapes = tapes_of(traded, np.random.default_rng(1))
+    some = {at: tape for i, (at, tape) in enumerate(tapes.items()) if i % 3}
+    moments = list(with_tapes(moments_of([traded]), some))
+    keep_session(tmp_path / "state", moments, [traded], AT_MARKET)
+    assert list(parity(tmp_path / "state").differences) == []
+    with StateReader.open(tmp_path / "state") as reader:
+        for each in reader.fills():
+            by_trade = each.fill.filled_at + traded.bars.timeframe.delta in some
+            assert str(each.model) == ("trade" if by_trade else "bar")
+
+
 def test_a_position_that_a_hole_has_ended_is_found_again(tmp_path: Path) -> None:
     whole = market(11, bars=600)
     keep_session(tmp_path / "whole", moments_of([whole]), [whole], AT_MARKET)
