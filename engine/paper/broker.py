@@ -62,6 +62,7 @@ class PaperBroker(BarBroker):
     """
 
     params: Any = (("moments", None), ("account", None))
+    orders: list[Any]
 
     def init(self) -> None:
         super().init()
@@ -126,6 +127,12 @@ class PaperBroker(BarBroker):
         self._changed = {}
         return [_record(order) for _, order in sorted(changed.items()) if "id" in order.info]
 
+    def forget_done(self) -> None:
+        """Drop what backtrader's brokers keep of every order that there ever was."""
+        self.orders = [order for order in self.orders if order.alive()]
+        for ref in [ref for ref, family in self._pchildren.items() if not family]:
+            del self._pchildren[ref]
+
     # ---------------------------------------------------------------- orders meet the market
 
     def _match(self, real: set[SymbolFeed]) -> None:
@@ -147,7 +154,7 @@ class PaperBroker(BarBroker):
         for at, price in zip(tape.time, tape.price.tolist(), strict=True):
             own = [order for order in self.pending if order.data is data]
             if not own:
-                break
+                return
             self._trade = at, price
             if any(order.active() and _can_fill(order, at, price) for order in own):
                 with _standing_at(data, price):

@@ -14,7 +14,7 @@ from feeds.bars import Bars
 Lived: TypeAlias = Callable[[bt.Strategy], None]
 """Called with the strategy when a moment has been lived through, decisions included."""
 
-_LINES_KEPT = 1000  # bars that backtrader's lines keep; strategies look further back by `window`
+_LINES_KEPT = 100  # bars that backtrader's lines keep; strategies look further back by `window`
 
 
 class _MomentFeed(StreamFeed):
@@ -68,4 +68,14 @@ class PaperEngine(Engine):
     def _next_writers(self, runstrats: list[bt.Strategy]) -> None:
         # backtrader comes here when all decisions of a moment are made.
         self._lived_through(runstrats[0])
+        self.broker.forget_done()
+        _forget_done(runstrats[0])
         super()._next_writers(runstrats)
+
+
+def _forget_done(strategy: bt.Strategy) -> None:
+    """Drop what backtrader's strategies keep of every order and trade that there ever was."""
+    strategy._orders.clear()
+    for by_id in strategy._trades.values():
+        for trades in by_id.values():
+            del trades[:-1]  # the last one may be open
