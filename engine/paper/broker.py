@@ -154,7 +154,7 @@ class PaperBroker(BarBroker):
         for at, price in zip(tape.time, tape.price.tolist(), strict=True):
             own = [order for order in self.pending if order.data is data]
             if not own:
-                return
+                break
             self._trade = at, price
             if any(order.active() and _can_fill(order, at, price) for order in own):
                 with _standing_at(data, price):
