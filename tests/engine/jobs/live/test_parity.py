@@ -110,6 +110,7 @@ def test_bars_without_trades_between_others_fill_what_they_should(tmp_path: Path
         for each in reader.fills():
             by_trade = each.fill.filled_at + traded.bars.timeframe.delta in some
             assert str(each.model) == ("trade" if by_trade else "bar")
+            assert each.kind != "market" or each.fill.filled_at == each.fill.decided_at
 
 
 def test_a_position_that_a_hole_has_ended_is_found_again(tmp_path: Path) -> None:
