@@ -132,6 +132,4 @@ def _read_csv(path: Path) -> pd.DataFrame:
     whole, end, rest = path.read_bytes().rpartition(b"\n")
     if rest:
         log.warning("%s: its last line has no end and is left out", path.name)
-    return pd.read_csv(
-        BytesIO(whole + end), index_col=False, encoding="utf-8-sig", float_precision="round_trip"
-    )
+    return pd.read_csv(BytesIO(whole + end), index_col=False, encoding="utf-8-sig")

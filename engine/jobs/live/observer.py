@@ -8,6 +8,7 @@ from time import monotonic
 import numpy as np
 
 from engine.jobs.live.ensemble import LiveEnsemble
+from engine.jobs.live.recording import Recording
 from engine.paper.health import Health, SessionState, moment_of
 from engine.paper.moments import PaperMoment, Phase
 from engine.paper.reading import Latencies
@@ -33,6 +34,11 @@ class Observer:
     ensemble : that is asked; None if the session trades without ML on purpose
     webhook : is told of entries, exits and trouble; None for nobody
     speed : seconds of the market per real second
+
+    Attributes
+    ----------
+    watching : says of each symbol how far it is from being looked at
+    recording : keeps what was received; None if nobody does
     """
 
     def __init__(
@@ -51,6 +57,7 @@ class Observer:
         last = state.reader.moments(last=1)
         self._last_closed_at = last[0].closed_at if last else None
         self._feed: LiveFeed | None = None
+        self.recording: Recording | None = None
         self.watching: Callable[[], Mapping[str, str]] = dict
 
     @property
@@ -77,6 +84,8 @@ class Observer:
 
     def begin(self, moment: PaperMoment) -> None:
         """Take note of a moment that is not on record, before anything is decided at it."""
+        if self.recording is not None:
+            self.recording.take(moment)
         for event in () if self._ensemble is None else self._ensemble.refresh(moment.closed_at):
             self._tell(event)
 
