@@ -7,8 +7,9 @@ import backtrader as bt
 
 from engine.cerebro import Engine
 from engine.data import StreamFeed
-from engine.paper.broker import Account, PaperBroker
+from engine.paper.broker import PaperBroker
 from engine.paper.moments import Moments
+from engine.paper.tracking import Account
 from feeds.bars import Bars
 
 Lived: TypeAlias = Callable[[bt.Strategy], None]

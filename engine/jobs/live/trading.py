@@ -4,10 +4,10 @@ import numpy as np
 
 from engine.jobs.hybrid_run import size_of
 from engine.jobs.settings import Settings
-from engine.paper.broker import Account
 from engine.paper.engine import Lived, PaperEngine
 from engine.paper.moments import Moments
 from engine.paper.reading import Checkpoint, StateReader
+from engine.paper.tracking import Account
 from engine.rules import SymbolRules
 from feeds.synthetic import synthetic_bars
 from feeds.timeframe import Timeframe

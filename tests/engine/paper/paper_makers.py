@@ -10,10 +10,11 @@ import numpy as np
 from engine.jobs.hybrid_run import size_of
 from engine.jobs.markets import Market
 from engine.jobs.settings import Settings
-from engine.paper.broker import Account, PaperBroker
+from engine.paper.broker import PaperBroker
 from engine.paper.engine import PaperEngine
 from engine.paper.moments import Moments, PaperMoment, Phase
 from engine.paper.records import OrderRecord, PricedFill
+from engine.paper.tracking import Account
 from feeds.live.moment import LiveBar, Origin, Tape
 from strategies.crypto_scalping import CryptoScalpingStrategy
 from strategies.views import WindowViews
