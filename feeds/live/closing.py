@@ -227,7 +227,12 @@ class Closing:
 
     def skip_to(self, time: int) -> None:
         """Let nothing leave that opens before `time`: the symbol was halted."""
-        self._out.clear()
+        kept = deque(each for each in self._out if each.time >= time)
+        if self.tail is not None and len(kept) < len(self._out):
+            # These went on from what leaves no more: they are another segment.
+            kept = deque(each._replace(segment=each.segment + 1) for each in kept)
+            self.tail = replace(self.tail, segment=self.tail.segment + 1)
+        self._out = kept
         while self.next < time:
             self._pass()
 

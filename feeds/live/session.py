@@ -149,6 +149,8 @@ class Session:
         """Have everybody asked about whose bar has closed, and hand over what is complete."""
         now = self.clock.now()
         for symbol, closing in self._closings.items():
+            if symbol in self._assembly.halted and closing.newest >= self._assembly.next:
+                self._resume(symbol)  # a candle was pushed: there is no time to ask
             if symbol in self._busy or symbol in self._assembly.halted:
                 continue
             if closing.wants_answer(now):
@@ -188,8 +190,7 @@ class Session:
         for symbol in self._spec.symbols:
             trades, halted = self._client.trades_in(symbol), symbol in self._assembly.halted
             if halted and trades:
-                log.warning("%s is traded again", symbol)
-                self._assembly.resume(symbol)
+                self._resume(symbol)
             elif not halted and not trades:
                 self._halt(symbol, f"{self._spec.exchange} has halted it")
 
@@ -197,6 +198,10 @@ class Session:
         log.warning("%s is not traded: %s", symbol, why)
         self.tally.fail("market: halted")
         self._assembly.halt(symbol)
+
+    def _resume(self, symbol: str) -> None:
+        log.warning("%s is traded again", symbol)
+        self._assembly.resume(symbol)
 
     async def _keep_time(self) -> None:
         """Set the clock now and then, and at once when the local one was set."""

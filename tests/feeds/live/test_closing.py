@@ -205,6 +205,17 @@ def test_a_symbol_that_was_halted_goes_on_in_a_new_segment() -> None:
     assert closing.take() == Closed(THIRD.time, THIRD, Origin.REST, 5)
 
 
+def test_bars_that_were_decided_during_a_halt_leave_a_hole() -> None:
+    closing = make()
+    closing.answer(page([BEFORE, FIRST, SECOND, THIRD], 14 * STEP))
+    assert closing.next == THIRD.time
+    closing.skip_to(SECOND.time)
+    assert closing.take() == Closed(SECOND.time, SECOND, Origin.REST, 5)
+    closing.skip_to(THIRD.time)
+    closing.answer(page([BEFORE, THIRD, final(13 * STEP)], 15 * STEP))
+    assert closing.take() == Closed(THIRD.time, THIRD, Origin.REST, 5)
+
+
 @pytest.mark.parametrize(
     "values",
     [[STEP, None, 1, 1, 1, 1], [STEP, 0, 0, 0, 0, 0], [STEP + 1, 1, 1, 1, 1, 1], [STEP, 1, 1, 1],
