@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import TypeAlias
 
 from feeds.standin.faults import Fault, FaultKind
@@ -62,151 +63,181 @@ class Case:
     quick: bool = False
 
 
-def _stream(kind: StreamFaultKind, **how: object) -> StreamFault:
-    return StreamFault(kind=kind, **how)  # type: ignore[arg-type]  # passed on as it comes
-
-
-def _broken(name: str, *faults: AnyFault, **more: object) -> Case:
-    case = {"reconnects": 1} | more
-    return Case(name=name, group=Group.CONNECTION, faults=faults, **case)  # type: ignore[arg-type]  # likewise
-
-
-def _refused(name: str, fault: Fault, **more: object) -> Case:
-    return Case(name=name, group=Group.REST, faults=(fault,), **more)  # type: ignore[arg-type]  # likewise
-
-
-def _told(name: str, *faults: AnyFault, **more: object) -> Case:
-    return Case(name=name, group=Group.STREAM, faults=faults, **more)  # type: ignore[arg-type]  # likewise
-
+_on_connection = partial(Case, group=Group.CONNECTION, reconnects=1)
+_on_rest = partial(Case, group=Group.REST)
+_on_stream = partial(Case, group=Group.STREAM)
+_on_market = partial(Case, group=Group.MARKET)
+_on_time = partial(Case, group=Group.TIME)
 
 LATER = 0.3  # seconds that the exchange asks for; a real one asks for more, and bars are longer
 
 CONNECTION = (
-    _broken("reset", _stream(Stream.RESET), quick=True),
-    _broken("ended without a close frame (FIN)", _stream(Stream.END)),
-    _broken("ended within a frame", _stream(Stream.HALF_FRAME), quick=True),
-    _broken("closed with 1001", _stream(Stream.GOING_AWAY)),
-    _broken("closed with 1006", _stream(Stream.ABNORMAL)),
-    _broken("closed with 1008", _stream(Stream.POLICY)),
-    _broken("stalled, pings answered", _stream(Stream.STALL), quick=True),
-    _broken("black hole: nothing answered", _stream(Stream.BLACK_HOLE), quick=True),
-    _broken(
-        "reset, then three handshakes refused",
-        _stream(Stream.RESET),
-        _stream(Stream.REFUSED, times=3),
+    _on_connection(name="reset", faults=(StreamFault(kind=Stream.RESET),), quick=True),
+    _on_connection(
+        name="ended without a close frame (FIN)", faults=(StreamFault(kind=Stream.END),)
     ),
-    _broken("flapping: reset four times", _stream(Stream.FLAPPING, times=3), reconnects=4),
-    _broken(
-        "reset, and REST answers 500 meanwhile",
-        _stream(Stream.RESET),
-        Fault(Kind.SERVER_ERROR, times=2),
+    _on_connection(
+        name="ended within a frame", faults=(StreamFault(kind=Stream.HALF_FRAME),), quick=True
     ),
-    _broken("reset, with ML", _stream(Stream.RESET), ml=True, quick=True),
+    _on_connection(name="closed with 1001", faults=(StreamFault(kind=Stream.GOING_AWAY),)),
+    _on_connection(name="closed with 1006", faults=(StreamFault(kind=Stream.ABNORMAL),)),
+    _on_connection(name="closed with 1008", faults=(StreamFault(kind=Stream.POLICY),)),
+    _on_connection(
+        name="stalled, pings answered", faults=(StreamFault(kind=Stream.STALL),), quick=True
+    ),
+    _on_connection(
+        name="black hole: nothing answered",
+        faults=(StreamFault(kind=Stream.BLACK_HOLE),),
+        quick=True,
+    ),
+    _on_connection(
+        name="reset, then three handshakes refused",
+        faults=(StreamFault(kind=Stream.RESET), StreamFault(kind=Stream.REFUSED, times=3)),
+    ),
+    _on_connection(
+        name="flapping: reset again and again",
+        faults=(StreamFault(kind=Stream.FLAPPING, times=4, seconds=25.0),),
+        reconnects=2,
+    ),
+    _on_connection(
+        name="reset, and REST answers 500 meanwhile",
+        faults=(StreamFault(kind=Stream.RESET), Fault(Kind.SERVER_ERROR, times=2)),
+    ),
+    _on_connection(
+        name="reset, with ML", faults=(StreamFault(kind=Stream.RESET),), ml=True, quick=True
+    ),
 )
 
 REST = (
-    _refused(
-        "429 with Retry-After",
-        Fault(Kind.TOO_MANY_REQUESTS, times=2, seconds=LATER),
+    _on_rest(
+        name="429 with Retry-After",
+        faults=(Fault(Kind.TOO_MANY_REQUESTS, times=2, seconds=LATER),),
         shows="REST: HTTP 429",
         quick=True,
     ),
-    _refused(
-        "418 with Retry-After",
-        Fault(Kind.BANNED, times=2, seconds=LATER),
+    _on_rest(
+        name="418 with Retry-After",
+        faults=(Fault(Kind.BANNED, times=2, seconds=LATER),),
         shows="REST: HTTP 418",
     ),
-    _refused("500", Fault(Kind.SERVER_ERROR, times=2), shows="REST: HTTP 500"),
-    _refused("502 with html", Fault(Kind.BAD_GATEWAY, times=2), shows="REST: HTTP 502"),
-    _refused("503 with a code", Fault(Kind.MAINTENANCE, times=2), shows="REST: HTTP 503"),
-    _refused("504 with html", Fault(Kind.GATEWAY_TIMEOUT, times=2), shows="REST: HTTP 504"),
-    _refused("200 with html", Fault(Kind.HTML, times=2), shows="REST: ", quick=True),
-    _refused("half of the JSON", Fault(Kind.CUT_JSON, times=2), shows="REST: "),
-    _refused("half of the body", Fault(Kind.CUT_BODY, times=2), shows="REST: "),
-    _refused("reset while it answers", Fault(Kind.RESET, times=6), shows="REST: "),
-    _refused("slow", Fault(Kind.SLOW, times=2, seconds=0.4)),
-    _refused("an empty list", Fault(Kind.EMPTY, times=4), quick=True),
-    _refused("a short page", Fault(Kind.SHORT_PAGE, times=4, rows=2)),
-    _refused("an overlapping page", Fault(Kind.OVERLAPPING_PAGE, times=4, rows=3)),
-    _refused("rows missing", Fault(Kind.MISSING_ROWS, times=2, rows=1)),
-    Case(
+    _on_rest(name="500", faults=(Fault(Kind.SERVER_ERROR, times=2),), shows="REST: HTTP 500"),
+    _on_rest(
+        name="502 with html", faults=(Fault(Kind.BAD_GATEWAY, times=2),), shows="REST: HTTP 502"
+    ),
+    _on_rest(
+        name="503 with a code", faults=(Fault(Kind.MAINTENANCE, times=2),), shows="REST: HTTP 503"
+    ),
+    _on_rest(
+        name="504 with html", faults=(Fault(Kind.GATEWAY_TIMEOUT, times=2),), shows="REST: HTTP 504"
+    ),
+    _on_rest(name="200 with html", faults=(Fault(Kind.HTML, times=2),), shows="REST: ", quick=True),
+    _on_rest(name="half of the JSON", faults=(Fault(Kind.CUT_JSON, times=2),), shows="REST: "),
+    _on_rest(name="half of the body", faults=(Fault(Kind.CUT_BODY, times=2),), shows="REST: "),
+    _on_rest(name="reset while it answers", faults=(Fault(Kind.RESET, times=6),), shows="REST: "),
+    _on_rest(name="slow", faults=(Fault(Kind.SLOW, times=2, seconds=0.4),)),
+    _on_rest(name="an empty list", faults=(Fault(Kind.EMPTY, times=4),), quick=True),
+    _on_rest(name="a short page", faults=(Fault(Kind.SHORT_PAGE, times=4, rows=2),)),
+    _on_rest(name="an overlapping page", faults=(Fault(Kind.OVERLAPPING_PAGE, times=4, rows=3),)),
+    _on_rest(name="rows missing", faults=(Fault(Kind.MISSING_ROWS, times=2, rows=1),)),
+    _on_rest(
         name="a row that is stale after the close",
-        group=Group.REST,
-        faults=(_stream(Stream.STALE_REST, seconds=10.0),),
+        faults=(StreamFault(kind=Stream.STALE_REST, seconds=10.0),),
         quick=True,
     ),
-    _refused(
-        "429 while the session opens",
-        Fault(Kind.TOO_MANY_REQUESTS, path=None, times=3, seconds=LATER),
+    _on_rest(
+        name="429 while the session opens",
+        faults=(Fault(Kind.TOO_MANY_REQUESTS, path=None, times=3, seconds=LATER),),
         at_opening=True,
         shows="REST: HTTP 429",
     ),
-    _refused(
-        "short pages while the session opens",
-        Fault(Kind.SHORT_PAGE, times=2, rows=150),
+    _on_rest(
+        name="short pages while the session opens",
+        faults=(Fault(Kind.SHORT_PAGE, times=2, rows=150),),
         at_opening=True,
     ),
-    _refused(
-        "half of the JSON while the session opens",
-        Fault(Kind.CUT_JSON, path=None, times=3),
+    _on_rest(
+        name="half of the JSON while the session opens",
+        faults=(Fault(Kind.CUT_JSON, path=None, times=3),),
         at_opening=True,
         shows="REST: ",
     ),
-    _refused("500, with ML", Fault(Kind.SERVER_ERROR, times=2), shows="REST: HTTP 500", ml=True),
+    _on_rest(
+        name="500, with ML",
+        faults=(Fault(Kind.SERVER_ERROR, times=2),),
+        shows="REST: HTTP 500",
+        ml=True,
+    ),
 )
 
 STREAM = (
-    _told(
-        "malformed frame",
-        _stream(Stream.MALFORMED),
+    _on_stream(
+        name="malformed frame",
+        faults=(StreamFault(kind=Stream.MALFORMED),),
         shows="stream: malformed message",
         reconnects=1,
         quick=True,
     ),
-    _told("duplicate", _stream(Stream.DUPLICATE, times=3)),
-    _told("out of order", _stream(Stream.OUT_OF_ORDER), quick=True),
-    _told("gap of one bar", _stream(Stream.GAP)),
-    _told("gap of three bars", _stream(Stream.GAP, times=3), quick=True),
-    _told("last push lost", _stream(Stream.LOST_LAST), quick=True),
-    _told(
-        "revised after the close",
-        _stream(Stream.REVISION, symbol=SECOND, seconds=45.0),
+    _on_stream(name="duplicate", faults=(StreamFault(kind=Stream.DUPLICATE, times=3),)),
+    _on_stream(name="out of order", faults=(StreamFault(kind=Stream.OUT_OF_ORDER),), quick=True),
+    _on_stream(name="gap of one bar", faults=(StreamFault(kind=Stream.GAP),)),
+    _on_stream(
+        name="gap of three bars", faults=(StreamFault(kind=Stream.GAP, times=3),), quick=True
+    ),
+    _on_stream(name="last push lost", faults=(StreamFault(kind=Stream.LOST_LAST),), quick=True),
+    _on_stream(
+        name="revised after the close",
+        faults=(StreamFault(kind=Stream.REVISION, symbol=SECOND, seconds=45.0),),
         revisions=1,
     ),
-    _told(
-        "revised after the close, told by REST alone",
-        _stream(Stream.REVISION, symbol=SECOND, seconds=45.0, told=False),
+    _on_stream(
+        name="revised after the close, told by REST alone",
+        faults=(StreamFault(kind=Stream.REVISION, symbol=SECOND, seconds=45.0, told=False),),
         revisions=1,
         quick=True,
     ),
-    _told("spike that only the stream shows", _stream(Stream.SPIKE)),
-    _told("row without volume", _stream(Stream.ZERO_VOLUME)),
-    _told("row of zeros", _stream(Stream.ZERO_ROW), shows="stream: no candle"),
-    _told("null fields", _stream(Stream.NULLS), quick=True),
-    _told("stamp off the grid", _stream(Stream.OFF_GRID), shows="stream: no candle"),
-    _told("last push lost, with ML", _stream(Stream.LOST_LAST), ml=True),
+    _on_stream(name="spike that only the stream shows", faults=(StreamFault(kind=Stream.SPIKE),)),
+    _on_stream(name="row without volume", faults=(StreamFault(kind=Stream.ZERO_VOLUME),)),
+    _on_stream(
+        name="row of zeros", faults=(StreamFault(kind=Stream.ZERO_ROW),), shows="stream: no candle"
+    ),
+    _on_stream(name="null fields", faults=(StreamFault(kind=Stream.NULLS),), quick=True),
+    _on_stream(
+        name="stamp off the grid",
+        faults=(StreamFault(kind=Stream.OFF_GRID),),
+        shows="stream: no candle",
+    ),
+    _on_stream(
+        name="last push lost, with ML", faults=(StreamFault(kind=Stream.LOST_LAST),), ml=True
+    ),
 )
 
 MARKET = (
-    Case(
+    _on_market(
         name="delisting of one symbol of two",
-        group=Group.MARKET,
-        faults=(_stream(Stream.HALT, symbol=SECOND, part=0.0),),
+        faults=(StreamFault(kind=Stream.HALT, symbol=SECOND, part=0.0),),
         shows="market: halted",
         halts=SECOND,
         quick=True,
     ),
-    Case(
+    *(
+        _on_market(
+            name=f"halt of one symbol of two, for {bars} bars",
+            faults=(StreamFault(kind=Stream.HALT, symbol=SECOND, part=0.0, seconds=60.0 * bars),),
+            shows="market: halted",
+            halts=SECOND,
+            quick=bars == 2,
+        )
+        for bars in (2, 4)
+    ),
+    _on_market(
         name="maintenance for half a bar",
-        group=Group.MARKET,
-        faults=(_stream(Stream.MAINTENANCE, seconds=30.0, part=0.2),),
+        faults=(StreamFault(kind=Stream.MAINTENANCE, seconds=30.0, part=0.2),),
         shows="stream: ",
         reconnects=1,
     ),
-    Case(
+    _on_market(
         name="maintenance for two bars",
-        group=Group.MARKET,
-        faults=(_stream(Stream.MAINTENANCE, seconds=120.0),),
+        faults=(StreamFault(kind=Stream.MAINTENANCE, seconds=120.0),),
         shows="REST: HTTP 503",
         outage=True,
         reconnects=1,
@@ -216,40 +247,30 @@ MARKET = (
 
 TIME = (
     *(
-        Case(
+        _on_time(
             name=f"exchange tells {seconds:+g} s",
-            group=Group.TIME,
-            faults=(_stream(Stream.CLOCK, seconds=seconds),),
+            faults=(StreamFault(kind=Stream.CLOCK, seconds=seconds),),
             at_opening=True,
             quick=seconds > 0,
         )
         for seconds in (SKEW, -SKEW)
     ),
     *(
-        Case(
-            name=f"local clock {seconds:+g} s",
-            group=Group.TIME,
-            local_ahead=seconds,
-            quick=seconds < 0,
-        )
+        _on_time(name=f"local clock {seconds:+g} s", local_ahead=seconds, quick=seconds < 0)
         for seconds in (SKEW, -SKEW)
     ),
-    Case(
+    _on_time(
         name="exchange's told time jumps back 90 s",
-        group=Group.TIME,
-        faults=(_stream(Stream.CLOCK, seconds=-SKEW),),
+        faults=(StreamFault(kind=Stream.CLOCK, seconds=-SKEW),),
     ),
     *(
-        Case(
-            name=f"local clock jumps {seconds:+g} s",
-            group=Group.TIME,
-            local_jump=seconds,
-            quick=seconds < 0,
-        )
+        _on_time(name=f"local clock jumps {seconds:+g} s", local_jump=seconds, quick=seconds < 0)
         for seconds in (SKEW, -SKEW)
     ),
     *(
-        Case(name=f"local clock jumps {seconds // 3600:+g} h", group=Group.TIME, local_jump=seconds)
+        _on_time(
+            name=f"local clock jumps {seconds // 3600:+g} h", local_jump=seconds, quick=seconds > 0
+        )
         for seconds in (3600.0, -3600.0)
     ),
 )

@@ -28,6 +28,7 @@ class Cost:
     entries_missed : entries that were decided after the next bar had closed
     revisions : that the session reports
     reconnects : connections that were made anew
+    spoiled : requests to REST that were not answered as they should have been
     seen : what the session tells its user
     details : what was lost or changed, in words
     """
@@ -38,6 +39,7 @@ class Cost:
     entries_missed: int
     revisions: int
     reconnects: int
+    spoiled: int
     seen: tuple[str, ...]
     details: tuple[str, ...]
 
@@ -59,25 +61,24 @@ def cost_of(case: Case, disturbed: Lived, calm: Lived) -> Cost:
         entries_missed=missed,
         revisions=len(disturbed.revisions),
         reconnects=disturbed.health.reconnects,
+        spoiled=disturbed.spoiled,
         seen=_seen(disturbed, calm),
         details=(*lost, *decisions, *fills),
     )
 
 
 def _bars_lost(case: Case, disturbed: Lived, calm: Lived) -> list[str]:
+    """Return in words each traded bar that is missing, is another one, or was never there."""
     arrived = {each.closed_at: each.arrived_at for each in disturbed.moments}
     lost = []
     for symbol, truth in disturbed.truth.items():
-        before = _rows(calm.truth[symbol])
-        got = _rows(disturbed.bars[symbol])
-        for at, last_word in _rows(truth).items():
-            closed_at = at + truth.timeframe.delta
-            word = last_word if _known(case, closed_at, arrived) else before[at]
+        before, last = _traded(calm.truth[symbol]), _traded(truth)
+        got = _traded(disturbed.bars[symbol])
+        for at in sorted(last.keys() | got.keys()):
+            known = _known(case, at + truth.timeframe.delta, arrived)
+            word = last.get(at) if known else before.get(at)
             if got.get(at) != word:
-                lost.append(f"bar {symbol} {at}: {got.get(at, 'missing')}, should be {word}")
-        invented = got.keys() - _rows(truth).keys()
-        filled = set(disturbed.bars[symbol].time[disturbed.bars[symbol].filled].tolist())
-        lost += [f"bar {symbol} {at}: invented" for at in invented if at.item() not in filled]
+                lost.append(f"bar {symbol} {at}: {got.get(at)}, should be {word}")
     return lost
 
 
@@ -93,9 +94,10 @@ def _known(case: Case, closed_at: np.datetime64, arrived: Mapping[Any, np.dateti
     return bool(arrived[closed_at] >= closed_at + np.timedelta64(round(max(delays)), "ms"))
 
 
-def _rows(bars: Bars) -> dict[np.datetime64, tuple[float, ...]]:
-    values = np.stack([getattr(bars, name) for name in _NUMBERS], axis=1).tolist()
-    return dict(zip(bars.time, map(tuple, values), strict=True))
+def _traded(bars: Bars) -> dict[np.datetime64, tuple[float, ...]]:
+    """Return the bars that do not merely stand in for missing ones, by their time."""
+    values = np.stack([getattr(bars, name) for name in _NUMBERS], axis=1)[~bars.filled]
+    return dict(zip(bars.time[~bars.filled], map(tuple, values.tolist()), strict=True))
 
 
 def _first_late(lived: Lived) -> np.datetime64 | None:
@@ -125,7 +127,7 @@ def _fills(
             key = (f"{fill.symbol} {fill.reason}", fill.filled_at)
             # What the halted symbol would have earned is missing in the account.
             units = fill.units if excluded is None else np.sign(fill.units)
-            found[key] = (*found.get(key, ()), units, fill.price, fill.decided_at)
+            found[key] = (*found.get(key, ()), units, round(fill.price, 9), fill.decided_at)
     return found
 
 
@@ -152,5 +154,5 @@ def _seen(disturbed: Lived, calm: Lived) -> tuple[str, ...]:
         "clock offset told": abs(health.clock_offset_ms) > 45_000,
         **{f"{symbol} halted": True for symbol in health.halted},
     }
-    failures = sorted(health.failures.keys() - calm.health.failures.keys())
+    failures = [f"`{kind}`" for kind in sorted(health.failures.keys() - calm.health.failures)]
     return (*failures, *(text for text, shown in told.items() if shown))

@@ -26,8 +26,8 @@ from feeds.bars import Bars
 from feeds.clock import Clock, ReplayClock
 from feeds.live.feed import LiveFeed
 from feeds.live.moment import FeedHealth, Revision
-from feeds.live.spec import LiveSpec
-from feeds.standin.faults import Fault
+from feeds.live.spec import Confirm, LiveSpec
+from feeds.standin.faults import Fault, FaultKind
 from feeds.standin.server import StandIn
 from feeds.standin.stream_faults import StreamFault, StreamFaultKind
 from feeds.timeframe import Timeframe
@@ -62,6 +62,7 @@ class Scene:
     live: int
     bar_seconds: float
     ml: bool = False
+    confirm: Confirm = "always"
 
     @property
     def timeframe(self) -> Timeframe:
@@ -94,7 +95,12 @@ class WrongClock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lived:
-    """What a session has written down and counted, and what the exchange says at last."""
+    """What a session has written down and counted, and what the exchange says at last.
+
+    Attributes
+    ----------
+    spoiled : requests to REST that were not answered as they should have been
+    """
 
     bars: Mapping[str, Bars]
     moments: Sequence[RecordedMoment]
@@ -103,6 +109,7 @@ class Lived:
     revisions: Sequence[Revision]
     health: FeedHealth
     truth: Mapping[str, Bars]
+    spoiled: int
 
 
 class _Saboteur(Observer):
@@ -171,6 +178,7 @@ def _spec(scene: Scene, exchange: StandIn) -> LiveSpec:
         symbols=tuple(bars.symbol for bars in scene.markets),
         timeframe=scene.timeframe,
         warmup_bars=scene.settings.strategy.warmup_bars,
+        confirm=scene.confirm,
         fill_limit=scene.settings.data.fill_limit,
         until=scene.until,
     )
@@ -207,6 +215,7 @@ def _lived(scene: Scene, reader: StateReader, feed: LiveFeed, exchange: StandIn)
         fills=reader.fills(),
         revisions=reader.revisions(),
         health=feed.health(),
+        spoiled=sum(isinstance(asked.fault, FaultKind) for asked in exchange.requests),
         truth={symbol: _between(exchange.truth(symbol), scene) for symbol in symbols},
     )
 
