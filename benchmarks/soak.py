@@ -231,10 +231,14 @@ def report(hours: float, speed: float, symbols: int, folder: Path, *, ml: bool =
     names = tuple(f"C{place:02d}/USDT" for place in range(symbols))
     plan = Plan(names, warmup, round(hours * HOUR), speed)
     if ml:
-        analyzer_in(folder)  # trained now if there is none, and not while the market goes on
+        in_child(_train, folder)  # if there is none, and not while the market goes on
     with exchange_apart(plan) as address:
         found = in_child(partial(soaked, ml=ml), plan, address, folder)
     return _memory(found) + _times(found, speed) + _counts(found)
+
+
+def _train(folder: Path) -> None:
+    analyzer_in(folder)
 
 
 def _memory(found: Soaked) -> str:

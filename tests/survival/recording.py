@@ -20,8 +20,8 @@ SYMBOLS = ("BTC/USDT", "ETH/USDT")
 DAYS, UNTIL = 30, np.datetime64("2022-01-20", "ms")
 EAGER = """\
 [strategy]
-rsi_oversold = 45.0
-min_entry_score = 3.0
+rsi_oversold = 55.0
+min_entry_score = 2.0
 exits = { take_profit = 0.6, stop_loss = 0.6, max_bars = 12 }
 """
 
