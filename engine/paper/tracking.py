@@ -72,7 +72,9 @@ class TrackingBroker(BarBroker):
         moment = self.moment
         recorded = moment.phase is Phase.RECORDED
         name = order.info["id"] = self._name(order)
-        order.info["sent_at"] = self._sent_on_record(name) if recorded else self.p.moments.now()
+        # The exchange's clock is known to some ms only: it may say that the bar is not over yet.
+        now = self._sent_on_record(name) if recorded else self.p.moments.now()
+        order.info["sent_at"] = max(now, moment.closed_at)
         return super().submit(order, check)
 
     def _name(self, order: Any) -> str:

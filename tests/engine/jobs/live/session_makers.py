@@ -43,8 +43,15 @@ def keep_session(
     markets: Sequence[Market],
     settings: Settings,
     ensemble_of: EnsembleOf | None = None,
+    *,
+    decided_after: np.timedelta64 = LATER,
 ) -> None:
-    """Live through the moments and keep their state at a path."""
+    """Live through the moments and keep their state at a path.
+
+    Parameters
+    ----------
+    decided_after : so long after the close, as far as the exchange's clock is known
+    """
     warmup: Mapping[str, Bars] = {m.bars.symbol: m.bars[: m.first] for m in markets}
     ml = "off" if ensemble_of is None else "on"
     with PaperState.create(path, facts_for(markets, settings, ml), warmup) as state:
@@ -61,7 +68,9 @@ def keep_session(
             ml = "off" if ensemble is None else ensemble.state
             recorder.commit(strategy, engine.broker, ml)
 
-        followed = Moments(source(), lambda: np.datetime64(followed.current.closed_at + LATER))
+        followed = Moments(
+            source(), lambda: np.datetime64(followed.current.closed_at + decided_after)
+        )
         recorder = Recorder(state, followed, {})
         engine = session_engine(state.reader, settings, followed, lived, None)
         trade(engine, followed, settings, ensemble)

@@ -99,6 +99,18 @@ def test_trades_that_are_seen_from_the_middle_of_a_bar_on_price_what_they_can(
     assert ("limit", "trade") not in models
 
 
+def test_no_order_is_sent_before_the_bar_is_over_whatever_the_clock_says(tmp_path: Path) -> None:
+    traded = market(11)
+    early = np.timedelta64(-1, "s")
+    keep_session(tmp_path / "state", taped(traded, 11), [traded], AT_MARKET, decided_after=early)
+    assert list(parity(tmp_path / "state").differences) == []
+    with StateReader.open(tmp_path / "state") as reader:
+        assert all(order.sent_at == order.decided_at for order in reader.orders())
+        market_fills = [each for each in reader.fills() if each.kind == "market"]
+    assert market_fills
+    assert all(each.quoted_at == each.fill.filled_at for each in market_fills)
+
+
 def test_bars_without_trades_between_others_fill_what_they_should(tmp_path: Path) -> None:
     traded = market(11)
     tapes = tapes_of(traded, np.random.default_rng(1))
