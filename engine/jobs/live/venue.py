@@ -68,11 +68,11 @@ def rehearsal_venue(
     asked = _rehearsal(request)
     timeframe = markets[0].bars.timeframe
     _refuse_too_fast(asked.speed, timeframe.ms)
-    begin = _beginning(markets, request.settings)
+    bars, trades = [market.bars for market in markets], _trades(asked)
+    begin = _first_sign(_beginning(markets, request.settings), trades, timeframe)
     if goes_on is not None:
         begin = goes_on + asked.outage * timeframe.delta
     clock = ReplayClock(_aware(begin), asked.speed)
-    bars, trades = [market.bars for market in markets], _trades(asked)
     every = _push_every(len(markets), asked.speed, timeframe)
     with StandIn(bars, trades=trades, clock=clock, push_every=every) as exchange:
         spec = LiveSpec(
@@ -119,6 +119,19 @@ def _beginning(markets: Sequence[Market], settings: Settings) -> np.datetime64:
     """Return when the first bar opens that is traded: warm-up comes from the recording's head."""
     warmup = settings.strategy.warmup_bars
     return np.datetime64(min(m.bars.time[max(m.first, warmup)] for m in markets), "ms")
+
+
+def _first_sign(
+    begin: np.datetime64, trades: Sequence[RecordedTrades], timeframe: Timeframe
+) -> np.datetime64:
+    """Return when the bar that opens at `begin` is first heard of: with its first trade, if any.
+
+    Until then an exchange shows the bar before it as the newest: nobody could tell it from a clock
+    that runs ahead.
+    """
+    inside = [t.time[(t.time >= begin) & (t.time < begin + timeframe.delta)] for t in trades]
+    heard = [np.datetime64(times[0]) for times in inside if len(times)]
+    return min(heard, default=begin)
 
 
 def _refuse_too_fast(speed: float, bar_ms: int) -> None:
