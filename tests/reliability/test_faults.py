@@ -14,7 +14,7 @@ from tests.reliability.table import CALM, TRIES, Bench, Pace, Row
 from tests.world import World
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
-QUICK = Pace(live=11, bar_seconds=1.6, side_by_side=12)
+QUICK = Pace(live=11, bar_seconds=1.6, side_by_side=14)
 
 
 def assert_harmless(row: Row) -> None:
