@@ -8,7 +8,7 @@ import numpy as np
 
 from engine.account import AccountHistory
 from engine.data import SymbolFeed
-from engine.records import Fill, Rejection, TradeBook
+from engine.records import NO_CASH, Fill, Rejection, TradeBook
 from engine.spot import SpotBroker
 
 Order = bt.Order
@@ -100,7 +100,7 @@ class FillBroker(SpotBroker):
             self._last_order[order.data] = order
             self._note_fill(self._fill(order))
         if order.status == Order.Margin:
-            self._note_rejection(order, "cash")
+            self._note_rejection(order, NO_CASH)
 
     def _note_fill(self, fill: Fill) -> None:
         self.fills.append(fill)

@@ -10,6 +10,8 @@ DUST = 1e-9
 
 # The reason of a `Rejection` whose entry was traded all the same, for less.
 PARTIAL_CASH = "partial_cash"
+# The reason of one whose order found too little cash when it was to fill.
+NO_CASH = "cash"
 # The reason of one whose limit order waited in vain: nobody refused it.
 UNFILLED = "unfilled"
 

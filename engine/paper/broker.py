@@ -19,9 +19,10 @@ from engine.paper.moments import Phase
 from engine.paper.records import PricedFill, PriceModel
 from engine.paper.tape_rules import can_fill, shows_all, standing_at, usable
 from engine.paper.tracking import BY_RULE, TrackingBroker
-from engine.records import Fill
+from engine.records import NO_CASH, Fill, Rejection
 from feeds.costs import Costs
 from feeds.live.moment import Tape
+from feeds.moments import iso
 
 Order = bt.Order
 
@@ -35,6 +36,7 @@ class PaperBroker(TrackingBroker):
         moment = self.moment
         if moment.phase is Phase.RECORDED:
             self._repeat(moment.fills, real)
+            self._refuse_again(moment.refused)
             return
         taped = {
             data: tape
@@ -67,7 +69,12 @@ class PaperBroker(TrackingBroker):
             self._toactivate.popleft().activate()
 
     def _offer(self, order: Any) -> None:
-        if self._trade is None or order.info["sent_at"] <= self._trade[0]:
+        sent_at = order.info["sent_at"]
+        if self._trade is not None:
+            in_time = sent_at <= self._trade[0]
+        else:  # one that was sent when its bar had closed meets the next
+            in_time = self._told is not None or sent_at < order.data.moment
+        if in_time:
             super()._offer(order)
 
     def _wake_children(self, parent: Any) -> None:
@@ -100,6 +107,25 @@ class PaperBroker(TrackingBroker):
             if order.active() and order.data in real:
                 order.info["rests"] = True
                 order.info.pop("bar_begins_at", None)
+
+    def _refuse_again(self, refused: Sequence[Rejection]) -> None:
+        """Drop the orders that found too little cash, as they were dropped."""
+        for each in refused:
+            asked = each.symbol, each.decided_at, each.units
+            order = next(
+                (
+                    order
+                    for order in self.pending
+                    if (order.data.symbol, order.info["decided_at"], order.size) == asked
+                ),
+                None,
+            )
+            if order is None:
+                raise self._differs("no refused", f"{each.symbol}@{iso(each.decided_at)}")
+            self.pending.remove(order)
+            order.margin()
+            self._drop(order)
+            self._note_rejection(order, NO_CASH)
 
     def _order_of(self, told: PricedFill) -> Any:
         for order in self.pending:

@@ -9,6 +9,7 @@ import numpy as np
 from engine.data import StreamBar
 from engine.errors import RunError
 from engine.paper.records import PricedFill
+from engine.records import Rejection
 from feeds.live.moment import LiveBar, Revision, Tape
 
 
@@ -32,8 +33,8 @@ class PaperMoment:
     ----------
     closed_at, bars, arrived_at, tapes, revisions : as in `feeds.live.moment.Moment`
     late : it is too late to act on it, `CryptoScalpingStrategy.late`
-    fills, sent : of a RECORDED moment, what was filled at it, in order, and when the orders that
-        were decided at it were sent, by their id
+    fills, sent, refused : of a RECORDED moment, what was filled at it, in order; when the orders
+        that were decided at it were sent, by their id; what was refused at it for want of cash
     """
 
     phase: Phase
@@ -45,6 +46,7 @@ class PaperMoment:
     revisions: tuple[Revision, ...] = ()
     fills: Sequence[PricedFill] = ()
     sent: Mapping[str, np.datetime64] = field(default_factory=dict)
+    refused: Sequence[Rejection] = ()
 
 
 class Moments:

@@ -222,6 +222,17 @@ class _TradeRows(_Connected):
         """Return rejections, oldest first; parameters as in `decisions`."""
         return self._of_moments(REJECTIONS, rejection_of, after, last)
 
+    def rejections_by_close(
+        self, *, after: np.datetime64 | None = None
+    ) -> dict[np.datetime64, list[Rejection]]:
+        """Return rejections by the moment at which they happened; parameters as in `decisions`."""
+        since = _FIRST if after is None else ms(after)
+        rows = self._rows(f"{REJECTIONS.select()} WHERE moment > ? ORDER BY rowid", since)
+        found: dict[np.datetime64, list[Rejection]] = {}
+        for row, rejection in zip(rows, self._records(rejection_of, rows), strict=True):
+            found.setdefault(moment_at(row[_MOMENT]), []).append(rejection)
+        return found
+
 
 class StateReader(_MarketRows, _TradeRows):
     """A session's state, read-only; each question sees what was committed until then.
@@ -339,6 +350,7 @@ class StateReader(_MarketRows, _TradeRows):
 
 # As the indices have it, so that nothing is sorted, nor read beyond what was asked.
 _LATEST = "ORDER BY moment DESC, rowid DESC LIMIT ?"
+_MOMENT = list(REJECTIONS.columns).index("moment")
 _FIRST, _LAST = -(2**63), 2**63 - 1
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from engine.paper.moments import PaperMoment, Phase
 from engine.paper.reading import StateReader
 from engine.paper.records import PricedFill
+from engine.records import NO_CASH
 from feeds.bars import Bars
 from feeds.live.moment import LiveBar, Origin
 from feeds.timeframe import Timeframe
@@ -25,6 +26,7 @@ def recorded_moments(
     after : only those that closed later
     """
     sent = _sent_by_decision(reader)
+    rejected = reader.rejections_by_close(after=after)
     moments = reader.moments(after=after)
     for begin in range(0, len(moments), _AT_ONCE):
         part = moments[begin : begin + _AT_ONCE]
@@ -39,6 +41,7 @@ def recorded_moments(
                 late=moment.late,
                 fills=fills[moment.closed_at],
                 sent=sent.get(moment.closed_at, {}),
+                refused=[r for r in rejected.get(moment.closed_at, ()) if r.reason == NO_CASH],
             )
 
 

@@ -15,6 +15,7 @@ from engine.paper.engine import PaperEngine
 from engine.paper.moments import Moments, PaperMoment, Phase
 from engine.paper.records import OrderRecord, PricedFill
 from engine.paper.tracking import Account
+from engine.records import NO_CASH, Rejection
 from feeds.live.moment import LiveBar, Origin, Tape
 from strategies.crypto_scalping import CryptoScalpingStrategy
 from strategies.views import WindowViews
@@ -30,6 +31,7 @@ class PaperRun:
     journal: list[dict[str, Any]]
     accounts: Mapping[np.datetime64, Account | None]
     orders: Mapping[np.datetime64, list[OrderRecord]]
+    refused: Mapping[np.datetime64, list[Rejection]]
 
     @property
     def fills_by_close(self) -> dict[np.datetime64, list[PricedFill]]:
@@ -72,6 +74,7 @@ def recorded(moments: Iterable[PaperMoment], run: PaperRun) -> Iterator[PaperMom
             phase=Phase.RECORDED,
             tapes={},
             fills=fills.get(moment.closed_at - delta, ()),
+            refused=run.refused[moment.closed_at],
             sent={each.id: each.sent_at for each in run.orders[moment.closed_at]},
         )
 
@@ -81,15 +84,20 @@ def paper_run(
     markets: Sequence[Market],
     settings: Settings,
     account: Account | None = None,
+    sends_after: np.timedelta64 = LATER,
 ) -> PaperRun:
-    """Run the hybrid strategy without ML on the moments."""
+    """Run the hybrid strategy without ML on the moments, orders sent so long after the close."""
     accounts: dict[np.datetime64, Account | None] = {}
     orders: dict[np.datetime64, list[OrderRecord]] = {}
-    followed = Moments(iter(moments), lambda: followed.current.closed_at + LATER)
+    refused: dict[np.datetime64, list[Rejection]] = {}
+    followed = Moments(iter(moments), lambda: followed.current.closed_at + sends_after)
 
     def lived(_strategy: object) -> None:
         accounts[followed.current.closed_at] = engine.broker.account()
         orders[followed.current.closed_at] = engine.broker.changed_orders()
+        known = sum(map(len, refused.values()))
+        new = [each for each in engine.broker.rejections if each.reason == NO_CASH]
+        refused[followed.current.closed_at] = new[known:]
 
     engine = PaperEngine(
         followed,
@@ -111,4 +119,4 @@ def paper_run(
         veto=engine.veto,
         late=lambda: followed.current.late,
     )
-    return PaperRun(engine.broker, strategy.journal, accounts, orders)
+    return PaperRun(engine.broker, strategy.journal, accounts, orders, refused)

@@ -43,6 +43,10 @@ AT_LIMIT = settings_of(entry={"order": "limit", "offset_percent": 0.05, "valid_b
 TRAILING = settings_of(exits={"trailing_stop": 0.3, "max_bars": 12})
 
 
+# The whole wallet, no reserve: what opens above the close that was decided on is refused.
+ALL_IN = settings_of(sizing={"fraction": 1.0, "reserve_percent": 0.0})
+
+
 def market(seed: int, symbol: str = "BTC/USDT", bars: int = 900) -> Market:
     return Market(make_bars(bars, seed=seed, symbol=symbol), 400)
 
@@ -107,7 +111,9 @@ def test_with_trades_each_fill_is_at_one_that_came_after_the_order(
     assert len(sent) == len(run.broker.priced)
 
 
-@pytest.mark.parametrize("settings", [AT_MARKET, AT_LIMIT, TRAILING], ids=["market", "limit", "tr"])
+@pytest.mark.parametrize(
+    "settings", [AT_MARKET, AT_LIMIT, TRAILING, ALL_IN], ids=["market", "limit", "tr", "all"]
+)
 @pytest.mark.parametrize("taped", [False, True])
 def test_a_session_on_record_is_lived_through_again_to_the_last_bit(
     settings: Settings, taped: bool
@@ -123,7 +129,9 @@ def test_a_session_on_record_is_lived_through_again_to_the_last_bit(
     assert again.accounts == first.accounts
 
 
-@pytest.mark.parametrize("settings", [AT_MARKET, AT_LIMIT, TRAILING], ids=["market", "limit", "tr"])
+@pytest.mark.parametrize(
+    "settings", [AT_MARKET, AT_LIMIT, TRAILING, ALL_IN], ids=["market", "limit", "tr", "all"]
+)
 @pytest.mark.parametrize("taped", [False, True])
 def test_a_session_goes_on_from_any_moment_as_if_it_had_never_stopped(
     settings: Settings, taped: bool
@@ -169,3 +177,23 @@ def test_while_nobody_watches_only_what_rests_at_the_exchange_acts() -> None:
     outcomes = {row["outcome"] for row in run.journal if row["decided_at"] in asleep}
     assert "missed" in outcomes
     assert "ordered" not in outcomes
+
+
+def test_an_order_for_which_the_cash_does_not_suffice_is_refused_again() -> None:
+    traded = market(5)
+    run = paper_run(moments_of([traded]), [traded], ALL_IN)
+    assert sum(map(len, run.refused.values())) > 3
+    again = paper_run(recorded(moments_of([traded]), run), [traded], ALL_IN)
+    assert again.broker.rejections == run.broker.rejections
+    assert again.broker.fills == run.broker.fills
+
+
+def test_an_order_that_was_sent_when_its_bar_had_closed_meets_the_next_one() -> None:
+    traded = market(5)
+    step = traded.bars.timeframe.delta
+    slow = paper_run(moments_of([traded]), [traded], AT_MARKET, sends_after=step + LATER)
+    market_orders = [each.fill for each in slow.broker.priced if each.kind == "market"]
+    assert len(market_orders) > 10
+    assert {fill.filled_at - fill.decided_at for fill in market_orders} == {step}
+    again = paper_run(recorded(moments_of([traded]), slow), [traded], AT_MARKET)
+    assert again.broker.priced == slow.broker.priced
