@@ -4,6 +4,7 @@ import errno
 import fcntl
 import os
 import sqlite3
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,6 +39,7 @@ _REMEDIES = {
     sqlite3.SQLITE_CORRUPT: _DAMAGED,
     sqlite3.SQLITE_NOTADB: _FOREIGN,
 }
+_LOCKABLE = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NO_RIGHT = {errno.EACCES, errno.EPERM, errno.EROFS}
 
@@ -82,19 +84,20 @@ def open_to_read(path: Path) -> sqlite3.Connection:
     with named_errors(path):
         if not path.is_file():
             raise StateError(f"{path}: there is no such state: check the path, or begin a session")
+        _check_beside(path)
         try:
             return _checked(path, "mode=ro")
         except sqlite3.OperationalError:
             # SQLite wants to put a journal beside it. Where that may not be, and there is none from
             # before, the file is all there is, and nobody writes it.
-            if os.access(path.parent, os.W_OK) or _journal(path).exists():
+            if os.access(path.resolve().parent, os.W_OK) or _journal(path).exists():
                 raise
             return _checked(path, "immutable=1")
 
 
 def check_writable(path: Path) -> None:
     """Raise `StateError` if this user may not write the state or into its folder."""
-    for place in (path, path.parent):
+    for place in (path, path.resolve().parent):
         if not os.access(place, os.W_OK):
             raise StateError(f"{path}: {_READ_ONLY.format(said=f'{place} may only be read')}")
 
@@ -106,6 +109,7 @@ def check_free(path: Path) -> None:
     """
     if path.exists():
         raise StateError(f"{path}: a new state must not exist yet: name another file")
+    _check_beside(path)
     if _journal(path).exists():
         raise StateError(
             f"{path}: a new state must not find another's journal, found {_journal(path).name}: "
@@ -177,7 +181,8 @@ class SessionLock:
         """
         path = _lock_beside(state)
         with named_errors(state):
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            _check_own(path)
+            descriptor = os.open(path, _LOCKABLE, 0o644)
             try:
                 _lock(state, descriptor)
             except BaseException:
@@ -210,12 +215,39 @@ def put_away(state: Path, place: Path) -> None:
         _lock_beside(state).unlink(missing_ok=True)
 
 
+def _check_own(path: Path) -> None:
+    """Raise `StateError` for a link or a pipe where a file is to be written to.
+
+    What is written to a state's own files would else go to whatever somebody has put there.
+    """
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return
+    if not (stat.S_ISREG(found.st_mode) and found.st_nlink <= 1):
+        raise StateError(
+            f"{path}: it must be a file of the state's own, found a link or no file at all: "
+            "remove it, if nobody needs it"
+        )
+
+
+def _check_beside(path: Path) -> None:
+    for end in ("-wal", "-shm", "-journal"):
+        _check_own(_beside(path, end))
+
+
 def _lock_beside(state: Path) -> Path:
-    return state.with_name(f"{state.name}.lock")
+    return _beside(state, ".lock")
 
 
 def _journal(path: Path) -> Path:
-    return path.with_name(f"{path.name}-wal")
+    return _beside(path, "-wal")
+
+
+def _beside(path: Path, end: str) -> Path:
+    """Return the file that lies beside a state, whatever link it was named by."""
+    real = path.resolve()
+    return real.with_name(f"{real.name}{end}")
 
 
 def _connected(path: Path, mode: str) -> sqlite3.Connection:
