@@ -1,8 +1,10 @@
 """A rehearsal that is killed again and again, and started again with the same command."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from enum import Enum
 from itertools import islice
 from pathlib import Path
 
@@ -11,9 +13,19 @@ import numpy as np
 from engine.jobs.live.parity import Parity, parity
 from engine.paper.reading import StateReader
 from tests.survival.compared import Compared, compared
-from tests.survival.process import Kill, When, drawn_kills, running
+from tests.survival.process import Command, Kill, When, drawn_kills, rows_in, running
 from tests.survival.recording import Recording
 from tests.survival.reference import live_through
+
+AT_ONCE = 2  # rehearsals: as many as there are cores anywhere
+
+
+class Hit(Enum):
+    """What a process was at when it was killed."""
+
+    LOADING = "while it loaded"
+    RECOVERING = "while it recovered"
+    TRADING = "while it traded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +35,15 @@ class Survived:
     Attributes
     ----------
     kills : that met the process alive, by what they waited for
+    hits : the same, by what it was at
     held : of them, how many came while something was held or an order waited
     """
 
-    kills: Mapping[When, int]
-    held: int
     found: Compared
     parity: Parity
+    kills: Mapping[When, int] = field(default_factory=dict)
+    hits: Mapping[Hit, int] = field(default_factory=dict)
+    held: int = 0
 
 
 def survive(recording: Recording, folder: Path, kills: Iterable[Kill], *more: str) -> Survived:
@@ -41,19 +55,56 @@ def survive(recording: Recording, folder: Path, kills: Iterable[Kill], *more: st
     """
     state = folder / "session.sqlite"
     met: Counter[When] = Counter()
+    hits: Counter[Hit] = Counter()
     held, words = 0, recording.words(state)
     for kill in kills:
+        before = rows_in(state, "moments")
         with running(words, state) as command:
             if not command.kill_at(kill):
                 break  # the recording is over
         met[kill.when] += 1
+        hits[_hit(command, state, before)] += 1
         held += is_at_stake(state)
         words = recording.words(state, *more)
-    with running(recording.words(state, *more), state) as command:
+    go_on(words, state)
+    found, proved = judged(recording, state)
+    return Survived(found, proved, met, hits, held)
+
+
+def go_on(words: Sequence[str], state: Path) -> None:
+    """Go on with a session until its recording is over."""
+    with running(words, state) as command:
         ended = command.end()
     assert ended.code == 0, ended.err
-    live_through(recording, state, folder / "expected.sqlite")
-    return Survived(met, held, compared(state, folder / "expected.sqlite"), parity(state))
+
+
+def judged(recording: Recording, state: Path) -> tuple[Compared, Parity]:
+    """Compare a session that is over with what it should have come to, and prove it."""
+    expected = state.with_name("expected.sqlite")
+    live_through(recording, state, expected)
+    return compared(state, expected), parity(state)
+
+
+def all_survive(
+    parts: Sequence[tuple[Recording, Sequence[Kill]]], folder: Path
+) -> Sequence[Survived]:
+    """Rehearse the parts, some at a time."""
+
+    def one(place: int) -> Survived:
+        part, kills = parts[place]
+        (folder / str(place)).mkdir()
+        return survive(part, folder / str(place), kills)
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return list(pool.map(one, range(len(parts))))
+
+
+def assert_unharmed(survived: Survived) -> None:
+    """Nothing was lost, nothing was decided, traded or held otherwise, and all is explained."""
+    found = survived.found
+    assert (found.lost, found.changed, found.others) == (0, 0, {})
+    assert found.decisions
+    assert survived.parity.passed, survived.parity.text()
 
 
 def is_at_stake(state: Path) -> bool:
@@ -70,3 +121,14 @@ def is_at_stake(state: Path) -> bool:
 def kills_of(seed: int, most: int, recording: Recording) -> list[Kill]:
     """Return the moments of a seed."""
     return list(islice(drawn_kills(np.random.default_rng(seed), recording.bar_s), most))
+
+
+def _hit(command: Command, state: Path, before: int) -> Hit:
+    """Return what a process was at that has been killed; it found so many moments."""
+    if not state.exists():
+        return Hit.LOADING
+    with StateReader.open(state) as reader:
+        health = reader.health()
+        if len(reader.moments()) > before:
+            return Hit.TRADING
+    return Hit.RECOVERING if health and health["pid"] == command.pid else Hit.LOADING

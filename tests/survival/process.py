@@ -5,12 +5,14 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -64,39 +66,63 @@ class Ended:
     out: str
     err: str
 
+    @property
+    def line(self) -> str:
+        """The one line in which it refused or gave up; the log may have said more before."""
+        assert self.out == ""
+        assert "Traceback" not in self.err
+        *before, last = self.err.splitlines()
+        assert last.startswith("run_paper: ")
+        assert not [line for line in before if line.startswith("run_paper: ")]
+        return last
+
 
 class Command:
-    """`run_paper.py` with some words, running; what it says goes to files beside the state."""
+    """`run_paper.py` with some words, running.
 
-    def __init__(self, words: Sequence[str], state: Path, **more: object) -> None:
+    Parameters
+    ----------
+    before : another command with its words, which starts this one and turns into it
+    """
+
+    def __init__(self, words: Sequence[str], state: Path, before: Sequence[str] = ()) -> None:
         self._state = state
-        self._said = state.with_suffix(".out"), state.with_suffix(".err")
-        with self._said[0].open("w") as out, self._said[1].open("w") as err:
-            self._process = subprocess.Popen(  # noqa: S603  our own command
-                [sys.executable, "run_paper.py", *words],
-                cwd=ROOT,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
-                env={**os.environ, "OMP_NUM_THREADS": "1"},
-                **more,  # type: ignore[call-overload]  # whatever a test does to the process
-            )
+        # Not beside the state: there may be no room.
+        self._out, self._err = _kept(), _kept()
+        self._process = subprocess.Popen(  # noqa: S603  our own command
+            [*before, sys.executable, "run_paper.py", *words],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=self._out,
+            stderr=self._err,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
 
     @property
     def runs(self) -> bool:
         return self._process.poll() is None
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def send(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
 
     def end(self, patience_s: float = PATIENCE_S) -> Ended:
-        """Wait until it ends; it is killed if it does not."""
-        try:
-            code = self._process.wait(patience_s)
-        finally:
-            self._process.kill()
-            self._process.wait()
-        return Ended(code, *(path.read_text() for path in self._said))
+        """Wait until it ends; it is killed if it does not, which its code then says."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(patience_s)
+        self._process.kill()
+        code = self._process.wait()
+        return Ended(code, _said(self._out), _said(self._err))
+
+    def close(self) -> None:
+        """See to it that it does not run any more."""
+        if self.runs:
+            self.end(patience_s=0.0)
+        self._out.close()
+        self._err.close()
 
     def wait_for(self, table: str, more: int) -> bool:
         """Wait for so many more rows; False if the process has ended before."""
@@ -104,7 +130,7 @@ class Command:
         while self.runs:
             if rows_in(self._state, table) >= wanted:
                 return True
-            assert time.monotonic() < until, f"no {table} in {PATIENCE_S} s: {self._said[1]}"
+            assert time.monotonic() < until, f"no {table} in {PATIENCE_S} s: {_said(self._err)}"
             time.sleep(_LOOK_S)
         return False
 
@@ -121,15 +147,13 @@ class Command:
 
 
 @contextmanager
-def running(words: Sequence[str], state: Path, **more: object) -> Iterator[Command]:
+def running(words: Sequence[str], state: Path, before: Sequence[str] = ()) -> Iterator[Command]:
     """Yield the command, running; it does not outlive the block."""
-    command = Command(words, state, **more)
+    command = Command(words, state, before)
     try:
         yield command
     finally:
-        if command.runs:
-            command.send(signal.SIGKILL)
-            command.end()
+        command.close()
 
 
 def rows_in(state: Path, table: str) -> int:
@@ -138,3 +162,12 @@ def rows_in(state: Path, table: str) -> int:
         return 0
     with closing(sqlite3.connect(f"file:{state}?mode=ro", uri=True)) as connection:
         return int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608  a name of ours
+
+
+def _kept() -> IO[str]:
+    return tempfile.TemporaryFile("w+")
+
+
+def _said(file: IO[str]) -> str:
+    file.seek(0)
+    return file.read()

@@ -34,12 +34,13 @@ class Recording:
     ----------
     bars : whole markets; those from `begin` on, `count` of them, are traded
     bar_s : real seconds that one bar takes
+    bundle : that is asked; None trades without one
     """
 
     bars: tuple[Bars, ...]
     files: tuple[Path, ...]
     config: Path
-    bundle: Path
+    bundle: Path | None
     begin: int
     count: int
     bar_s: float = 0.4
@@ -61,28 +62,34 @@ class Recording:
     def words(self, state: Path, *more: str) -> list[str]:
         """Return the words of the command that rehearses it."""
         time = self.bars[0].time
-        return [
-            "--rehearse", *map(str, self.files),
-            "--start-date", str(time[self.begin]),
-            "--end-date", str(time[self.begin + self.count]),
+        words = [
+            "--rehearse", *self.files,
+            "--start-date", time[self.begin],
+            "--end-date", time[self.begin + self.count],
             "--speed", f"{FIVE_MINUTES.ms / 1000 / self.bar_s:.6g}",
-            "--ml", "on", "--model", str(self.bundle),
-            "--config", str(self.config),
-            "--state", str(state),
-            "--out", str(state.parent / "runs"),
+            *(("--ml", "off") if self.bundle is None else ("--ml", "on", "--model", self.bundle)),
+            "--config", self.config,
+            "--state", state,
+            "--out", state.parent / "runs",
             *more,
         ]  # fmt: skip
+        return [*map(str, words)]
 
 
-def make_recording(folder: Path) -> Recording:
-    """Simulate, write the files, train a small ensemble for these settings."""
+def without_ml(folder: Path) -> Recording:
+    """Simulate and write the files."""
     bars = tuple(synthetic_bars(name, FIVE_MINUTES, days=DAYS, seed=5) for name in SYMBOLS)
     files = tuple(folder / f"{name.replace('/', '-')}_5m.parquet" for name in SYMBOLS)
     for market, file in zip(bars, files, strict=True):
         write_bars(market, file)
     config = folder / "eager.toml"
     config.write_text(EAGER)
-    made = Recording(bars, files, config, folder / "ensemble", begin=0, count=0)
+    return Recording(bars, files, config, None, begin=0, count=0)
+
+
+def with_ml(recording: Recording, folder: Path) -> Recording:
+    """Train a small ensemble for these settings."""
+    made = replace(recording, bundle=folder / "ensemble")
     training = {"strategy": {"ml_model_path": made.bundle}, "training": {"preset": "small"}}
-    train_bundle(bars, load_settings(config, training), until=UNTIL)
+    train_bundle(made.bars, load_settings(made.config, training), until=UNTIL)
     return made

@@ -14,6 +14,7 @@ from engine.jobs.live.observer import Observer
 from engine.jobs.live.recorder import Recorder
 from engine.jobs.live.trading import session_engine, trade
 from engine.jobs.serving import serving_analyzer
+from engine.jobs.settings import Settings
 from engine.paper.moments import Moments, PaperMoment, Phase
 from engine.paper.reading import StateReader
 from engine.paper.rows import RecordedMoment
@@ -34,12 +35,7 @@ def live_through(recording: Recording, judged: Path, path: Path) -> None:
 
 def _live(recording: Recording, state: PaperState, judged: list[RecordedMoment]) -> None:
     settings = recording.settings
-    ensemble = LiveEnsemble(
-        settings,
-        FIVE_MINUTES,
-        serving_analyzer(settings, FIVE_MINUTES),
-        lambda symbol, n: state.reader.bars(symbol, last=n),
-    )
+    ensemble = None if recording.bundle is None else _ensemble(settings, state.reader)
     observer = Observer(state, ensemble, None, 1.0)
 
     def source() -> Iterator[PaperMoment]:
@@ -57,6 +53,15 @@ def _live(recording: Recording, state: PaperState, judged: list[RecordedMoment])
     recorder = Recorder(state, moments, {})
     engine = session_engine(state.reader, settings, moments, lived, None)
     trade(engine, moments, settings, ensemble)
+
+
+def _ensemble(settings: Settings, reader: StateReader) -> LiveEnsemble:
+    return LiveEnsemble(
+        settings,
+        FIVE_MINUTES,
+        serving_analyzer(settings, FIVE_MINUTES),
+        lambda symbol, n: reader.bars(symbol, last=n),
+    )
 
 
 def _moments(recording: Recording, judged: list[RecordedMoment]) -> Iterator[PaperMoment]:

@@ -4,24 +4,19 @@ from pathlib import Path
 
 from engine.paper.reading import StateReader
 from engine.paper.records import PriceModel
-from tests.survival.killing import survive
+from tests.survival.killing import assert_unharmed, survive
 from tests.survival.process import Kill, When
 from tests.survival.recording import Recording
-from tests.survival.test_killed import assert_unharmed
 
 OUTAGE = 7  # bars
 
 
-def test_what_rested_fills_offline_and_entries_are_missed(
-    recording: Recording, tmp_path: Path
-) -> None:
-    part = recording.part(480, 40, 0.3)
-    kills = [Kill(When.FILL, 0.05), Kill(When.FILL, 0.05)]
-    survived = survive(part, tmp_path, kills, "--outage", str(OUTAGE))
+def test_what_rested_fills_offline_and_entries_are_missed(plain: Recording, tmp_path: Path) -> None:
+    part = plain.part(480, 24, 0.3)
+    survived = survive(part, tmp_path, [Kill(When.FILL, 0.05)], "--outage", str(OUTAGE))
     assert_unharmed(survived)
-    assert sum(survived.kills.values()) == len(kills)
     assert survived.held  # the first fill of all is an entry
-    assert survived.found.offline == OUTAGE * len(kills)
+    assert survived.found.offline == OUTAGE
     with StateReader.open(tmp_path / "session.sqlite") as reader:
         offline = {each.closed_at for each in reader.moments() if each.offline}
         fills, decisions = reader.fills(), reader.decisions()

@@ -1,0 +1,121 @@
+"""What was tried on processes and what it cost: the section of `docs/reliability.md` on them."""
+
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.survival import faults
+from tests.survival.faults import BARS, CASES, outlive
+from tests.survival.killing import Hit, Survived, all_survive, kills_of, survive
+from tests.survival.process import Kill, When
+from tests.survival.recording import Recording
+
+REHEARSALS, KILLS, LONG, BAR_S = 4, 50, 360, 0.3
+TRIES = 3
+OUTAGE = 7  # bars
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A case, what the user sees of it, and what it came to."""
+
+    name: str
+    shows: str
+    tally: "Tally"
+
+
+@dataclass(slots=True)
+class Tally:
+    """What some sessions came to.
+
+    Attributes
+    ----------
+    harm : what differs, in words
+    """
+
+    tried: int = 0
+    bars: int = 0
+    decisions: int = 0
+    fills: int = 0
+    late: int = 0
+    lost: int = 0
+    changed: int = 0
+    held: int = 0
+    kills: Counter[When] = field(default_factory=Counter)
+    hits: Counter[Hit] = field(default_factory=Counter)
+    harm: list[str] = field(default_factory=list)
+
+    def add(self, survived: Survived) -> None:
+        """Count another session."""
+        found = survived.found
+        self.tried += sum(survived.kills.values()) or 1
+        for name in ("bars", "decisions", "fills", "late", "lost", "changed"):
+            setattr(self, name, getattr(self, name) + getattr(found, name))
+        self.held += survived.held
+        self.kills.update(survived.kills)
+        self.hits.update(survived.hits)
+        if found.lost or found.changed or found.others:
+            self.harm.append(f"{found}")
+        if not survived.parity.passed:
+            self.harm.append(survived.parity.text())
+
+
+def killed(recording: Recording, folder: Path) -> Tally:
+    """Kill rehearsals at random moments, and let each go on."""
+    parts = []
+    for seed in range(REHEARSALS):
+        part = recording.part(450 + seed * LONG, LONG, BAR_S)
+        parts.append((part, kills_of(seed, KILLS, part)))
+    return tallied(all_survive(parts, folder))
+
+
+def tallied(survivors: Iterable[Survived]) -> Tally:
+    """Return what they came to together."""
+    tally = Tally()
+    for each in survivors:
+        tally.add(each)
+    return tally
+
+
+def left_alone(plain: Recording, folder: Path) -> Tally:
+    """Kill rehearsals, and let bars close before each goes on."""
+    kills = [Kill(When.FILL, 0.05)] * 2
+    parts = _parts(plain, 40, BAR_S)
+    return tallied(survive(part, _new(folder), kills, "--outage", str(OUTAGE)) for part in parts)
+
+
+def rows(plain: Recording, recording: Recording, folder: Path) -> Iterator[Row]:
+    """Yield what each case came to."""
+    for case in CASES:
+        parts = _parts(plain, BARS, faults.BAR_S)
+        tally = tallied(outlive(case, part, _new(folder)) for part in parts)
+        yield Row(case.name, case.shows, tally)
+    yield Row(
+        f"`kill -9`, and {OUTAGE} bars close before it is started again",
+        "stops and targets filled `offline`, entries `missed`",
+        left_alone(plain, folder),
+    )
+    yield Row("`kill -9` at a random moment, with ML", "nothing", killed(recording, _new(folder)))
+
+
+def table(found: Iterable[Row]) -> Iterator[str]:
+    """Yield the lines of a table in Markdown."""
+    yield _line("case", "tried", "bars lost", "decisions changed", "what the user sees")
+    yield _line(*["---"] * 5)
+    for row in found:
+        tally = row.tally
+        yield _line(row.name, tally.tried, tally.lost, tally.changed, row.shows)
+
+
+def _parts(recording: Recording, count: int, bar_s: float) -> list[Recording]:
+    return [recording.part(480 + 100 * place, count, bar_s) for place in range(TRIES)]
+
+
+def _new(folder: Path) -> Path:
+    return Path(tempfile.mkdtemp(dir=folder))
+
+
+def _line(*cells: object) -> str:
+    return "| " + " | ".join(map(str, cells)) + " |"
