@@ -72,9 +72,8 @@ def _put_away(report: PaperReport) -> PaperReport:
     """Move the state of a rehearsal that is over into the folder of its run."""
     if report.run is None:
         return report
-    place = report.run.run_dir / "session.sqlite"
-    put_away(report.state, place)
-    return replace(report, state=place)
+    kept = put_away(report.state, report.run.run_dir / "session.sqlite")
+    return replace(report, state=kept, stays=kept == report.state)
 
 
 def _ensemble(

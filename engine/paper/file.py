@@ -6,7 +6,7 @@ import os
 import sqlite3
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -16,6 +16,7 @@ from feeds.messages import first_line
 
 # A writer waits so long for a reader that is just ending; beyond it something is wrong.
 _PATIENCE_S = 10.0
+_SHORT_PATIENCE_MS = 1000  # where nothing is lost by giving up
 # The journal is cut back to this after a long reader has let it grow.
 _JOURNAL_BYTES = 16 * 2**20
 
@@ -208,11 +209,40 @@ def _lock(state: Path, descriptor: int) -> None:
     os.pwrite(descriptor, str(os.getpid()).encode(), 0)
 
 
-def put_away(state: Path, place: Path) -> None:
-    """Move a state that nobody writes any more; nobody may be waiting for its lock."""
-    with named_errors(state):
-        state.rename(place)
-        _lock_beside(state).unlink(missing_ok=True)
+def put_away(state: Path, place: Path) -> Path:
+    """Move the state of a session that is over; return where it is now.
+
+    It stays where it is if another process has it as its writer, or reads it just now: what is in
+    its journal still would be lost with the name.
+
+    Raises
+    ------
+    StateError : it cannot be written
+    """
+    try:
+        lock = SessionLock.taken(state)
+    except StateError:
+        return state
+    try:
+        with named_errors(state):
+            if not _checked_in(state):
+                return state
+            state.rename(place)
+            # A reader that waits for news has kept them; there is nothing in them.
+            for end in ("-wal", "-shm", ".lock"):
+                _beside(state, end).unlink(missing_ok=True)
+            return place
+    finally:
+        lock.release()
+
+
+def _checked_in(state: Path) -> bool:
+    """Write what the journal holds into the state itself; return whether nothing is left in it."""
+    with closing(open_to_write(state)) as connection:
+        connection.execute(f"PRAGMA busy_timeout = {_SHORT_PATIENCE_MS}")
+        (busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    journal = _journal(state)
+    return not busy and not (journal.exists() and journal.stat().st_size)
 
 
 def _check_own(path: Path) -> None:

@@ -27,27 +27,31 @@ class PaperReport:
     ----------
     run : None if no bar has closed yet
     state : where it goes on from
+    stays : its state should have been moved into the folder of its run, but somebody is reading it
     """
 
     run: RunReport | None
     session: dict[str, Any]
     state: Path
+    stays: bool = False
 
     def to_json(self) -> dict[str, Any]:
         run = {} if self.run is None else self.run.to_json()
-        return {**run, "session": self.session, "state": str(self.state)}
+        stays = {"state_stays": True} if self.stays else {}
+        return {**run, "session": self.session, "state": str(self.state), **stays}
 
     def text(self) -> str:
         """Return what a person reads: the run's tables, then what was special about the session."""
         known = self.session
         said = [] if self.run is None else [self.run.text(), ""]
+        stays = ", where it was: another process is reading it" if self.stays else ""
         return "\n".join(
             [
                 *said,
                 f"{known['bars']:,} bars at {known['moments']:,} closes, {known['offline']:,} "
                 f"caught up with offline; {known['missed']:,} entries missed; fills priced by "
                 + (", ".join(f"{m} {n:,}" for m, n in known["fills"].items()) or "nobody: none"),
-                f"the session is kept in {self.state}",
+                f"the session is kept in {self.state}{stays}",
             ]
         )
 
