@@ -57,7 +57,7 @@ async def open_feed(
         *(_history(spec, symbol, known, rest, start) for symbol in spec.symbols)
     )
     rules = Rules(spec.timeframe.ms, spec.fill_limit, always=spec.confirm == "always")
-    closings = {bars.symbol: Closing(rules, _closed_at(bars), _tail(bars)) for bars in histories}
+    closings = {bars.symbol: _going_on(rules, bars, start) for bars in histories}
     opening = Opening(
         exchange=client.name,
         how=how(client, spec),
@@ -132,6 +132,17 @@ def _with_flat(bars: Bars, count: int) -> Bars:
     columns["volume"][-count:] = 0.0
     columns["filled"][-count:] = True
     return Bars(symbol=bars.symbol, timeframe=bars.timeframe, **columns)
+
+
+def _going_on(rules: Rules, bars: Bars, start: int) -> Closing:
+    """Return what comes after the bars, from `start` on.
+
+    One that was halted ends before the others do: what it has traded since then belongs to moments
+    that have been handed over without it.
+    """
+    closing = Closing(rules, _closed_at(bars), _tail(bars))
+    closing.skip_to(start)
+    return closing
 
 
 def _tail(bars: Bars) -> Tail:
