@@ -1,7 +1,8 @@
 """Reading a session's state, while it is written or afterwards."""
 
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -276,6 +277,16 @@ class StateReader(_MarketRows, _TradeRows):
 
     def close(self) -> None:
         self._connection.close()
+
+    @contextmanager
+    def at_one_moment(self) -> Iterator[None]:
+        """Have all questions of the block see what was committed until the first of them."""
+        with named_errors(self.path):
+            self._connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._connection.execute("ROLLBACK")
 
     def facts(self) -> SessionFacts:
         """Return what the session was begun with."""

@@ -18,6 +18,7 @@ from engine.jobs.live.recalled import opinions_of
 from engine.jobs.live.trading import session_rules
 from engine.jobs.serving import MLMode, wants_ml
 from engine.jobs.settings import Settings
+from engine.paper.integrity import check_sound
 from engine.paper.reading import StateReader
 from engine.paper.records import PricedFill
 from engine.paper.repricing import Repricing, parents_in_bar
@@ -82,11 +83,14 @@ class Parity:
 def parity(path: Path) -> Parity:
     """Return whether a session's record is what the engine makes of its bars.
 
+    A session that is running is proved up to now.
+
     Raises
     ------
-    StateError : the file is no state that can be read
+    StateError : the file is no state that can be read, or it is damaged
     """
-    with StateReader.open(path) as reader:
+    check_sound(path)
+    with StateReader.open(path) as reader, reader.at_one_moment():
         facts, rows = reader.facts(), reader.decisions()
         chosen = {name: value for name, value in facts.settings.items() if name != "ml"}
         settings = Settings.model_validate(chosen)
