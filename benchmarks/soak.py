@@ -9,7 +9,7 @@ has a thirtieth of the time that it would have on a real exchange.
 import logging
 import resource
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -97,8 +97,8 @@ class _Sampler(Observer):
         self.samples: list[Sample] = []
         self.feed_health: dict[str, Any] = {}
 
-    def idle(self, feed: LiveFeed) -> None:
-        super().idle(feed)
+    def idle(self, feed: LiveFeed, watching: Callable[[], Mapping[str, str]]) -> None:
+        super().idle(feed, watching)
         self.feed_health = asdict(feed.health())
 
     def lived(self, record: MomentRecord, trades: Sequence[Trade], phase: Phase) -> None:

@@ -138,8 +138,11 @@ class Engine(bt.Cerebro):
         self._begin_clock()
         self.strats.clear()
         self.addstrategy(strategy, **params)
-        with progress("running", total=self._moments(), unit="bars") as self._advance:
+        moments = self._moments()
+        self._reports_every = 1 if moments is None else _REPORTED
+        with progress("running", total=moments, unit="bars") as self._advance:
             (ran,) = self.run()
+            self._advance(self._passed - self._reported)
         return ran
 
     def veto(self, feed: SymbolFeed, units: float, limit: float | None = None) -> str | None:
@@ -173,6 +176,7 @@ class Engine(bt.Cerebro):
     def _begin_clock(self) -> None:
         self._dense_reasons: tuple[str, ...] = _NOT_RUNONCE
         self._passed = self._lived = self._reported = 0
+        self._reports_every = _REPORTED
 
     def _runonce(self, strategies: Sequence[Any]) -> None:
         asked_for = self._pace == "dense"
@@ -192,7 +196,7 @@ class Engine(bt.Cerebro):
         self._passed += passed
         self._lived += lived
         unreported = self._passed - self._reported
-        if unreported >= _REPORTED:
+        if unreported >= self._reports_every:
             self._reported = self._passed
             self._advance(unreported)
 

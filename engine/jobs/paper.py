@@ -11,8 +11,8 @@ import numpy as np
 from engine.jobs.live.beginning import refuse_another, session_facts, state_path
 from engine.jobs.live.ensemble import LiveEnsemble
 from engine.jobs.live.observer import Observer
+from engine.jobs.live.received import Received
 from engine.jobs.live.report import PaperReport, session_report
-from engine.jobs.live.recording import Recording
 from engine.jobs.live.request import PaperRequest
 from engine.jobs.live.session import PaperSession
 from engine.jobs.live.stopping import stop_on_signals
@@ -20,11 +20,13 @@ from engine.jobs.live.trading import warm_up
 from engine.jobs.live.venue import Venue, exchange_venue, rehearsal_venue
 from engine.jobs.markets import Market
 from engine.jobs.run_request import RunRequest
-from engine.jobs.serving import analyzer_for, refuse_in_sample
+from engine.jobs.serving import MLMode, analyzer_for, refuse_in_sample
 from engine.jobs.settings import Settings
 from engine.paper.file import put_away
 from engine.paper.state import PaperState
 from engine.paper.webhook import Webhook
+from feeds.live.feed import LiveFeed
+from feeds.moments import readable
 from feeds.timeframe import Timeframe
 from ml.analyzer import Analyzer
 from strategies.views import NoEnsemble
@@ -38,34 +40,45 @@ log = logging.getLogger("tandem.paper")
 def trade_on_paper(request: PaperRequest) -> PaperReport:
     """Run the session until its market ends or the process is asked to stop."""
     RunRequest(settings=request.settings, out=request.out).check_out()
-    markets = _recording(request)
+    markets = _rehearsed_markets(request)
     timeframe = markets[0].bars.timeframe if markets else request.timeframe
     first = analyzer_for(request.settings, timeframe, request.ml)
     if isinstance(first, Analyzer) and markets:
         refuse_in_sample(first, markets, allowed=request.in_sample, compare=False)
     warm_up(request.settings, timeframe, first)
-    path = state_path(request, markets)
     with ExitStack() as stack:
-        state = stack.enter_context(PaperState.resume(path)) if path.exists() else None
-        venue = stack.enter_context(_venue(request, markets, state))
-        feed = None
-        if state is None:
-            feed = stack.enter_context(venue.feed({}))
-            facts = session_facts(request, venue, feed.opening, markets)
-            log.info("%s", feed.opening.how)
-            state = stack.enter_context(PaperState.create(path, facts, feed.opening.history))
-        else:
-            refuse_another(state, request, venue, markets)
+        stop = stack.enter_context(stop_on_signals())
+        state, venue, feed = _begun_or_resumed(stack, request, markets)
         ensemble = _ensemble(state, request.settings, first)
         observer = stack.enter_context(_observed(state, request, venue, ensemble))
-        session = PaperSession(
-            state, venue, request.settings, ensemble, observer=observer, feed=feed
+        observer.received = _received(stack, state, request)
+        _show(stack, state, request)
+        PaperSession(state, venue, request.settings, ensemble, observer=observer, feed=feed).run(
+            stop
         )
-        stop = stack.enter_context(stop_on_signals())
-        session.run(stop)
         report = session_report(state.reader, request, first)
     over = request.state is None and request.rehearsal is not None and not stop.is_set()
     return _put_away(report) if over else report
+
+
+def _begun_or_resumed(
+    stack: ExitStack, request: PaperRequest, markets: Sequence[Market]
+) -> tuple[PaperState, Venue, LiveFeed | None]:
+    """Return the state, where it trades, and the feed if one was opened to begin it."""
+    path = state_path(request, markets)
+    if path.exists():
+        state = stack.enter_context(PaperState.resume(path))
+        last_close = _last_close(state)
+        venue = stack.enter_context(_venue(request, markets, last_close))
+        refuse_another(state, request, venue, markets)
+        log.info("the session of %s goes on after %s", path, readable(last_close))
+        return state, venue, None
+    venue = stack.enter_context(_venue(request, markets, None))
+    feed = stack.enter_context(venue.feed({}))
+    facts = session_facts(request, venue, feed.opening, markets)
+    state = stack.enter_context(PaperState.create(path, facts, feed.opening.history))
+    log.info("a new session, kept in %s: --status and --parity look at it", path)
+    return state, venue, feed
 
 
 def _put_away(report: PaperReport) -> PaperReport:
@@ -97,20 +110,21 @@ def _ensemble(
 def _observed(
     state: PaperState, request: PaperRequest, venue: Venue, ensemble: LiveEnsemble | None
 ) -> Iterator[Observer]:
-    """Yield who watches the session, and shows it, as long as the block lasts."""
-    told, paper = None, request.settings.paper
+    """Yield who watches the session as long as the block lasts, and tell how it ended."""
+    webhook, paper = None, request.settings.paper
     with ExitStack() as stack:
         if paper.webhook is not None:
             about = {"exchange": venue.spec.exchange, "state": str(state.reader.path)}
-            told = stack.enter_context(Webhook(paper.webhook.get_secret_value(), about))
-        observer = Observer(state, ensemble, told, venue.speed)
+            webhook = stack.enter_context(Webhook(paper.webhook.get_secret_value(), about))
+        observer = Observer(
+            state,
+            ensemble,
+            webhook,
+            venue.speed,
+            market=venue.clock,
+            wants_ml=request.ml is MLMode.ON,
+        )
         observer.started()
-        log.info("the session is kept in %s; --status and --parity look at it", state.reader.path)
-        if request.dashboard is not None:
-            shown = stack.enter_context(_dashboard(state, request, request.dashboard))
-            log.info("dashboard at %s", shown.url)
-        if request.record is not None:
-            observer.recording = stack.enter_context(Recording(request.record, state.reader))
         error: BaseException | None = None
         try:
             yield observer
@@ -119,6 +133,18 @@ def _observed(
             raise
         finally:
             observer.ended(error)
+
+
+def _received(stack: ExitStack, state: PaperState, request: PaperRequest) -> Received | None:
+    if request.record is None:
+        return None
+    return stack.enter_context(Received(request.record, state.reader))
+
+
+def _show(stack: ExitStack, state: PaperState, request: PaperRequest) -> None:
+    if request.dashboard is not None:
+        shown = stack.enter_context(_dashboard(state, request, request.dashboard))
+        log.info("dashboard at %s", shown.url)
 
 
 def _dashboard(state: PaperState, request: PaperRequest, address: tuple[str, int]) -> "Dashboard":
@@ -130,7 +156,7 @@ def _dashboard(state: PaperState, request: PaperRequest, address: tuple[str, int
     return Dashboard(state.reader.path, host=host, port=port, token=secret)
 
 
-def _recording(request: PaperRequest) -> list[Market]:
+def _rehearsed_markets(request: PaperRequest) -> list[Market]:
     if request.rehearsal is None:
         return []
     settings = request.settings
@@ -139,12 +165,12 @@ def _recording(request: PaperRequest) -> list[Market]:
 
 @contextmanager
 def _venue(
-    request: PaperRequest, markets: Sequence[Market], state: PaperState | None
+    request: PaperRequest, markets: Sequence[Market], goes_on: np.datetime64 | None
 ) -> Iterator[Venue]:
     if not markets:
         yield exchange_venue(request)
         return
-    with rehearsal_venue(markets, request, None if state is None else _last_close(state)) as venue:
+    with rehearsal_venue(markets, request, goes_on) as venue:
         yield venue
 
 

@@ -8,7 +8,7 @@ from time import monotonic
 import numpy as np
 
 from engine.jobs.live.ensemble import LiveEnsemble
-from engine.jobs.live.recording import Recording
+from engine.jobs.live.received import Received
 from engine.paper.health import Health, SessionState, moment_of
 from engine.paper.moments import PaperMoment, Phase
 from engine.paper.reading import Latencies
@@ -16,7 +16,7 @@ from engine.paper.records import Event, MomentRecord
 from engine.paper.state import PaperState
 from engine.paper.webhook import Webhook, entry_message, event_message, exit_message
 from engine.records import Trade
-from feeds.clock import SystemClock
+from feeds.clock import Clock, SystemClock
 from feeds.live.feed import LiveFeed
 from feeds.messages import one_line
 
@@ -26,7 +26,7 @@ _LATENCIES_KEPT = 1000
 
 
 class Observer:
-    """Watches a session; nothing that it does changes what is traded, but ML that is exchanged.
+    """Watches a session, and has its ensemble look around before each moment.
 
     Parameters
     ----------
@@ -34,11 +34,12 @@ class Observer:
     ensemble : that is asked; None if the session trades without ML on purpose
     webhook : is told of entries, exits and trouble; None for nobody
     speed : seconds of the market per real second
+    market : tells the market's time, which a rehearsal has of its own
+    wants_ml : whether it is trouble if no bundle ever answers
 
     Attributes
     ----------
-    watching : says of each symbol how far it is from being looked at
-    recording : keeps what was received; None if nobody does
+    received : keeps what comes; None as long as nobody sets it
     """
 
     def __init__(
@@ -47,18 +48,21 @@ class Observer:
         ensemble: LiveEnsemble | None,
         webhook: Webhook | None,
         speed: float,
+        *,
+        market: Clock | None = None,
+        wants_ml: bool = False,
     ) -> None:
         self._state, self._ensemble, self._webhook = state, ensemble, webhook
-        self._speed = speed
         self._clock = SystemClock()
+        self._market, self._speed, self._wants_ml = market or self._clock, speed, wants_ml
         self._beaten = -BEAT_SECONDS
         self._latencies: deque[float] = deque(maxlen=_LATENCIES_KEPT)
         self._errors: deque[str] = deque(maxlen=_ERRORS_KEPT)
         last = state.reader.moments(last=1)
         self._last_closed_at = last[0].closed_at if last else None
         self._feed: LiveFeed | None = None
-        self.recording: Recording | None = None
-        self.watching: Callable[[], Mapping[str, str]] = dict
+        self._watching: Callable[[], Mapping[str, str]] = dict
+        self.received: Received | None = None
 
     @property
     def ml(self) -> str:
@@ -84,14 +88,19 @@ class Observer:
 
     def begin(self, moment: PaperMoment) -> None:
         """Take note of a moment that is not on record, before anything is decided at it."""
-        if self.recording is not None:
-            self.recording.take(moment)
+        if self.received is not None:
+            self.received.take(moment)
         for event in () if self._ensemble is None else self._ensemble.refresh(moment.closed_at):
             self._tell(event)
 
-    def idle(self, feed: LiveFeed) -> None:
-        """Give a sign of life if it is time for one."""
-        self._feed = feed
+    def idle(self, feed: LiveFeed, watching: Callable[[], Mapping[str, str]]) -> None:
+        """Give a sign of life if it is time for one.
+
+        Parameters
+        ----------
+        watching : says of each symbol how far it is from being looked at
+        """
+        self._feed, self._watching = feed, watching
         if monotonic() - self._beaten >= BEAT_SECONDS:
             self._beat(SessionState.LIVE)
 
@@ -115,7 +124,7 @@ class Observer:
     # ---------------------------------------------------------------- what is said
 
     def _note(self, kind: str, text: str) -> None:
-        self._tell(Event(at=moment_of(self._clock), kind=kind, text=text))
+        self._tell(Event(at=moment_of(self._market), kind=kind, text=text))
 
     def _tell(self, event: Event) -> None:
         self._state.note(event)
@@ -124,22 +133,23 @@ class Observer:
 
     def _beat(self, state: SessionState) -> None:
         self._beaten = monotonic()
-        feed, beat_at = self._feed, moment_of(self._clock)
+        feed, answers = self._feed, self._ensemble is not None and self._ensemble.answers
+        self._wants_ml |= answers
         self._state.beat(
             Health(
                 pid=os.getpid(),
-                beat_at=beat_at,
-                now=beat_at if feed is None else feed.now(),
+                beat_at=moment_of(self._clock),
+                now=moment_of(self._market) if feed is None else feed.now(),
                 state=state,
                 speed=self._speed,
                 last_closed_at=self._last_closed_at,
                 feed=None if feed is None else feed.health(),
                 ml=self.ml,
-                ml_asked_for=self._ensemble is not None,
-                ml_answers=self._ensemble is not None and self._ensemble.answers,
+                ml_asked_for=self._wants_ml,
+                ml_answers=answers,
                 errors=tuple(self._errors),
                 decided_in=_latencies(self._latencies),
-                watching=self.watching(),
+                watching=self._watching(),
             ).to_json()
         )
 

@@ -32,10 +32,6 @@ class Recorder:
     state : where it is committed
     moments : which one is being lived through
     decided : the rows on record, by moment; what is decided again must be what they say
-
-    Attributes
-    ----------
-    latencies : of the latest moments, from arrival to the last decision, in real milliseconds
     """
 
     def __init__(
@@ -113,16 +109,6 @@ def _verdict(row: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def _tell(rows: Sequence[Mapping[str, Any]], fills: Sequence[PricedFill]) -> None:
-    for row in rows:
-        if row["outcome"] in _TOLD:
-            log.info(
-                "%s %s at %s, score %.1f, ML %s",
-                row["outcome"].upper(),
-                row["symbol"],
-                readable(row["decided_at"]),
-                row["score"],
-                opinion_text(opinion_of(row)),
-            )
     for each in fills:
         fill = each.fill
         log.info(
@@ -135,3 +121,18 @@ def _tell(rows: Sequence[Mapping[str, Any]], fills: Sequence[PricedFill]) -> Non
             each.model,
             readable(fill.filled_at),
         )
+    for row in rows:
+        if row["outcome"] in _TOLD:
+            log.info(
+                "%s %s at %s, score %.1f, ML %s",
+                row["outcome"].upper(),
+                row["symbol"],
+                readable(row["decided_at"]),
+                row["score"],
+                _said_by_ml(row),
+            )
+
+
+def _said_by_ml(row: Mapping[str, Any]) -> str:
+    """Return the opinion in few words; why there is none was said when it began."""
+    return "unavailable" if row["ml"] == "unavailable" else opinion_text(opinion_of(row))

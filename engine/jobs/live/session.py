@@ -3,6 +3,7 @@
 Starting is recovering: one that was killed and one that was stopped go on alike.
 """
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -27,6 +28,8 @@ from feeds.live.feed import LiveFeed
 from feeds.timeframe import Timeframe
 from strategies.evidence import why_idle
 from strategies.views import OpinionSource
+
+log = logging.getLogger("tandem.paper")
 
 
 class PaperSession:
@@ -71,12 +74,12 @@ class PaperSession:
         )
         self._stop = Flag()
         self._opened = ExitStack()
+        self._said_how = False
         self._closes: dict[str, FloatArray] = {}
 
     def run(self, stop: Flag) -> None:
         """Trade until the market ends or `stop` is set."""
         self._stop = stop
-        self._observer.watching = self._watching
         with self._opened:
             trade(self._engine, self._moments, self._settings, self._ensemble)
 
@@ -95,12 +98,15 @@ class PaperSession:
             keep, reader = self._settings.strategy.warmup_bars + 1, self._state.reader
             known = {symbol: reader.bars(symbol, last=keep) for symbol in self._venue.spec.symbols}
             self._feed = self._opened.enter_context(self._venue.feed(known))
+        if not self._said_how:
+            self._said_how = True
+            log.info("%s", self._feed.opening.how)
         return self._feed
 
     def _idle(self) -> None:
         if self._stop.is_set():
             self._open_feed().stop()
-        self._observer.idle(self._open_feed())
+        self._observer.idle(self._open_feed(), self._watching)
 
     def _watching(self) -> dict[str, str]:
         """Return for each symbol how far it is from being looked at."""

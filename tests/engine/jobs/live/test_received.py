@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from engine.errors import StateError
-from engine.jobs.live.recording import Recording
+from engine.jobs.live.received import Received
 from engine.paper.moments import PaperMoment
 from engine.paper.reading import StateReader
 from feeds.files import read_bars
@@ -29,7 +29,7 @@ def state(tmp_path: Path) -> Path:
 
 
 def record(state: Path, folder: Path, moments: list[PaperMoment]) -> None:
-    with StateReader.open(state) as reader, Recording(folder, reader) as recording:
+    with StateReader.open(state) as reader, Received(folder, reader) as recording:
         for moment in moments:
             recording.take(moment)
 

@@ -31,8 +31,8 @@ from feeds.standin.trade_files import append_trades, drop_unfinished
 from feeds.standin.trades import RecordedTrades
 
 
-class Recording:
-    """The recording of one session, open as long as its block lasts.
+class Received:
+    """Keeps what one session receives, as long as its block lasts.
 
     Parameters
     ----------
