@@ -232,7 +232,6 @@ MARKET = (
     _on_market(
         name="maintenance for half a bar",
         faults=(StreamFault(kind=Stream.MAINTENANCE, seconds=30.0, part=0.2),),
-        shows="stream: ",
         reconnects=1,
     ),
     _on_market(
