@@ -13,6 +13,7 @@ from engine.jobs.live.flags import (
 )
 from engine.jobs.live.parity import parity
 from engine.jobs.live.status import status
+from engine.jobs.paper import trade_on_paper
 from engine.jobs.settings import Settings
 
 EXAMPLES = """\
@@ -46,10 +47,7 @@ def _made(args: argparse.Namespace, settings: Settings) -> Report:
     if args.parity is not None:
         refuse_flags_of_a_session(args, "--parity")
         return parity(args.parity)
-    request = paper_request(args, settings)
-    from engine.jobs.paper import trade_on_paper  # ccxt's exchanges take seconds to load
-
-    return trade_on_paper(request)
+    return trade_on_paper(paper_request(args, settings))
 
 
 if __name__ == "__main__":

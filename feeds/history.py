@@ -16,7 +16,7 @@ from feeds.errors import BlockedError, ExchangeError, UnknownMarketError, Unreac
 from feeds.moments import iso, readable
 from feeds.quality import QualityReport
 from feeds.spans import Span, joined, span_of
-from feeds.store import Listing, Store
+from feeds.store import DEFAULT_EXCHANGE, Listing, Store
 from feeds.timeframe import Timeframe
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("tandem.feeds")
 
-DEFAULT_EXCHANGE = "binance"
 # They list pairs in dollars and give years of bars; kraken gives the last 720 only.
 USD_EXCHANGES = ("coinbase", "bitstamp", "bitfinex")
 

@@ -48,6 +48,8 @@ _UNREADABLE = (  # what a damaged file raises
     pa.ArrowException,
 )
 
+DEFAULT_EXCHANGE = "binance"  # where bars come from if nobody says
+
 
 @dataclass(frozen=True, slots=True)
 class Listing:

@@ -93,7 +93,7 @@ def add_output_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags about what is said."""
     said = parser.add_argument_group("what is said")
     said.add_argument("--json", action="store_true", help="print one JSON object, nothing else")
-    said.add_argument("-v", "--verbose", action="store_true", help="show the log, entries too")
+    said.add_argument("-v", "--verbose", action="store_true", help="show the log")
     said.add_argument("--quiet", action="store_true", help="show no progress")
 
 

@@ -25,7 +25,6 @@ from engine.jobs.settings import Settings
 from engine.paper.file import put_away
 from engine.paper.state import PaperState
 from engine.paper.webhook import Webhook
-from feeds.live.feed import LiveFeed
 from feeds.moments import readable
 from feeds.timeframe import Timeframe
 from ml.analyzer import Analyzer
@@ -33,6 +32,7 @@ from strategies.views import NoEnsemble
 
 if TYPE_CHECKING:
     from engine.dashboard.server import Dashboard
+    from feeds.live.feed import LiveFeed
 
 log = logging.getLogger("tandem.paper")
 
@@ -63,7 +63,7 @@ def trade_on_paper(request: PaperRequest) -> PaperReport:
 
 def _begun_or_resumed(
     stack: ExitStack, request: PaperRequest, markets: Sequence[Market]
-) -> tuple[PaperState, Venue, LiveFeed | None]:
+) -> tuple[PaperState, Venue, "LiveFeed | None"]:
     """Return the state, where it trades, and the feed if one was opened to begin it."""
     path = state_path(request, markets)
     if path.exists():

@@ -4,6 +4,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,8 +18,10 @@ from engine.paper.state import PaperState
 from engine.paper.webhook import Webhook, entry_message, event_message, exit_message
 from engine.records import Trade
 from feeds.clock import Clock, SystemClock
-from feeds.live.feed import LiveFeed
 from feeds.messages import one_line
+
+if TYPE_CHECKING:
+    from feeds.live.feed import LiveFeed  # ccxt takes seconds to load
 
 BEAT_SECONDS = 5.0  # of real time
 _ERRORS_KEPT = 5
@@ -93,7 +96,7 @@ class Observer:
         for event in () if self._ensemble is None else self._ensemble.refresh(moment.closed_at):
             self._tell(event)
 
-    def idle(self, feed: LiveFeed, watching: Callable[[], Mapping[str, str]]) -> None:
+    def idle(self, feed: "LiveFeed", watching: Callable[[], Mapping[str, str]]) -> None:
         """Give a sign of life if it is time for one.
 
         Parameters

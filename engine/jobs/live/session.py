@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from threading import Event as Flag
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import backtrader as bt
 import numpy as np
@@ -24,10 +24,12 @@ from engine.paper.moments import Moments, PaperMoment, Phase
 from engine.paper.replay import recorded_moments
 from engine.paper.state import PaperState
 from feeds.bars import FloatArray
-from feeds.live.feed import LiveFeed
 from feeds.timeframe import Timeframe
 from strategies.evidence import why_idle
 from strategies.views import OpinionSource
+
+if TYPE_CHECKING:
+    from feeds.live.feed import LiveFeed  # ccxt takes seconds to load
 
 log = logging.getLogger("tandem.paper")
 
@@ -53,7 +55,7 @@ class PaperSession:
         ensemble: OpinionSource | None,
         *,
         observer: Observer,
-        feed: LiveFeed | None = None,
+        feed: "LiveFeed | None" = None,
     ) -> None:
         self._state = state
         self._venue = venue
@@ -93,7 +95,7 @@ class PaperSession:
                 self._observer.begin(moment)
             yield moment
 
-    def _open_feed(self) -> LiveFeed:
+    def _open_feed(self) -> "LiveFeed":
         if self._feed is None:
             keep, reader = self._settings.strategy.warmup_bars + 1, self._state.reader
             known = {symbol: reader.bars(symbol, last=keep) for symbol in self._venue.spec.symbols}

@@ -1,18 +1,21 @@
 """Where the moments of a session come from: its record, what it missed since, what closes now."""
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from engine.paper.moments import PaperMoment, Phase
-from feeds.live.feed import LiveFeed
 from feeds.live.moment import Moment
 from feeds.timeframe import Timeframe
+
+if TYPE_CHECKING:
+    from feeds.live.feed import LiveFeed  # ccxt takes seconds to load
 
 WAIT_SECONDS = 0.5  # between looks at whether the session is to stop
 
 
 def session_moments(
     record: Iterable[PaperMoment],
-    open_feed: Callable[[], LiveFeed],
+    open_feed: Callable[[], "LiveFeed"],
     timeframe: Timeframe,
     idle: Callable[[], None],
 ) -> Iterator[PaperMoment]:
@@ -33,7 +36,7 @@ def session_moments(
             yield _lived_now(feed, moment, timeframe)
 
 
-def _lived_now(feed: LiveFeed, moment: Moment, timeframe: Timeframe) -> PaperMoment:
+def _lived_now(feed: "LiveFeed", moment: Moment, timeframe: Timeframe) -> PaperMoment:
     # Once the next bar has closed, too, the open at which an order would fill is history.
     late = moment.offline or bool(feed.now() >= moment.closed_at + timeframe.delta)
     return PaperMoment(

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,12 +15,14 @@ from engine.jobs.markets import BarFiles, Market
 from engine.jobs.settings import Settings
 from feeds.bars import Bars
 from feeds.clock import Clock, ReplayClock, SystemClock
-from feeds.history import DEFAULT_EXCHANGE
-from feeds.live.feed import LiveFeed
 from feeds.live.spec import LiveSpec
 from feeds.standin.server import StandIn
 from feeds.standin.trades import RecordedTrades
+from feeds.store import DEFAULT_EXCHANGE
 from feeds.timeframe import Timeframe
+
+if TYPE_CHECKING:
+    from feeds.live.feed import LiveFeed
 
 log = logging.getLogger("tandem.paper")
 
@@ -37,8 +39,10 @@ class Venue:
     clock: Clock
     speed: float = 1.0
 
-    def feed(self, known: Mapping[str, Bars]) -> LiveFeed:
+    def feed(self, known: Mapping[str, Bars]) -> "LiveFeed":
         """Return a feed that goes on after the bars that are known."""
+        from feeds.live.feed import LiveFeed  # ccxt takes seconds to load
+
         return LiveFeed(self.spec, known=known, clock=self.clock, speed=self.speed)
 
 
