@@ -15,7 +15,8 @@ from engine.paper.moments import Moments, PaperMoment
 from engine.paper.records import SessionFacts
 from engine.paper.state import PaperState
 from feeds.bars import Bars
-from tests.engine.paper.paper_makers import LATER
+from tests.engine.paper.paper_makers import LATER, moments_of, with_tapes
+from tests.engine.paper.test_broker import tapes_of
 
 EnsembleOf = Callable[[PaperState], LiveEnsemble]
 
@@ -74,3 +75,9 @@ def keep_session(
         recorder = Recorder(state, followed, {})
         engine = session_engine(state.reader, settings, followed, lived, None)
         trade(engine, followed, settings, ensemble)
+
+
+def taped(traded: Market, seed: int) -> list[PaperMoment]:
+    """Return the moments of a market with all its trades on tape."""
+    tapes = tapes_of(traded, np.random.default_rng(seed))
+    return list(with_tapes(moments_of([traded]), tapes))

@@ -1,17 +1,15 @@
-"""Parity: a session on record is found as it was, and whatever is changed in it is told."""
+"""Parity: a session on record is found as it was, up to now, and each opinion asked again."""
 
 import shutil
-import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from engine.errors import StateError
 from engine.jobs.live.ensemble import LiveEnsemble
 from engine.jobs.live.parity import Parity, parity
 from engine.jobs.markets import Market, cut
@@ -19,25 +17,14 @@ from engine.jobs.serving import serving_analyzer
 from engine.jobs.settings import Settings
 from engine.paper.moments import PaperMoment, Phase
 from engine.paper.reading import StateReader
-from engine.paper.schema import TABLES, sealed
 from engine.paper.state import PaperState
-from engine.paper.typed_text import from_text, to_text
 from feeds.live.moment import Revision
-from tests.engine.jobs.live.session_makers import keep_session
+from tests.engine.jobs.live.session_makers import keep_session, taped
+from tests.engine.jobs.live.state_changes import Change, Kept, in_line, one
 from tests.engine.paper.paper_makers import moments_of, with_tapes
 from tests.engine.paper.test_broker import AT_LIMIT, AT_MARKET, TRAILING, market, tapes_of
 from tests.makers import with_hole
 from tests.world import UNTIL, World
-
-SWAPS = {"score_below": "missed", "ordered": "missed", "in_position": "missed", "vetoed": "missed"}
-SWAPS |= {"STRONG_BUY": "BUY", "AVOID": "BUY", "NEUTRAL": "BUY", "WEAK_BUY": "BUY", "BUY": "AVOID"}
-SWAPS |= {"LOW": "HIGH", "MEDIUM": "HIGH", "HIGH": "LOW", "VERY_HIGH": "LOW"}
-COLUMNS = {table.name: list(table.columns) for table in TABLES}
-
-
-def taped(traded: Market, seed: int) -> list[PaperMoment]:
-    tapes = tapes_of(traded, np.random.default_rng(seed))
-    return list(with_tapes(moments_of([traded]), tapes))
 
 
 @pytest.mark.parametrize("settings", [AT_MARKET, AT_LIMIT, TRAILING], ids=["market", "limit", "tr"])
@@ -160,199 +147,6 @@ def test_a_revised_bar_explains_the_fills_on_it(tmp_path: Path) -> None:
     assert revised.explained["revision"] > 10
 
 
-# ---------------------------------------------------------------- what is changed is told
-
-
-@dataclass(frozen=True)
-class Kept:
-    """A state on disk, from which copies are made to be changed."""
-
-    path: Path
-    copy: Path
-
-    def changed(self, table: str, which: str, change: Callable[[dict[str, Any]], None]) -> Path:
-        """Return a copy in which the rows of a table have been changed, sealed again."""
-        shutil.copy(self.path, self.copy)
-        connection = sqlite3.connect(self.copy)
-        columns = COLUMNS[table]
-        select = f"SELECT rowid, {', '.join(columns)} FROM {table} {which}"  # noqa: S608  ours
-        found = connection.execute(select).fetchall()
-        assert found
-        for rowid, *values in found:
-            row = dict(zip(columns, values, strict=True))
-            change(row)
-            names = ", ".join(f"{name} = ?" for name in [*columns, "seal"])
-            update = f"UPDATE {table} SET {names} WHERE rowid = ?"  # noqa: S608  ours
-            connection.execute(update, (*sealed((*row.values(),)), rowid))
-        connection.commit()
-        connection.close()
-        return self.copy
-
-    def without(self, table: str, which: str) -> Path:
-        """Return a copy that lacks rows of a table."""
-        shutil.copy(self.path, self.copy)
-        connection = sqlite3.connect(self.copy)
-        rows = f"SELECT rowid FROM {table} {which}"  # noqa: S608  ours
-        delete = f"DELETE FROM {table} WHERE rowid IN ({rows})"  # noqa: S608  ours
-        assert connection.execute(delete).rowcount > 0
-        connection.commit()
-        connection.close()
-        return self.copy
-
-
-def add(column: str, by: float) -> Callable[[dict[str, Any]], None]:
-    def change(row: dict[str, Any]) -> None:
-        row[column] += by
-
-    return change
-
-
-def in_line(**changes: Any) -> Callable[[dict[str, Any]], None]:
-    def change(row: dict[str, Any]) -> None:
-        line = from_text(row["line"])
-        for name, new in changes.items():
-            line[name] = SWAPS[line[name]] if new == "another" else line[name] + new
-        row["line"] = to_text(line)
-
-    return change
-
-
-def one(which: str, at: int) -> str:
-    return f"{which} ORDER BY rowid LIMIT 1 OFFSET {at}"
-
-
-@pytest.fixture(scope="module")
-def states(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Sessions whose fills bars priced, and such that trades or nobody's watch did."""
-    folder = tmp_path_factory.mktemp("states")
-    traded = market(14, bars=650)
-    keep_session(folder / "bar", moments_of([traded]), [traded], TRAILING)
-    keep_session(folder / "trade", taped(traded, 14), [traded], AT_MARKET)
-    offline = [
-        replace(m, phase=Phase.OFFLINE, late=True) if i % 50 > 35 else m
-        for i, m in enumerate(moments_of([traded]))
-    ]
-    keep_session(folder / "offline", offline, [traded], TRAILING)
-    keep_session(folder / "limit", moments_of([traded]), [traded], AT_LIMIT)
-    return {name: folder / name for name in ("bar", "trade", "offline", "limit")}
-
-
-@pytest.fixture
-def kept(states: dict[str, Path], request: pytest.FixtureRequest, tmp_path: Path) -> Kept:
-    return Kept(states[getattr(request, "param", "bar")], tmp_path / "changed")
-
-
-EACH = pytest.mark.parametrize("kept", ["bar", "trade", "offline"], indirect=True)
-AT = 5  # the row that is changed
-
-
-@EACH
-def test_nothing_changed_is_nothing_told(kept: Kept) -> None:
-    assert parity(kept.path).passed
-
-
-@EACH
-def test_a_price_of_a_fill_that_is_off_by_a_tick_is_told(kept: Kept) -> None:
-    found = parity(kept.changed("fills", one("", AT), add("price", 0.01)))
-    assert any("priced by" in each for each in found.differences)
-    assert not found.passed
-
-
-@EACH
-@pytest.mark.parametrize(
-    "change",
-    [in_line(score=0.01), in_line(rsi=0.001), in_line(outcome="another"), in_line(close=0.01)],
-    ids=["score", "evidence", "outcome", "price"],
-)
-def test_a_changed_decision_is_told(kept: Kept, change: Callable[[dict[str, Any]], None]) -> None:
-    (told,) = parity(kept.changed("decisions", one("", AT), change)).differences
-    assert "decided" in told
-
-
-@EACH
-@pytest.mark.parametrize("table", ["decisions", "fills"])
-@pytest.mark.parametrize("order", ["ASC", "DESC"])
-def test_a_missing_row_is_told(kept: Kept, table: str, order: str) -> None:
-    which = f"ORDER BY rowid {order} LIMIT 1"
-    assert not parity(kept.without(table, which)).passed
-
-
-@pytest.mark.parametrize("kept", ["limit"], indirect=True)
-def test_a_missing_refusal_is_told(kept: Kept) -> None:
-    (told,) = parity(kept.without("rejections", "LIMIT 1")).differences[-1:]
-    assert "refusals on record" in told
-
-
-@EACH
-@pytest.mark.parametrize("kind", ["stop", "limit"])
-def test_a_changed_price_of_an_order_is_told(kept: Kept, kind: str) -> None:
-    which = one(f"WHERE kind = '{kind}'", AT)
-    found = parity(kept.changed("orders", which, add("price", 0.01))).differences
-    assert any("order" in each for each in found)
-
-
-@EACH
-def test_a_changed_status_of_an_order_is_told(kept: Kept) -> None:
-    def change(row: dict[str, Any]) -> None:
-        row["status"] = "waiting"
-
-    which = one("WHERE status = 'cancelled'", 0)
-    assert not parity(kept.changed("orders", which, change)).passed
-
-
-@EACH
-def test_a_bar_that_is_not_the_one_decided_on_is_told(kept: Kept) -> None:
-    decided = f"SELECT moment - 300000 FROM decisions LIMIT 1 OFFSET {AT}"  # noqa: S608  ours
-    which = f"WHERE time = ({decided})"
-    found = parity(kept.changed("bars", which, add("close", 0.002))).differences
-    assert any("decided" in each for each in found)
-
-
-@pytest.mark.parametrize("kept", ["bar", "offline"], indirect=True)
-@pytest.mark.parametrize("column", ["open", "high"])
-def test_a_bar_that_is_not_the_one_filled_on_is_told(kept: Kept, column: str) -> None:
-    # High enough for the range to change what slipped.
-    which = "WHERE time = (SELECT filled_at FROM fills WHERE kind = 'market' LIMIT 1)"
-
-    def change(row: dict[str, Any]) -> None:
-        row[column] += 0.02
-        row["high"] = max(row["high"], row["open"])
-
-    assert not parity(kept.changed("bars", which, change)).passed
-
-
-@pytest.mark.parametrize("kept", ["trade"], indirect=True)
-def test_a_trade_that_was_not_the_first_to_be_had_is_told(kept: Kept) -> None:
-    market = "WHERE kind = 'market'"
-    which = one(market, 3)
-    assert not parity(kept.changed("fills", which, add("quote", 0.01))).passed
-    minute = add("quoted_at", -300_000)
-    assert not parity(kept.changed("fills", which, minute)).passed
-
-    def later(row: dict[str, Any]) -> None:
-        row["sent_at"] += 250_000
-
-    order = f"WHERE id = (SELECT order_id FROM fills {which})"  # noqa: S608  ours
-    assert not parity(kept.changed("orders", order, later)).passed
-
-
-@EACH
-@pytest.mark.parametrize("column", ["cash", "position_value"])
-def test_money_that_was_never_there_is_told(kept: Kept, column: str) -> None:
-    found = parity(kept.changed("moments", one("", 40), add(column, 0.01))).differences
-    assert any("cash and holdings" in each for each in found)
-
-
-def test_a_row_that_is_not_as_it_was_written_is_no_difference_but_damage(kept: Kept) -> None:
-    shutil.copy(kept.path, kept.copy)
-    connection = sqlite3.connect(kept.copy)
-    connection.execute("UPDATE fills SET price = price + 0.01 WHERE rowid = 3")
-    connection.commit()
-    connection.close()
-    with pytest.raises(StateError, match="row 3 of fills is not as it was written"):
-        parity(kept.copy)
-
-
 def test_a_session_that_goes_on_is_proved_up_to_now(tmp_path: Path) -> None:
     traded = market(11, bars=420)
     moments, path = moments_of([traded]), tmp_path / "state"
@@ -375,9 +169,6 @@ def test_a_session_that_goes_on_is_proved_up_to_now(tmp_path: Path) -> None:
     assert (then, still) == (12, 12)
     assert isinstance(proved, Parity)
     assert (proved.bars, list(proved.differences)) == (13, [])
-
-
-# ---------------------------------------------------------------- opinions
 
 
 @pytest.fixture(scope="module")
@@ -422,9 +213,7 @@ def test_every_opinion_is_asked_for_again(asked: Path) -> None:
     ],
     ids=["probability", "vote", "signal", "confidence"],
 )
-def test_a_changed_opinion_is_told(
-    asked: Path, tmp_path: Path, change: Callable[[dict[str, Any]], None]
-) -> None:
+def test_a_changed_opinion_is_told(asked: Path, tmp_path: Path, change: Change) -> None:
     kept = Kept(asked / "state", tmp_path / "changed")
     which = one("WHERE line LIKE '%answered%'", 3)
     found = parity(kept.changed("decisions", which, change)).differences
