@@ -152,7 +152,7 @@ def read_only(recording: Recording, state: Path) -> None:
 
 
 def damaged(recording: Recording, state: Path) -> None:
-    """Cut and flip copies of a state; none goes on, and the state itself does."""
+    """Cut copies of a state and flip bytes of them; none goes on, and the state itself does."""
     stopped(recording, state, signal.SIGTERM)
     sound = state.read_bytes()
     for number, content in enumerate(_harmed(sound)):
@@ -166,13 +166,11 @@ def _harmed(sound: bytes) -> Iterator[bytes]:
     yield sound[: len(sound) // 2]
     yield sound[:-4096]
     yield b""
-    rng = np.random.default_rng(len(sound))
-    for count in (1, 30):
-        content = bytearray(sound)
-        # A single one must meet something: the first page says what all others are.
-        for place in rng.integers(100 if count == 1 else len(content), size=count):
-            content[place] ^= 0xFF
-        yield bytes(content)
+    yield sound.replace(b"the session begins", b"the session Begins")
+    content = bytearray(sound)
+    for place in np.random.default_rng(len(sound)).integers(len(content), size=30):
+        content[place] ^= 0xFF
+    yield bytes(content)
 
 
 # ---------------------------------------------------------------- two at once
@@ -220,7 +218,7 @@ CASES = (
     ),
     Case("state or folder read-only", "one line: mend the rights; exit code 1", read_only),
     Case(
-        "state corrupted: cut (3 ways), bytes flipped (2)",
+        "state corrupted: cut (3 ways), changed (2)",
         "one line: restore a copy; exit code 1; not a byte changes",
         damaged,
     ),

@@ -1,5 +1,6 @@
 """`kill -9` at random moments, ML on: the session comes to what it would have come to anyway."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,9 +22,10 @@ def test_a_session_survives_being_killed(recording: Recording, tmp_path: Path) -
 
 @pytest.mark.slow
 def test_sessions_survive_being_killed_at_two_hundred_moments(
-    recording: Recording, tmp_path: Path
+    recording: Recording, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     tally = killed(recording, tmp_path)
+    record_property("tally", tally)
     assert tally.harm == []
     assert tally.kills.total() == REHEARSALS * KILLS == 200
     assert set(tally.kills) == set(When)
