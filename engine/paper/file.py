@@ -12,7 +12,7 @@ from typing import Self
 
 from engine.errors import StateError
 from engine.paper.schema import APPLICATION_ID, LAID_OUT, VERSION, fingerprint
-from feeds.messages import first_line
+from feeds.messages import first_line, printable
 
 # A writer waits so long for a reader that is just ending; beyond it something is wrong.
 _PATIENCE_S = 10.0
@@ -47,7 +47,7 @@ _NO_RIGHT = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 def damaged(path: Path, said: str) -> StateError:
     """Return the error for a state that breaks one of its own promises."""
-    return StateError(f"{path}: {_DAMAGED.format(said=said)}")
+    return StateError(f"{path}: {_DAMAGED.format(said=printable(said))}")
 
 
 @contextmanager
@@ -200,7 +200,7 @@ def _lock(state: Path, descriptor: int) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        holder = os.pread(descriptor, 20, 0).decode(errors="replace") or "not known yet"
+        holder = printable(os.pread(descriptor, 20, 0).decode(errors="replace")) or "not known yet"
         raise StateError(
             f"{state}: a state must have one writer, found another at work, process {holder}: "
             "stop that one, or name another state"

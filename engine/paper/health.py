@@ -2,17 +2,19 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
+from pydantic import BaseModel, BeforeValidator, ValidationError
 
 from engine.errors import StateError
 from engine.paper.reading import Latencies
 from engine.plain import plain
 from feeds.clock import Clock
 from feeds.live.moment import FeedHealth
+from feeds.messages import first_line, printable
 from feeds.moments import iso, parse_utc
 
 
@@ -86,25 +88,20 @@ class Health:
         StateError : it was told by another version
         """
         try:
-            told = {name: value for name, value in document.items() if name != "last_bar_age_s"}
-            last, feed = told["last_closed_at"], told["feed"]
-            return cls(
-                **{
-                    **told,
-                    "beat_at": parse_utc(told["beat_at"]),
-                    "now": parse_utc(told["now"]),
-                    "state": SessionState(told["state"]),
-                    "last_closed_at": None if last is None else parse_utc(last),
-                    "feed": None if feed is None else _feed(feed),
-                    "errors": tuple(told["errors"]),
-                    "decided_in": Latencies(**told["decided_in"]),
-                }
-            )
-        except (KeyError, TypeError, ValueError) as error:
+            told = _Told.model_validate(document)
+            last = told.last_closed_at
+            as_told = {each.name: getattr(told, each.name) for each in fields(cls)}
+            moments = {
+                "beat_at": parse_utc(told.beat_at),
+                "now": parse_utc(told.now),
+                "last_closed_at": None if last is None else parse_utc(last),
+            }
+        except ValueError as error:
             raise StateError(
-                f"a session's health must be as this version writes it, which it is not ({error}): "
-                "look at it with the version that runs the session"
+                "a session's health must be as this version writes it, which it is not "
+                f"({_first_fault(error)}): look at it with the version that runs the session"
             ) from error
+        return cls(**{**as_told, **moments})
 
 
 def moment_of(clock: Clock) -> np.datetime64:
@@ -112,7 +109,34 @@ def moment_of(clock: Clock) -> np.datetime64:
     return np.datetime64(clock.now().replace(tzinfo=None), "ms")
 
 
-def _feed(told: Mapping[str, Any]) -> FeedHealth:
-    offset = told["clock_offset_ms"]
-    known = math.nan if offset is None else offset
-    return FeedHealth(**{**told, "clock_offset_ms": known, "halted": tuple(told["halted"])})
+def _with_offset(feed: Any) -> Any:
+    """Return what was told of a feed with an unknown offset as it is here: JSON has no NaN."""
+    if isinstance(feed, Mapping) and feed.get("clock_offset_ms") is None:
+        return {**feed, "clock_offset_ms": math.nan}
+    return feed
+
+
+class _Told(BaseModel, extra="forbid"):
+    """A session's health as it stands in its state, where anybody may have written it."""
+
+    pid: int
+    beat_at: str
+    now: str
+    state: SessionState
+    speed: float
+    last_closed_at: str | None
+    last_bar_age_s: float | None
+    feed: Annotated[FeedHealth | None, BeforeValidator(_with_offset)]
+    ml: str
+    ml_asked_for: bool
+    ml_answers: bool
+    errors: tuple[str, ...]
+    decided_in: Latencies
+    watching: dict[str, str]
+
+
+def _first_fault(error: ValueError) -> str:
+    if not isinstance(error, ValidationError):
+        return first_line(error)
+    first = error.errors()[0]
+    return printable(f"{'.'.join(map(str, first['loc']))}: {first['msg']}")

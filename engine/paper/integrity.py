@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from engine.paper.file import damaged, named_errors, open_to_read
-from engine.paper.schema import DECISIONS, FILLS, REJECTIONS, REVISIONS, SESSION, TABLES, is_sound
+from engine.paper.schema import DECISIONS, FILLS, REJECTIONS, REVISIONS, TABLES, is_sound
 from feeds.errors import FeedError
 from feeds.timeframe import Timeframe
 
@@ -69,11 +69,11 @@ def _order(connection: sqlite3.Connection) -> str | None:
 
 def _bars(connection: sqlite3.Connection) -> str | None:
     """Bars stand on the grid, unbroken inside a segment, and closed at moments that are kept."""
-    session = connection.execute(SESSION.select()).fetchone()
+    session = connection.execute("SELECT timeframe FROM session").fetchone()
     if session is None:
         return "nothing said of what the session was begun with"
     try:
-        step = Timeframe.parse(SESSION.values(session)["timeframe"]).ms
+        step = Timeframe.parse(session[0]).ms
     except FeedError as error:
         return str(error)
     if connection.execute(_OFF_GRID, [step]).fetchone() is not None:

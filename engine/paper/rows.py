@@ -147,6 +147,8 @@ def fill_of(row: Row) -> PricedFill:
     """Return the fill of a row of `fills`."""
     values = _without("moment", FILLS.values(row))
     fill = Fill(**{name: values.pop(name) for name in _FILL})
+    if not (fill.units and math.isfinite(fill.units) and math.isfinite(fill.price)):
+        raise ValueError(f"a fill must be of units at a price, found {fill.units} at {fill.price}")
     order, model = values.pop("order_id"), PriceModel(values.pop("model"))
     return PricedFill(fill=fill, order=order, model=model, **values)
 

@@ -15,7 +15,7 @@ from engine.plain import plain
 from engine.tables import formatted
 from feeds.clock import Clock
 from feeds.live.moment import FeedHealth
-from feeds.messages import printable
+from feeds.messages import one_line, printable
 from feeds.moments import readable
 from feeds.timeframe import Timeframe
 
@@ -85,7 +85,10 @@ class Status:
         kind = "rehearsal" if self.facts.recording is not None else self.facts.exchange
         head = f"{kind} {self.facts.timeframe} {', '.join(self.facts.symbols)}: {self.verdict}"
         lines = [*self._account(), *(() if self.health is None else _session(self.health))]
-        return "\n".join([head, *(f"  {name:<12} {fact}" for name, fact in lines)])
+        # Whoever wrote the file may have put anything into its texts.
+        return "\n".join(
+            [one_line(head), *(f"  {name:<12} {one_line(text)}" for name, text in lines)]
+        )
 
     def _account(self) -> Iterator[tuple[str, str]]:
         if self.beat_age_s is not None:

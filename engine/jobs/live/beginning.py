@@ -16,6 +16,7 @@ from engine.paper.state import PaperState
 from engine.rules import SymbolRules
 from feeds.clock import SystemClock
 from feeds.live.moment import Opening
+from feeds.messages import printable
 from ml.manifest import library_versions
 
 # The sections that decide what is traded, beside the fill limit; others may change.
@@ -84,9 +85,14 @@ def refuse_another(
     for name, before, now in pairs:
         if before != now:
             raise StateError(
-                f"a session must go on with the {name} it was begun with, {before}, found {now}: "
+                f"a session must go on with the {printable(name)} it was begun with, "
+                f"{_told(before)}, found {_told(now)}: "
                 "name another --state to begin a new one"
             )
+
+
+def _told(value: Any) -> str:
+    return printable(str(value))
 
 
 def _differing(before: Any, now: Any, name: str = "") -> list[tuple[str, Any, Any]]:
