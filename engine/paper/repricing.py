@@ -150,6 +150,8 @@ class Repricing:
 
     def _by_bar(self, told: PricedFill, bar: BarPrices, parent: PricedFill | None) -> float | None:
         """Return the price on a bar; None if the bar does not fill the order."""
+        if self._stands_in(told) or _sleeps(told, parent):
+            return None
         begins = bar.open if parent is None else _begins(parent, bar)
         asked = asked_by(told)
         if not asked.gets(bar, self._tick(told)):
@@ -159,6 +161,11 @@ class Repricing:
         if asked.kind == "stop":
             begins = min(begins, asked.price) if asked.sells else max(begins, asked.price)
         return self._paid(told, begins, bar.range)
+
+    def _stands_in(self, told: PricedFill) -> bool:
+        """Return whether nobody traded in the bar."""
+        bars = self._bars[told.fill.symbol]
+        return bool(bars.filled[bars.index_from(told.fill.filled_at)])
 
     def _by_trade(self, told: PricedFill) -> float | None:
         """Return the price by the trade on record; None if it could not fill the order."""
@@ -179,6 +186,11 @@ class Repricing:
         if told.fill.units > 0:
             return float(self._costs.bought_at(aimed, bar_range))
         return float(self._costs.sold_at(aimed, bar_range))
+
+
+def _sleeps(told: PricedFill, parent: PricedFill | None) -> bool:
+    """Return whether an exit cannot fill in its entry's bar: the bar may have been there before."""
+    return parent is not None and parent.kind == "limit" and told.kind == "limit"
 
 
 def asked_by(told: PricedFill) -> Asked:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import backtrader as bt
@@ -14,7 +14,7 @@ from engine.jobs.settings import Settings
 from engine.paper.broker import PaperBroker
 from engine.paper.moments import Moments, PaperMoment
 from engine.paper.reading import StateReader
-from engine.paper.records import OrderRecord
+from engine.paper.records import OrderRecord, PricedFill, PriceModel
 from engine.paper.replay import recorded_moments
 from engine.paper.repricing import Asked, BarPrices
 from engine.records import Fill, Rejection
@@ -189,20 +189,53 @@ class _Resting:
 
     def meet(self, moment: PaperMoment, broker: PaperBroker) -> None:
         """Take a moment that has been lived through."""
-        traded = {each.fill.symbol for each in moment.fills}
-        for order in self._before:
+        after = [_resting(each) for each in broker.pending if each.active()]
+        for order in [*self._before, *_woken(moment, broker)]:
             live = moment.bars.get(order.symbol)
-            if live is None or order.symbol in traded or live.bar.filled[0]:
+            if live is None or live.bar.filled[0] or _came_too_late(order, moment.fills):
                 continue
-            bar, opened = BarPrices.of(live.bar, 0), live.bar.time[0]
+            opened = live.bar.time[0]
             goes_on = order.segment == live.bar.segment[0] and order.sent_at <= opened
             tick = self._rules.get(order.symbol, SymbolRules()).tick
-            if goes_on and order.asked.gets(bar, tick):
+            if goes_on and order.asked.gets(BarPrices.of(live.bar, 0), tick):
                 self.unmet.append(
                     f"order {order.name} did not fill, and the bar of {readable(opened)} went "
                     f"through its price {order.asked.price:.8g}"
                 )
-        self._before = [_resting(each) for each in broker.pending if each.active()]
+        self._before = after
+
+
+def _came_too_late(order: _Rests, fills: Sequence[PricedFill]) -> bool:
+    """Return whether the order filled, or others of its symbol rightly filled before it.
+
+    Within a bar stops come before limits; trades tell for themselves which came first.
+    """
+    own = [each for each in fills if each.fill.symbol == order.symbol]
+    if any(each.order == order.name or each.model is PriceModel.TRADE for each in own):
+        return True
+    ends = [each.kind for each in own if (each.fill.units < 0) == order.asked.sells]
+    return any(kind != "limit" for kind in ends) or (bool(ends) and order.asked.kind != "stop")
+
+
+def _woken(moment: PaperMoment, broker: PaperBroker) -> list[_Rests]:
+    """Return the stops that hang on entries which filled at the open of this bar.
+
+    One that trails has moved since.
+    """
+    entries = {
+        (each.fill.symbol, each.fill.decided_at)
+        for each in moment.fills
+        if each.kind == "market" and each.model is not PriceModel.TRADE
+    }
+    woken = [
+        order
+        for order in broker.pending
+        if order.exectype == bt.Order.Stop
+        and order.parent is not None
+        and not order.info.get("trail")
+        and (order.data.symbol, order.info["decided_at"]) in entries
+    ]
+    return [replace(_resting(order), sent_at=order.info["decided_at"]) for order in woken]
 
 
 def _resting(order: Any) -> _Rests:
