@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import engine_cost, features_cost, memory_cost
+from benchmarks import engine_cost, features_cost, memory_cost, soak
 from benchmarks.engine_cost import HELD, NO_CANDIDATE, NO_ENTRY, USUAL, Hybrid, at_market
 from tests.makers import make_bars
 
@@ -93,6 +93,18 @@ def test_live_decisions_are_measured_alone_and_at_once(world: "World") -> None:
     assert {0, 3} <= set(watch.asked)  # all at once, as they have the same bars
     rows = rows_of(live_latency.report(bars, settings, analyzer, moments=400, symbols=2))
     assert [row[1] for row in rows[1:]][::2] == ["400", "200"]
+
+
+def test_a_soak_counts_what_a_session_lived_through(tmp_path: Path) -> None:
+    text = soak.report(hours=0.25, speed=45, symbols=2, folder=tmp_path, ml=False)
+    names = [row[0] for row in rows_of(text)]
+    assert names[0] == "resident memory and CPU"
+    assert names[-2:] == ["arrival to last decision", "close to decisions committed"]
+    found = re.search(r"(\d+) moments, \d+ late, (\d+) caught.* (\d+) bars, (\d+) lost", text)
+    assert found is not None, text
+    moments, caught, bars, lost = map(int, found.groups())
+    assert 2 <= moments + caught <= 15  # some pass while the session loads
+    assert (bars, lost) == (2 * moments, 0)
 
 
 def test_wrong_usage_is_told(capsys: pytest.CaptureFixture[str]) -> None:
