@@ -204,11 +204,18 @@ class _TradeRows(_Connected):
         )
         return self._records(decision_of, rows[::-1])
 
-    def orders(self, *, open_only: bool = False) -> list[OrderRecord]:
-        """Return orders as they stand, in the order in which they were first sent."""
-        where = "WHERE status IN (?, ?)" if open_only else ""
-        values = OPEN_ORDERS if open_only else ()
-        rows = self._rows(f"{ORDERS.select()} {where} ORDER BY rowid", *values)
+    def orders(
+        self, *, open_only: bool = False, after: np.datetime64 | None = None
+    ) -> list[OrderRecord]:
+        """Return orders as they stand, in the order in which they were first sent.
+
+        Parameters
+        ----------
+        after : only those that were decided on at moments that closed later
+        """
+        where = "AND status IN (?, ?)" if open_only else ""
+        values = (_FIRST if after is None else ms(after), *(OPEN_ORDERS if open_only else ()))
+        rows = self._rows(f"{ORDERS.select()} WHERE decided_at > ? {where} ORDER BY rowid", *values)
         return self._records(order_of, rows)
 
     def fills(

@@ -25,7 +25,7 @@ def recorded_moments(
     ----------
     after : only those that closed later
     """
-    sent = _sent_by_decision(reader)
+    sent = _sent_by_decision(reader, after)
     rejected = reader.rejections_by_close(after=after)
     moments = reader.moments(after=after)
     for begin in range(0, len(moments), _AT_ONCE):
@@ -45,9 +45,11 @@ def recorded_moments(
             )
 
 
-def _sent_by_decision(reader: StateReader) -> Mapping[np.datetime64, dict[str, np.datetime64]]:
+def _sent_by_decision(
+    reader: StateReader, after: np.datetime64 | None
+) -> Mapping[np.datetime64, dict[str, np.datetime64]]:
     sent: dict[np.datetime64, dict[str, np.datetime64]] = defaultdict(dict)
-    for order in reader.orders():
+    for order in reader.orders(after=after):
         sent[order.decided_at][order.id] = order.sent_at
     return sent
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from engine.errors import StateError
 from engine.paper.reading import Latencies, StateReader
 from engine.paper.records import Event
+from engine.paper.replay import recorded_moments
 from engine.paper.state import PaperState
 from feeds.live.moment import LiveBar, Origin
 from tests.engine.paper.state_makers import (
@@ -147,6 +148,24 @@ def test_an_order_stands_as_it_was_last_written_where_it_was_first(tmp_path: Pat
         assert state.reader.orders() == [moved, bought]
         assert state.reader.orders(open_only=True) == [moved]
     PaperState.resume(tmp_path / "a.sqlite").close()
+
+
+def test_orders_are_asked_for_by_when_they_were_decided_on(tmp_path: Path) -> None:
+    market = make_market(3)
+    at = [make_moment(market, number).closed_at for number in range(3)]
+    old, new = make_order(at[0], "old"), make_order(at[1], "new", status="filled")
+    with make_state(tmp_path / "a.sqlite", market) as state:
+        reader = state.reader
+        state.commit(make_moment(market, 0, orders=[old]))
+        state.commit(make_moment(market, 1, orders=[new]))
+        old = replace(old, status="cancelled")
+        state.commit(make_moment(market, 2, orders=[old]))
+        assert reader.orders(after=at[0] - MINUTE) == [old, new]
+        assert reader.orders(after=at[0]) == [new]
+        assert reader.orders(after=at[1]) == []
+        assert reader.orders(after=at[0], open_only=True) == []
+        sent = [moment.sent for moment in recorded_moments(reader, at[0])]
+    assert sent == [{"new": new.sent_at}, {}]
 
 
 def test_the_checkpoint_is_the_latest_moment_with_an_account(tmp_path: Path) -> None:
