@@ -10,7 +10,7 @@ from aiohttp import web
 from feeds.standin.market import Recording
 from feeds.standin.pushes import message, pushes_of
 from feeds.standin.series import Series
-from feeds.standin.session import Session
+from feeds.standin.connection import Connection
 from feeds.standin.stream_faults import StreamFault, StreamFaultKind, StreamPlan
 from feeds.standin.wire import kline_stream, market_id, trade_stream
 
@@ -49,20 +49,20 @@ class Broadcast:
         self._speed = speed
         self._push_every = push_every
         self._asked = asked
-        self._sessions: set[Session] = set()
+        self._connections: set[Connection] = set()
         self._wanted = asyncio.Event()
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Let a client in, and keep it until it goes."""
-        session = Session(request, self._heed)
-        self._sessions.add(session)
+        connection = Connection(request, self._heed)
+        self._connections.add(connection)
         lifetime = self._plan.lifetime_ms(self._now())
         if lifetime is not None:
-            self._later(lifetime, lambda: session.suffer(StreamFaultKind.RESET))
+            self._later(lifetime, lambda: connection.suffer(StreamFaultKind.RESET))
         try:
-            return await session.run()
+            return await connection.run()
         finally:
-            self._sessions.discard(session)
+            self._connections.discard(connection)
 
     def _heed(self, method: str, streams: list[str]) -> None:
         self._asked(method, streams)
@@ -70,8 +70,8 @@ class Broadcast:
 
     def hang_up(self) -> None:
         """End every connection."""
-        for session in list(self._sessions):
-            session.hang_up()
+        for connection in list(self._connections):
+            connection.hang_up()
 
     async def run(self) -> None:
         """Push for ever."""
@@ -94,7 +94,7 @@ class Broadcast:
             told = now
 
     def _streams(self) -> set[str]:
-        return {name for session in self._sessions for name in session.streams}
+        return {name for connection in self._connections for name in connection.streams}
 
     def _tick_after(self, now: int) -> int:
         """Return when bars are pushed next: each so often, and when one closes."""
@@ -124,7 +124,7 @@ class Broadcast:
             if listeners:
                 self._tell(series, since, now, listeners)
 
-    def _tell(self, series: Series, since: int, now: int, listeners: list[Session]) -> None:
+    def _tell(self, series: Series, since: int, now: int, listeners: list[Connection]) -> None:
         told_at = now + self._plan.shift(now)
         for push in pushes_of(series, since, now, self._plan.on_pushes(series.symbol)):
             text = message(push, series, told_at)
@@ -133,17 +133,17 @@ class Broadcast:
 
     def _break_connections(self, now: int) -> None:
         for fault in self._plan.breaks(now):
-            for session in list(self._sessions):
-                if fault.symbol is None or session.hears_of(market_id(fault.symbol)):
-                    session.suffer(fault.kind)
-                    self._recover_later(session, fault)
+            for connection in list(self._connections):
+                if fault.symbol is None or connection.hears_of(market_id(fault.symbol)):
+                    connection.suffer(fault.kind)
+                    self._recover_later(connection, fault)
 
-    def _recover_later(self, session: Session, fault: StreamFault) -> None:
+    def _recover_later(self, connection: Connection, fault: StreamFault) -> None:
         if fault.kind is StreamFaultKind.STALL and fault.ms < inf:
-            self._later(fault.ms, session.speak_again)
+            self._later(fault.ms, connection.speak_again)
 
     def _later(self, ms: float, action: Callable[[], None]) -> None:
         asyncio.get_running_loop().call_later(ms / 1000 / self._speed, action)
 
-    def _listeners(self, stream: str) -> list[Session]:
-        return [session for session in self._sessions if stream in session.streams]
+    def _listeners(self, stream: str) -> list[Connection]:
+        return [connection for connection in self._connections if stream in connection.streams]

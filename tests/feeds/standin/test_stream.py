@@ -14,7 +14,7 @@ import pytest
 from feeds.bars import PRICES, Bars
 from feeds.clock import ReplayClock
 from feeds.standin.server import StandIn
-from feeds.standin.session import MOST_WAITING
+from feeds.standin.connection import MOST_WAITING
 from tests.feeds.standin.listener import (
     BTC,
     ETH,

@@ -22,7 +22,7 @@ _CODES = {
 _HALF_FRAME = b'\x81\x7e\x02\x00{"e":"kline","E":17'  # a text of 512 bytes is announced
 
 
-class Session:
+class Connection:
     """What is pushed waits in line, so that a client that does not read holds up nobody else.
 
     Parameters
