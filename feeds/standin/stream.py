@@ -7,10 +7,10 @@ from math import inf
 
 from aiohttp import web
 
+from feeds.standin.connection import Connection
 from feeds.standin.market import Recording
 from feeds.standin.pushes import message, pushes_of
 from feeds.standin.series import Series
-from feeds.standin.connection import Connection
 from feeds.standin.stream_faults import StreamFault, StreamFaultKind, StreamPlan
 from feeds.standin.wire import kline_stream, market_id, trade_stream
 

@@ -13,8 +13,8 @@ import pytest
 
 from feeds.bars import PRICES, Bars
 from feeds.clock import ReplayClock
-from feeds.standin.server import StandIn
 from feeds.standin.connection import MOST_WAITING
+from feeds.standin.server import StandIn
 from tests.feeds.standin.listener import (
     BTC,
     ETH,
