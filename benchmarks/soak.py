@@ -29,7 +29,6 @@ from engine.jobs.live.session import PaperSession
 from engine.jobs.live.trading import warm_up
 from engine.jobs.live.venue import Venue
 from engine.jobs.settings import Settings
-from engine.paper.moments import Phase
 from engine.paper.reading import StateReader
 from engine.paper.records import MomentRecord, SessionFacts
 from engine.paper.state import PaperState
@@ -101,10 +100,10 @@ class _Sampler(Observer):
         super().idle(feed, watching)
         self.feed_health = asdict(feed.health())
 
-    def lived(self, record: MomentRecord, trades: Sequence[Trade], phase: Phase) -> None:
+    def lived(self, record: MomentRecord, trades: Sequence[Trade]) -> None:
         after_close = self._address.seconds_since(self._plan, record.closed_at)
-        super().lived(record, trades, phase)
-        if phase is not Phase.LIVE:
+        super().lived(record, trades)
+        if record.offline:
             return
         used = resource.getrusage(resource.RUSAGE_SELF)
         self.samples.append(

@@ -6,13 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from engine.jobs.live.ensemble import LiveEnsemble
 from engine.jobs.live.received import Received
 from engine.paper.health import Health, SessionState, moment_of
-from engine.paper.moments import PaperMoment, Phase
-from engine.paper.reading import Latencies
+from engine.paper.moments import PaperMoment
 from engine.paper.records import Event, MomentRecord
 from engine.paper.state import PaperState
 from engine.paper.webhook import Webhook, entry_message, event_message, exit_message
@@ -25,7 +22,7 @@ if TYPE_CHECKING:
 
 BEAT_SECONDS = 5.0  # of real time
 _ERRORS_KEPT = 5
-_LATENCIES_KEPT = 1000
+_LATENCIES_TOLD = 1000  # of the latest moments
 
 
 class Observer:
@@ -59,7 +56,6 @@ class Observer:
         self._clock = SystemClock()
         self._market, self._speed, self._wants_ml = market or self._clock, speed, wants_ml
         self._beaten = -BEAT_SECONDS
-        self._latencies: deque[float] = deque(maxlen=_LATENCIES_KEPT)
         self._errors: deque[str] = deque(maxlen=_ERRORS_KEPT)
         last = state.reader.moments(last=1)
         self._last_closed_at = last[0].closed_at if last else None
@@ -107,11 +103,9 @@ class Observer:
         if monotonic() - self._beaten >= BEAT_SECONDS:
             self._beat(SessionState.LIVE)
 
-    def lived(self, record: MomentRecord, trades: Sequence[Trade], phase: Phase) -> None:
+    def lived(self, record: MomentRecord, trades: Sequence[Trade]) -> None:
         """Take note of what came of a moment, and of the trades that ended at it."""
         self._last_closed_at = record.closed_at
-        if phase is Phase.LIVE:
-            self._latencies.append(record.latency_ms)
         if self._webhook is None:
             return
         ended = {(trade.symbol, trade.closed_at): trade for trade in trades}
@@ -151,14 +145,7 @@ class Observer:
                 ml_asked_for=self._wants_ml,
                 ml_answers=answers,
                 errors=tuple(self._errors),
-                decided_in=_latencies(self._latencies),
+                decided_in=self._state.reader.latencies(last=_LATENCIES_TOLD),
                 watching=self._watching(),
             ).to_json()
         )
-
-
-def _latencies(measured: Sequence[float]) -> Latencies:
-    if not measured:
-        return Latencies(p50_ms=None, p99_ms=None, moments=0)
-    p50, p99 = np.percentile(measured, [50, 99], method="higher")
-    return Latencies(p50_ms=float(p50), p99_ms=float(p99), moments=len(measured))

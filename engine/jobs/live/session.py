@@ -129,7 +129,7 @@ class PaperSession:
             if len(data)
         }
         if record is not None:
-            self._observer.lived(record, trades, self._moments.current.phase)
+            self._observer.lived(record, trades)
             self._open_feed().watch_trades(broker.at_stake())
 
 
