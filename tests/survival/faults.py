@@ -24,6 +24,7 @@ BARS, BAR_S = 30, 0.5  # that a session trades: it lasts longer than a second pr
 LIVED = 4  # of them before it is befallen
 SOON_S = 3.0  # within which a session ends that is interrupted twice
 ROOM = 250_000  # bytes: enough for a state to begin, and for its journal to grow for a while
+NO_ROOM = 60_000  # less than a state begins with
 DISK = 1_200_000  # the same for all files together
 
 # Root may write whatever its rights say; without this capability it is like anybody else.
@@ -106,8 +107,19 @@ def interrupted_within_start_up(recording: Recording, state: Path) -> None:
 
 def grown_too_large(recording: Recording, state: Path) -> None:
     """No file may grow beyond a size; this is what a quota looks like."""
-    limit = ("prlimit", f"--fsize={ROOM}")
-    _gave_up(recording, state, limit, "it cannot be written: disk I/O error; check the disk")
+    said = "it cannot be written: disk I/O error; check the disk"
+    _gave_up(recording, state, _limited(ROOM), said)
+
+
+def without_room(recording: Recording, state: Path) -> None:
+    """There is no room to begin with, and after a stop none to go on."""
+    with running(recording.words(state), state, _limited(NO_ROOM)) as command:
+        ended = command.end()
+    assert ended.code == 1, ended
+    assert ended.line.startswith(f"run_paper: {state}: it cannot be written: ")
+    assert not state.exists()
+    stopped(recording, state, signal.SIGTERM)
+    assert "it cannot be written" in refused(recording, state, _limited(NO_ROOM // 4))
 
 
 def disk_full(recording: Recording, state: Path) -> None:
@@ -116,6 +128,10 @@ def disk_full(recording: Recording, state: Path) -> None:
         _gave_up(recording, disk / state.name, (), "the disk is full: make room")
         for file in disk.glob(f"{state.name}*"):
             shutil.copy(file, state.parent)
+
+
+def _limited(size: int) -> Sequence[str]:
+    return ("prlimit", f"--fsize={size}")
 
 
 def _gave_up(recording: Recording, state: Path, before: Sequence[str], said: str) -> None:
@@ -215,6 +231,11 @@ CASES = (
         "no file may grow any more (quota)",
         "one line: check the disk; exit code 1",
         grown_too_large,
+    ),
+    Case(
+        "no room to begin with, and none to go on",
+        "one line: check the disk; exit code 1",
+        without_room,
     ),
     Case("state or folder read-only", "one line: mend the rights; exit code 1", read_only),
     Case(
