@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,11 +17,12 @@ from engine.jobs.live.report import PaperReport, session_report
 from engine.jobs.live.request import PaperRequest
 from engine.jobs.live.session import PaperSession
 from engine.jobs.live.stopping import stop_on_signals
+from engine.jobs.live.taken_up import first_asked, last_answers
 from engine.jobs.live.trading import warm_up
 from engine.jobs.live.venue import Venue, exchange_venue, rehearsal_venue
 from engine.jobs.markets import Market
 from engine.jobs.run_request import RunRequest
-from engine.jobs.serving import MLMode, analyzer_for, refuse_in_sample
+from engine.jobs.serving import MLMode, refuse_in_sample
 from engine.jobs.settings import Settings
 from engine.paper.file import put_away
 from engine.paper.state import PaperState
@@ -42,13 +44,14 @@ def trade_on_paper(request: PaperRequest) -> PaperReport:
     RunRequest(settings=request.settings, out=request.out).check_out()
     markets = _rehearsed_markets(request)
     timeframe = markets[0].bars.timeframe if markets else request.timeframe
-    first = analyzer_for(request.settings, timeframe, request.ml)
+    path = state_path(request, markets)
+    first = first_asked(request.settings, timeframe, request.ml, path)
     if isinstance(first, Analyzer) and markets:
         refuse_in_sample(first, markets, allowed=request.in_sample, compare=False)
     warm_up(request.settings, timeframe, first)
     with ExitStack() as stack:
         stop = stack.enter_context(stop_on_signals())
-        state, venue, feed = _begun_or_resumed(stack, request, markets)
+        state, venue, feed = _begun_or_resumed(stack, path, request, markets)
         ensemble = _ensemble(state, request.settings, first)
         observer = stack.enter_context(_observed(state, request, venue, ensemble))
         observer.received = _received(stack, state, request)
@@ -62,10 +65,9 @@ def trade_on_paper(request: PaperRequest) -> PaperReport:
 
 
 def _begun_or_resumed(
-    stack: ExitStack, request: PaperRequest, markets: Sequence[Market]
+    stack: ExitStack, path: Path, request: PaperRequest, markets: Sequence[Market]
 ) -> tuple[PaperState, Venue, "LiveFeed | None"]:
     """Return the state, where it trades, and the feed if one was opened to begin it."""
-    path = state_path(request, markets)
     if path.exists():
         state = stack.enter_context(PaperState.resume(path))
         last_close = _last_close(state)
@@ -100,9 +102,7 @@ def _ensemble(
     ensemble = LiveEnsemble(
         settings, timeframe, first, lambda symbol, n: reader.bars(symbol, last=n)
     )
-    ensemble.restore(
-        ((moment.closed_at, moment.ml) for moment in reader.moments()), reader.decisions()
-    )
+    ensemble.restore(*last_answers(reader))
     return ensemble
 
 

@@ -14,7 +14,7 @@ from feeds.bars import BoolArray, TimeArray
 from feeds.moments import readable
 from feeds.timeframe import Timeframe
 from ml.analyzer import Analyzer
-from ml.bundle import load_bundle
+from ml.bundle import Bundle, load_bundle
 from ml.errors import BundleError, InSampleError
 from ml.features.catalog import FEATURE_NAMES
 from ml.manifest import Manifest, check_serves
@@ -54,7 +54,11 @@ def analyzer_for(
 
 def serving_analyzer(settings: Settings, timeframe: Timeframe) -> Analyzer:
     """Return the analyzer of the configured bundle, or raise what keeps it from serving."""
-    bundle = load_bundle(settings.strategy.ml_model_path)
+    return serving(load_bundle(settings.strategy.ml_model_path), settings, timeframe)
+
+
+def serving(bundle: Bundle, settings: Settings, timeframe: Timeframe) -> Analyzer:
+    """Return the analyzer of a bundle, or raise what keeps it from serving the run."""
     check_serves(
         bundle.manifest,
         timeframe=str(timeframe),

@@ -329,6 +329,13 @@ class StateReader(_MarketRows, _TradeRows):
         )
         return self._records(moment_of, rows[::-1])
 
+    def last_version(self) -> str | None:
+        """Return the digest of the bundle that was asked last; None if none ever was."""
+        rows = self._rows(
+            "SELECT ml FROM moments WHERE ml GLOB ? ORDER BY closed_at DESC LIMIT 1", _DIGEST
+        )
+        return str(rows[0][0]) if rows else None
+
     def revisions(
         self, *, after: np.datetime64 | None = None, last: int | None = None
     ) -> list[Revision]:
@@ -366,6 +373,7 @@ class StateReader(_MarketRows, _TradeRows):
         )
 
 
+_DIGEST = "[0-9a-f]" * 64
 # As the indices have it, so that nothing is sorted, nor read beyond what was asked.
 _LATEST = "ORDER BY moment DESC, rowid DESC LIMIT ?"
 _MOMENT = list(REJECTIONS.columns).index("moment")

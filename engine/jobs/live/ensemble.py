@@ -39,7 +39,7 @@ log = logging.getLogger("tandem.ml")
 RETRY = np.timedelta64(10, "m")  # of market time
 DRIFT = "drift: "
 
-_RESTORED = 3 * STRETCH  # answers; more can only matter where most of them have no label
+RESTORED = 3 * STRETCH  # answers; more can only matter where most of them have no label
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _DAY_MS = 86_400_000
 
@@ -121,7 +121,7 @@ class LiveEnsemble:
         Parameters
         ----------
         moments : when each closed, and `state` as it was then, oldest first
-        rows : of the journal, oldest first
+        rows : of the journal, oldest first; none but the last RESTORED that were answered count
         """
         if isinstance(self._asked, NoEnsemble):
             return
@@ -137,7 +137,7 @@ class LiveEnsemble:
         elif now is not None:
             asked = [row for row in rows if row["decided_at"] in own]
             answered = [row for row in asked if row["ml"] == "answered"]
-            self._asked.restore(answered[-_RESTORED:], now)
+            self._asked.restore(answered[-RESTORED:], now)
 
     # ---------------------------------------------------------------- versions
 
