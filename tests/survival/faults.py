@@ -112,14 +112,15 @@ def grown_too_large(recording: Recording, state: Path) -> None:
 
 
 def without_room(recording: Recording, state: Path) -> None:
-    """There is no room to begin with, and after a stop none to go on."""
-    with running(recording.words(state), state, _limited(NO_ROOM)) as command:
+    """There is no room for a session to go on, and none to begin another."""
+    stopped(recording, state, signal.SIGTERM)  # this has compiled what else would need room
+    assert "it cannot be written: " in refused(recording, state, _limited(NO_ROOM // 4))
+    other = state.with_name("other.sqlite")
+    with running(recording.words(other), other, _limited(NO_ROOM)) as command:
         ended = command.end()
     assert ended.code == 1, ended
-    assert ended.line.startswith(f"run_paper: {state}: it cannot be written: ")
-    assert not state.exists()
-    stopped(recording, state, signal.SIGTERM)
-    assert "it cannot be written" in refused(recording, state, _limited(NO_ROOM // 4))
+    assert ended.line.startswith(f"run_paper: {other}: it cannot be written: "), ended
+    assert not other.exists()
 
 
 def disk_full(recording: Recording, state: Path) -> None:
@@ -233,7 +234,7 @@ CASES = (
         grown_too_large,
     ),
     Case(
-        "no room to begin with, and none to go on",
+        "no room to go on, and none to begin another",
         "one line: check the disk; exit code 1",
         without_room,
     ),
