@@ -105,6 +105,8 @@ class Folding:
         row = self._row
         if row is None or opened > row.time:
             return Row.flat(opened, trade.price, trade.units)
-        # One that is late counts for the candle that is open: REST has the last word.
+        if opened < row.time:
+            # It counts for the candle that is open, which is wrong, if that is open at all.
+            self._whole_from = row.time + self._step
         high, low = max(row.high, trade.price), min(row.low, trade.price)
         return Row(row.time, row.open, high, low, trade.price, row.volume + trade.units)

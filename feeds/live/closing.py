@@ -18,11 +18,9 @@ from feeds.live.hearing import Hearing, Page, Seen, Verdict
 from feeds.live.moment import Origin
 from feeds.live.revising import Handed
 from feeds.live.rows import Row
+from feeds.live.timekeeping import SLIGHT
 
-# In ms of market time.
-GRACE = 3_000  # how long a later candle may take to be seen before the clock closes a bar
-AHEAD = 300_000  # a candle that opens so far in the future is none
-
+GRACE = 3_000  # market ms that a later candle may take to be seen before the clock closes a bar
 JUMP = 0.03  # of the last price: a reach that is not believed of the stream alone
 LOOK_BACK = 3  # bars before the next one that REST is asked for again, to see revisions
 ANCHORED = 300  # bars: who asks that far back gets the last one that was traded, too
@@ -108,8 +106,8 @@ class Closing:
 
     def see(self, row: Row, now: int) -> None:
         """Take a candle as the stream shows it, at `now` (ms) by the exchange's clock."""
-        if row.time > now + max(AHEAD, self._rules.step):
-            return
+        if row.time > now + SLIGHT:
+            return  # it closes nothing: the clock is behind, or this is no candle
         if row.time < self.next:
             self.counts.stale += self.handed.see(row)
             return

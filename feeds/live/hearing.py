@@ -6,6 +6,7 @@ from enum import Enum, auto
 from typing import NamedTuple
 
 from feeds.live.rows import Row
+from feeds.live.timekeeping import SLIGHT
 
 # In ms of market time.
 SETTLE = 2_000  # how long REST must say the same where the stream has shown nothing
@@ -13,6 +14,7 @@ STALE = 15_000  # how long REST may be behind the stream before its word is take
 OLD = 60_000  # a bar that closed so long ago is not about to change
 
 VOTES = 3  # how often REST must show no bar before there is none
+MOST = 2_000  # bars that are heard at once
 
 
 class Verdict(Enum):
@@ -51,8 +53,8 @@ class Page(NamedTuple):
 
     @property
     def newest(self) -> int:
-        """When its last row opened; 0 if it has none."""
-        return max(self.shown, default=0)
+        """When its last row opened; 0 if it has none. No row has that opens later than now."""
+        return max((time for time in self.shown if time <= self.now + SLIGHT), default=0)
 
 
 @dataclass(slots=True)
@@ -74,7 +76,8 @@ class Hearing:
 
     def note(self, page: Page, start: int, until: int) -> None:
         """Note what a page says about the bars from `start` on and before `until`."""
-        for time in range(start, min(until, page.reach), self.step):
+        end = min(until, page.reach, start + MOST * self.step)
+        for time in range(start, end, self.step):
             ballot = self._ballots.setdefault(time, _Ballot(first=page.watch))
             row = page.shown.get(time)
             if row is None:

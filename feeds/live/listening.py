@@ -1,15 +1,15 @@
 """What the streams of an exchange show, carried to those who wait for it."""
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from feeds.live.candles import CandleCache, Folding, TradeCache
+from feeds.live.candles import CandleCache, Folding, Trade, TradeCache
 from feeds.live.client import Client
 from feeds.live.closing import Closing
-from feeds.live.rows import Row, row_of
+from feeds.live.rows import row_of
 from feeds.live.spec import LiveSpec
 from feeds.live.tally import Tally
 from feeds.live.tapes import Tapes
@@ -89,33 +89,38 @@ class CandleStream:
             self._closings[symbol].reconnect()
 
     def _read(self, symbols: list[str]) -> None:
-        now, name = self._clock.now(), self._client.timeframe_name
+        name = self._client.timeframe_name
         for symbol in symbols:
             cache = self._client.raw.ohlcvs.get(symbol, {}).get(name)
             if cache is not None:
-                self._read_one(symbol, cache, now)
+                self._read_one(symbol, cache)
         self._look()
 
-    def _read_one(self, symbol: str, cache: Any, now: int) -> None:
+    def _read_one(self, symbol: str, cache: Any) -> None:
         step, closing = self._client.timeframe.ms, self._closings[symbol]
         for values, known in self._caches[symbol].news(cache):
             row = row_of(values, step)
             if row is None:
                 self._tally.fail("stream: no candle")
                 closing.distrust(values[0])
-                continue
-            closing.see(row, now)
-            _note_time(self._clock, self._client, closing, row, known=known)
+            elif not self._clock.accepts(row.time):
+                self._tally.fail("stream: a candle of the future")
+            else:
+                if known and row.time >= closing.newest:
+                    self._clock.pushed(row.time + step)
+                self._clock.shown(symbol, row)
+                closing.see(row, self._clock.now())
 
 
-def _note_time(
-    clock: ExchangeClock, client: Client, closing: Closing, row: Row, *, known: bool
-) -> None:
-    """Let the clock know what a candle says about the time."""
-    if known and row.time >= closing.newest:
-        clock.pushed(row.time + client.timeframe.ms)
-    if not client.can.tell_time:
-        clock.shown(row.time)
+def _credible(trades: Iterable[Trade], clock: ExchangeClock, tally: Tally) -> list[Trade]:
+    """Return the trades without those that are stamped as none can be."""
+    kept = []
+    for trade in trades:
+        if clock.accepts(trade.time):
+            kept.append(trade)
+        else:
+            tally.fail("stream: a trade of the future")
+    return kept
 
 
 class FoldedStream:
@@ -136,6 +141,7 @@ class FoldedStream:
         self._trades = {symbol: TradeCache() for symbol in closings}
         self._foldings = {symbol: Folding(client.timeframe.ms) for symbol in closings}
         self._wires = [self._wire(symbol, silence(speed)) for symbol in closings]
+        self._tally = Tally()
 
     @property
     def speaks(self) -> bool:
@@ -144,6 +150,7 @@ class FoldedStream:
 
     def start(self, start: Start, tally: Tally, rng: np.random.Generator) -> None:
         """Listen from now on."""
+        self._tally = tally
         for wire in self._wires:
             start(wire.run(tally, rng))
 
@@ -173,10 +180,11 @@ class FoldedStream:
         if not whole:
             folding.forget()
             closing.reconnect()
-        now = self._clock.now()
-        for row in folding.add(trades):
-            closing.see(row, now)
-            _note_time(self._clock, self._client, closing, row, known=True)
+        for row in folding.add(_credible(trades, self._clock, self._tally)):
+            if row.time >= closing.newest:
+                self._clock.pushed(row.time + self._client.timeframe.ms)
+            self._clock.shown(symbol, row)
+            closing.see(row, self._clock.now())
         self._look()
 
 
@@ -184,12 +192,12 @@ class TradeStreams:
     """The trades of those symbols that are wanted, each over a connection of its own."""
 
     def __init__(
-        self, spec: LiveSpec, client: Client, tapes: Tapes, speed: float, tally: Tally
+        self, spec: LiveSpec, client: Client, tapes: Tapes, clock: ExchangeClock, tally: Tally
     ) -> None:
         self._spec = spec
         self._main = client
         self._tapes = tapes
-        self._speed = speed
+        self._clock = clock
         self._tally = tally
         self._client: Client | None = None
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -243,7 +251,7 @@ class TradeStreams:
     def _own_client(self) -> Client:
         """Return a client that has no other streams: a break of one is none of the other."""
         if self._client is None:
-            self._client = Client(self._spec, unhurried=self._speed <= 1)
+            self._client = Client(self._spec, unhurried=self._clock.speed <= 1)
             self._client.share_markets(self._main)
         return self._client
 
@@ -252,7 +260,8 @@ class TradeStreams:
 
         def read() -> None:
             trades, whole = cache.news(client.raw.trades.get(symbol, ()))
-            self._tapes.add(symbol, trades, whole=whole)
+            credible = _credible(trades, self._clock, self._tally)
+            self._tapes.add(symbol, credible, whole=whole and len(credible) == len(trades))
 
         def forget() -> None:
             client.raw.trades.pop(symbol, None)
@@ -264,5 +273,5 @@ class TradeStreams:
             lambda: client.raw.watch_trades(symbol),
             pushed=read,
             lost=forget,
-            silence_s=silence(self._speed),
+            silence_s=silence(self._clock.speed),
         )

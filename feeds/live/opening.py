@@ -12,14 +12,16 @@ from feeds.errors import ExchangeError
 from feeds.exchange import Patience
 from feeds.gaps import to_bars
 from feeds.live.client import Client, Source
-from feeds.live.closing import AHEAD, GRACE, Closed, Closing, Rules, Tail
+from feeds.live.closing import GRACE, Closed, Closing, Rules, Tail
 from feeds.live.moment import Opening, Origin
 from feeds.live.rest import Rest
 from feeds.live.spec import LiveSpec
-from feeds.live.timekeeping import ExchangeClock
+from feeds.live.timekeeping import SLIGHT, ExchangeClock
 
 ATTEMPTS = Patience().attempts  # of each question; a feed that is open is patient for ever
 ASKED_FOR_TIME = 3  # symbols whose newest candle is compared with the time that is told
+LOOKS, LOOK_AGAIN = 3, 2_000.0  # at a candle of the future, and ms of market time between
+AHEAD = 300_000  # ms: a told time that is so long after the newest candle is believed
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,11 +86,19 @@ async def _last_close(spec: LiveSpec, rest: Rest, clock: ExchangeClock) -> int:
     nobody has traded.
     """
     step = spec.timeframe.ms
-    asked = spec.symbols[:ASKED_FOR_TIME]
-    newest = max([await rest.newest(symbol, ATTEMPTS) for symbol in asked])
-    clock.shown(newest)
+    newest = await _newest(spec, rest)
+    for _ in range(LOOKS):  # if one of the future goes on forming, it is the clock that is wrong
+        if newest <= clock.now() + SLIGHT:
+            break
+        await rest.pause(LOOK_AGAIN)
+        newest = await _newest(spec, rest)
     told = clock.now() // step * step
     return newest if told - max(AHEAD, step) < newest < told else told
+
+
+async def _newest(spec: LiveSpec, rest: Rest) -> int:
+    asked = spec.symbols[:ASKED_FOR_TIME]
+    return max([await rest.newest(symbol, ATTEMPTS) for symbol in asked])
 
 
 async def _history(

@@ -28,6 +28,7 @@ log = logging.getLogger("tandem.feeds")
 
 TICK_S, LEAST_TICK_S = 0.25, 0.01  # market and real seconds between two looks at the clock
 CLOCK_EVERY_MS = 300_000.0  # of market time between two questions for the time
+DOUBTED_EVERY_MS = 30_000.0  # likewise if something was stamped as nothing can be
 MARKETS_EVERY_MS = 300_000.0  # likewise for who is traded, where somebody seems not to be
 HALTED_EVERY_MS = 600_000.0  # likewise while somebody is halted
 NETWORK_MS = 50.0  # real ms that a trade may be under way
@@ -54,7 +55,7 @@ class Session:
         rng: np.random.Generator,
         deliver: Callable[[Moment], None],
     ) -> None:
-        self.clock = ExchangeClock(local, speed)
+        self.clock = ExchangeClock(local, speed, spec.timeframe.ms)
         self.tally = Tally()
         self._finished = asyncio.Event()
         self._spec = spec
@@ -64,9 +65,9 @@ class Session:
         self._deliver = deliver
         self._client = Client(spec, unhurried=speed <= 1)
         asking = Asking(spec.exchange, Patience(), self.tally, local, rng)
-        self._rest = Rest(self._client, asking, self.clock, speed)
+        self._rest = Rest(self._client, asking, self.clock, speed, self.tally)
         self._tapes = Tapes(max(LATE, NETWORK_MS * speed))
-        self._trades = TradeStreams(spec, self._client, self._tapes, speed, self.tally)
+        self._trades = TradeStreams(spec, self._client, self._tapes, self.clock, self.tally)
         self._working = False
         self._busy: set[str] = set()
         self._looked = 0.0  # when it was asked last who is traded
@@ -206,12 +207,15 @@ class Session:
     async def _keep_time(self) -> None:
         """Set the clock now and then, and at once when the local one was set."""
         told = looked = self.clock.watch()
+        doubted = False
         while True:
             await asyncio.sleep(max(1.0 / self._speed, 0.1))
             now = self.clock.watch()
-            if self.clock.was_set() or now - told >= CLOCK_EVERY_MS:
+            doubted = self.clock.has_refused() or doubted
+            patience = DOUBTED_EVERY_MS if doubted else CLOCK_EVERY_MS
+            if self.clock.was_set() or now - told >= patience:
                 await self._rest.set_clock()
-                told = now
+                told, doubted = now, False
             if self._assembly.halted and now - looked >= HALTED_EVERY_MS:
                 await self._look_who_trades()
                 looked = now

@@ -1,102 +1,21 @@
-"""The pieces of a live feed that need no exchange: its clock, its candles, its tapes."""
+"""The pieces of a live feed that need no exchange: its candles and its tapes."""
 
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
 import pytest
 
-from feeds.clock import FixedClock
 from feeds.errors import BadSymbolError, ExchangeError
 from feeds.live.candles import CandleCache, Folding, Trade, TradeCache
 from feeds.live.client import Client
 from feeds.live.rows import Row
 from feeds.live.spec import LiveSpec
 from feeds.live.tapes import Tapes
-from feeds.live.timekeeping import ExchangeClock
 from feeds.timeframe import Timeframe
 
 STEP = 60_000
 BTC = "BTC/USDT"
 SPEC = LiveSpec(exchange="binance", symbols=(BTC,), timeframe=Timeframe.parse("1m"), warmup_bars=10)
-
-
-class HandClock:
-    """A clock here that is set by hand."""
-
-    def __init__(self) -> None:
-        self.ms = 1_000_000_000.0
-
-    def now(self) -> datetime:
-        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=self.ms)
-
-
-def told(ahead: float) -> tuple[ExchangeClock, HandClock]:
-    """Return a clock that was told a time so many ms ahead of the one here."""
-    here = HandClock()
-    clock = ExchangeClock(here, 1.0)
-    clock.told(here.ms + ahead, between=here.ms)
-    return clock, here
-
-
-def test_the_time_is_what_was_told_and_what_has_passed_since() -> None:
-    clock, here = told(90_000)
-    here.ms += 5
-    assert clock.now() == 1_000_090_005
-    assert clock.offset == 90_000
-
-
-def test_a_candle_that_is_still_pushed_has_not_closed() -> None:
-    clock, here = told(90_000)
-    clock.pushed(int(here.ms) + 10)
-    assert clock.now() == here.ms + 10
-    here.ms += 1_000
-    assert clock.now() == here.ms + 10
-    clock.pushed(int(here.ms) + 5 * STEP)  # says nothing new
-    assert clock.now() == here.ms + 10
-
-
-def test_a_candle_that_is_shown_has_opened() -> None:
-    clock, here = told(-90_000)
-    clock.shown(int(here.ms))
-    assert clock.now() == here.ms
-
-
-def test_a_correction_is_kept_as_long_as_it_is_seen_and_follows_what_is_told() -> None:
-    clock, here = told(90_000)
-    clock.pushed(int(here.ms))
-    clock.told(here.ms + 90_000, between=here.ms)
-    assert clock.now() == here.ms  # the same lie again
-    clock.pushed(int(here.ms))
-    clock.told(here.ms, between=here.ms)
-    assert clock.now() == here.ms  # the truth at last
-    clock.pushed(int(here.ms) - 30_000)  # a burst that was under way for long
-    assert clock.now() == here.ms - 30_000
-    clock.told(here.ms, between=here.ms)
-    clock.told(here.ms, between=here.ms)
-    assert clock.now() == here.ms
-
-
-def test_without_a_told_time_it_is_late_but_never_early() -> None:
-    here = HandClock()
-    clock = ExchangeClock(here, 1.0)
-    assert clock.now() == 0
-    clock.shown(5 * STEP)
-    here.ms += 3_600_000  # somebody sets the clock here
-    assert 5 * STEP <= clock.now() < 5 * STEP + 10_000
-    clock.shown(4 * STEP)
-    assert clock.now() >= 5 * STEP
-
-
-def test_a_clock_that_was_set_is_noticed() -> None:
-    here = HandClock()
-    clock = ExchangeClock(here, 1.0)
-    assert not clock.was_set()
-    here.ms -= 90_000
-    assert clock.was_set()
-    assert not clock.was_set()
-    standing = ExchangeClock(FixedClock(here.now()), 1.0)
-    assert not standing.was_set()
 
 
 def test_rows_that_change_in_place_are_copied_and_told_once() -> None:
@@ -132,6 +51,15 @@ def test_the_candle_that_was_joined_late_is_left_out() -> None:
     assert rows == [Row(2 * STEP, 6.0, 6.0, 4.0, 4.0, 3.0)]
     folding.forget()
     assert folding.add([Trade(2 * STEP + 2, 5.0, 1.0)]) == []
+
+
+def test_a_candle_that_is_followed_by_earlier_trades_is_not_told_any_more() -> None:
+    """One trade was stamped wrongly, or the others come late: either way REST knows better."""
+    folding = Folding(STEP)
+    folding.add([Trade(STEP, 5.0, 1.0), Trade(2 * STEP, 5.0, 1.0), Trade(4 * STEP, 9.0, 1.0)])
+    assert folding.add([Trade(2 * STEP + 1, 5.0, 1.0)]) == []
+    assert folding.add([Trade(4 * STEP + 1, 5.0, 1.0)]) == []
+    assert folding.add([Trade(5 * STEP, 5.0, 1.0)]) == [Row.flat(5 * STEP, 5.0, 1.0)]
 
 
 def tapes() -> Tapes:
