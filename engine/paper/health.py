@@ -104,7 +104,7 @@ class Health:
         return cls(**{**as_told, **moments})
 
 
-def moment_of(clock: Clock) -> np.datetime64:
+def time_of(clock: Clock) -> np.datetime64:
     """Return what the clock shows, to the millisecond."""
     return np.datetime64(clock.now().replace(tzinfo=None), "ms")
 

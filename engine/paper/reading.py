@@ -59,16 +59,11 @@ class Checkpoint:
     Attributes
     ----------
     account : the account's history, as it was written
-    fills, decisions, rejections : how many there were up to and with that moment
     """
 
     closed_at: np.datetime64
     cash: float
-    ml: str
     account: Mapping[str, Any]
-    fills: int
-    decisions: int
-    rejections: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,9 +101,6 @@ class _Connected:
     def _rows(self, statement: str, *values: Any) -> list[Row]:
         with named_errors(self.path):
             return self._connection.execute(statement, values).fetchall()
-
-    def _number(self, statement: str, *values: Any) -> int:
-        return int(self._rows(statement, *values)[0][0])
 
     def _records(self, of: Callable[[Row], T], rows: Sequence[Row]) -> list[T]:
         try:
@@ -309,9 +301,9 @@ class StateReader(_MarketRows, _TradeRows):
     def checkpoint(self) -> Checkpoint | None:
         """Return the latest moment from which the session can go on, if there is one."""
         found = self._records(
-            self._checkpoint_of,
+            _checkpoint_of,
             self._rows(
-                "SELECT closed_at, cash, ml, account FROM moments WHERE account IS NOT NULL "
+                "SELECT closed_at, cash, account FROM moments WHERE account IS NOT NULL "
                 "ORDER BY closed_at DESC LIMIT 1"
             ),
         )
@@ -359,25 +351,17 @@ class StateReader(_MarketRows, _TradeRows):
         p50, p99 = np.percentile([value for (value,) in rows], [50, 99], method="higher").tolist()
         return Latencies(p50_ms=p50, p99_ms=p99, moments=len(rows))
 
-    def _checkpoint_of(self, row: Row) -> Checkpoint:
-        closed_at, cash, ml, account = row
-        count = "SELECT count(*) FROM {} WHERE moment <= ?"
-        return Checkpoint(
-            closed_at=moment_at(closed_at),
-            cash=cash,
-            ml=ml,
-            account=from_text(account),
-            fills=self._number(count.format("fills"), closed_at),
-            decisions=self._number(count.format("decisions"), closed_at),
-            rejections=self._number(count.format("rejections"), closed_at),
-        )
-
 
 _DIGEST = "[0-9a-f]" * 64
 # As the indices have it, so that nothing is sorted, nor read beyond what was asked.
 _LATEST = "ORDER BY moment DESC, rowid DESC LIMIT ?"
 _MOMENT = list(REJECTIONS.columns).index("moment")
 _FIRST, _LAST = -(2**63), 2**63 - 1
+
+
+def _checkpoint_of(row: Row) -> Checkpoint:
+    closed_at, cash, account = row
+    return Checkpoint(closed_at=moment_at(closed_at), cash=cash, account=from_text(account))
 
 
 def _span(symbol: str, start: np.datetime64 | None, end: np.datetime64 | None) -> tuple[Any, ...]:

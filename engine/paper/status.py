@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.paper.health import Health, SessionState, moment_of
+from engine.paper.health import Health, SessionState, time_of
 from engine.paper.positions import Position, trades_and_positions
 from engine.paper.reading import StateReader
 from engine.paper.records import SessionFacts
@@ -119,7 +119,7 @@ def status_of(reader: StateReader, clock: Clock) -> Status:
     cash, value = (last[0].cash, last[0].position_value) if last else (facts.cash, 0.0)
     age = None
     if health is not None:
-        age = float((moment_of(clock) - health.beat_at) / np.timedelta64(1, "ms")) / 1000.0
+        age = float((time_of(clock) - health.beat_at) / np.timedelta64(1, "ms")) / 1000.0
     code, verdict = _judged(health, age, Timeframe.parse(facts.timeframe))
     return Status(
         exit_code=code,

@@ -10,7 +10,7 @@ from engine.errors import StateError
 from engine.jobs.live.request import PaperRequest
 from engine.jobs.live.venue import Venue, recording_facts
 from engine.jobs.markets import Market
-from engine.paper.health import moment_of
+from engine.paper.health import time_of
 from engine.paper.records import SessionFacts
 from engine.paper.state import PaperState
 from engine.rules import SymbolRules
@@ -56,7 +56,7 @@ def session_facts(
         settings=_decisive(request),
         rules={symbol: rule.model_dump(mode="json") for symbol, rule in rules.items()},
         recording=recording_facts(markets) if markets else None,
-        created_at=moment_of(SystemClock()),
+        created_at=time_of(SystemClock()),
         versions=library_versions(),
     )
 

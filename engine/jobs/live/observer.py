@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from engine.jobs.live.ensemble import LiveEnsemble
 from engine.jobs.live.received import Received
-from engine.paper.health import Health, SessionState, moment_of
+from engine.paper.health import Health, SessionState, time_of
 from engine.paper.moments import PaperMoment
 from engine.paper.records import Event, MomentRecord
 from engine.paper.state import PaperState
@@ -121,7 +121,7 @@ class Observer:
     # ---------------------------------------------------------------- what is said
 
     def _note(self, kind: str, text: str) -> None:
-        self._tell(Event(at=moment_of(self._market), kind=kind, text=text))
+        self._tell(Event(at=time_of(self._market), kind=kind, text=text))
 
     def _tell(self, event: Event) -> None:
         self._state.note(event)
@@ -135,8 +135,8 @@ class Observer:
         self._state.beat(
             Health(
                 pid=os.getpid(),
-                beat_at=moment_of(self._clock),
-                now=moment_of(self._market) if feed is None else feed.now(),
+                beat_at=time_of(self._clock),
+                now=time_of(self._market) if feed is None else feed.now(),
                 state=state,
                 speed=self._speed,
                 last_closed_at=self._last_closed_at,

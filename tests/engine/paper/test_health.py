@@ -12,7 +12,7 @@ import pytest
 
 from engine.errors import StateError
 from engine.jobs.live.status import status
-from engine.paper.health import Health, SessionState, moment_of
+from engine.paper.health import Health, SessionState, time_of
 from engine.paper.reading import Latencies
 from engine.paper.state import PaperState
 from engine.paper.status import MOST_BEAT_AGE_S, ExitCode, Status
@@ -48,7 +48,7 @@ def make_health(**changed: Any) -> Health:
     """Return the health of a session that runs well."""
     given: dict[str, Any] = {
         "pid": 4711,
-        "beat_at": moment_of(FixedClock(NOW)),
+        "beat_at": time_of(FixedClock(NOW)),
         "now": CLOSED_AT + np.timedelta64(29_250, "ms"),
         "state": SessionState.LIVE,
         "last_closed_at": CLOSED_AT,
