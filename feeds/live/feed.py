@@ -129,8 +129,8 @@ class LiveFeed:
         return self._ended
 
     def now(self) -> np.datetime64:
-        """Return the exchange's time."""
-        return np.datetime64(self._session.clock.now(), "ms")
+        """Return the exchange's time; it is after the stamps of all that has come."""
+        return np.datetime64(self._session.clock.after_all(), "ms")
 
     def watch_trades(self, symbols: Collection[str]) -> None:
         """Take whose trades are wanted from now on, on the tapes of the moments."""

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,9 +12,11 @@ import pytest
 from feeds.bars import Bars
 from feeds.clock import FixedClock
 from feeds.errors import BlockedError, FeedError, UnknownMarketError, UnreachableError
+from feeds.live.candles import Trade
 from feeds.live.client import Client
 from feeds.live.feed import LiveFeed
 from feeds.live.moment import Moment, Origin
+from feeds.live.tapes import Tapes
 from feeds.standin.faults import Fault, FaultKind
 from feeds.standin.server import StandIn
 from feeds.standin.stream_faults import StreamFault, StreamFaultKind
@@ -227,6 +229,30 @@ def test_tapes_hold_the_trades_of_those_who_are_watched() -> None:
     np.testing.assert_array_equal(tape.price, expected)
     assert tape.time[0] == bar.time[0]
     assert "ETH/USDT" not in followed.moments[-1].tapes
+
+
+def test_the_time_is_after_all_trades_that_have_come_even_if_nobody_tells_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An order that is sent now must not be stamped as if it had been there before them."""
+    without(monkeypatch, "fetchTime")
+    scene = Scene(bars=2, speed=100.0)
+    clock, here = scene.clock(), FixedClock(scene.begin)  # the time is that of the last candle
+    come, add, seen = [0], Tapes.add, list[tuple[int, np.datetime64]]()
+
+    def note(self: Tapes, symbol: str, trades: Sequence[Trade], *, whole: bool) -> None:
+        add(self, symbol, trades, whole=whole)
+        come.extend(trade.time for trade in trades)
+
+    monkeypatch.setattr(Tapes, "add", note)
+    exchange = StandIn([], trades=[recorded_trades(scene.recorded()[0])], clock=clock)
+    with exchange, LiveFeed(scene.spec(exchange), clock=here, speed=scene.speed) as feed:
+        feed.watch_trades([BTC])
+        while not feed.ended:
+            seen.append((come[-1], feed.now()))
+            feed.next_moment(0.01)
+    assert come[-1] > 0
+    assert all(now > np.datetime64(stamp, "ms") for stamp, now in seen)
 
 
 @pytest.mark.parametrize("kind", [None, StreamFaultKind.STALL, StreamFaultKind.BLACK_HOLE])
