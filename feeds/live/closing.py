@@ -5,7 +5,8 @@
    showed last, or knows more; it waits while it shows an earlier state than the stream, and where
    there is nothing to compare it with, until it has said the same for a while.
 3. Under `doubt` the stream is believed where it was watched without a break to the next candle.
-4. A bar that REST does not show, asked thrice, has no trades: it is filled, up to a limit.
+4. A bar that neither the stream has shown nor REST shows, asked thrice, has no trades, if REST
+   shows a later one or none for long: it is filled, up to a limit.
 5. Bars leave in order, on the grid, once. What is seen of them later is a revision.
 """
 
@@ -188,8 +189,9 @@ class Closing:
         """Take a page of REST, asked for from `asks_from` on, and let go what it decides."""
         self.handed.hear(page.shown)
         until = self.due(page.now)
-        if page.newest >= self._anchor:  # else it is damaged, or empty, which proves nothing
-            self._hearing.note(page, self.next, until)
+        if page.newest < self._anchor:
+            return  # it is damaged, or empty, which proves nothing
+        self._hearing.note(page, self.next, until)
         while self.next < until and self._decide(page):
             pass
 

@@ -10,7 +10,7 @@ from feeds.live.timekeeping import SLIGHT
 
 # In ms of market time.
 SETTLE = 2_000  # how long REST must say the same where the stream has shown nothing
-STALE = 15_000  # how long REST may be behind the stream before its word is taken all the same
+STALE = 20_000  # how long REST may be behind the market before its word is taken all the same
 OLD = 60_000  # a bar that closed so long ago is not about to change
 
 VOTES = 3  # how often REST must show no bar before there is none
@@ -59,12 +59,20 @@ class Page(NamedTuple):
 
 @dataclass(slots=True)
 class _Ballot:
-    """What REST has said of one bar: its row, since when, and how often it showed none."""
+    """What REST has said of one bar: its row, since when, and how often it showed none.
+
+    Attributes
+    ----------
+    first : when it was asked first, as all by the stopwatch
+    absences : how often it showed none
+    proofs : how often it showed none although it knew the time after it
+    """
 
     first: float
     said: Row | None = None
     since: float = 0.0
     absences: int = 0
+    proofs: int = 0
 
 
 @dataclass(slots=True)
@@ -82,8 +90,9 @@ class Hearing:
             row = page.shown.get(time)
             if row is None:
                 ballot.absences += 1
+                ballot.proofs += page.newest > time or page.now >= time + self.step + OLD
                 continue
-            ballot.absences = 0
+            ballot.absences = ballot.proofs = 0
             if row != ballot.said:
                 ballot.said, ballot.since = row, page.watch
 
@@ -106,7 +115,7 @@ class Hearing:
         over = page.now >= time + self.step or page.newest > time
         if ballot is None or not over:
             return Verdict.ASK_AGAIN
-        if ballot.said is None or ballot.absences >= VOTES:
+        if ballot.said is None or ballot.proofs >= VOTES:
             return self._on_absence(ballot, seen, page)
         if seen is not None and ballot.said.is_earlier_than(seen.row):
             taken = page.watch - ballot.first >= STALE
@@ -115,12 +124,10 @@ class Hearing:
         return Verdict.REST if taken else Verdict.ASK_AGAIN
 
     def _on_absence(self, ballot: _Ballot, seen: Seen | None, page: Page) -> Verdict:
-        if seen is not None:  # the stream showed trades: REST is behind
-            if page.watch - ballot.first < STALE:
-                return Verdict.ASK_AGAIN
-            if seen.whole:
-                return Verdict.STREAM
-        return Verdict.ABSENT if ballot.absences >= VOTES else Verdict.ASK_AGAIN
+        waited = ballot.absences >= VOTES and page.watch - ballot.first >= STALE
+        if seen is not None and (seen.whole or seen.row.volume > 0):
+            return Verdict.STREAM if waited else Verdict.ASK_AGAIN  # REST is behind
+        return Verdict.ABSENT if waited or ballot.proofs >= VOTES else Verdict.ASK_AGAIN
 
     def _is_settled(self, row: Row, ballot: _Ballot, seen: Seen | None, page: Page) -> bool:
         """Return whether REST's row may be taken; it is not known to be behind the stream."""
@@ -129,4 +136,7 @@ class Hearing:
             return True  # it equals what was watched to the end, or has gone on since
         if followed and page.now - (row.time + self.step) >= OLD:
             return True
-        return page.watch - ballot.since >= (SETTLE if followed else 5 * SETTLE)
+        # What nothing follows may be as old as REST ever is, and the same since then by chance.
+        return page.watch - (ballot.since if followed else ballot.first) >= (
+            SETTLE if followed else STALE
+        )

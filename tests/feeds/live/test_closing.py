@@ -102,18 +102,67 @@ def test_a_bar_that_still_forms_is_not_taken_whatever_the_stream_says() -> None:
 def test_an_absence_takes_three_votes_and_is_filled_up_to_the_limit() -> None:
     closing = make()
     now = 14 * STEP + GRACE
-    for _ in range(2):
-        closing.answer(page([BEFORE], now))
+    for watch in (0, 1_000):
+        closing.answer(page([BEFORE], now, watch))
         assert closing.peek() is None
-    closing.answer(page([BEFORE], now))
+    closing.answer(page([BEFORE], now, STALE))
     flat = [Row.flat(time * STEP, 100.0, 0.0) for time in (10, 11)]
     closed = list(closing.take_all())
     assert [each.row for each in closed] == [*flat, None, None]
     assert {each.origin for each in closed} == {Origin.FILLED}
     late = final(14 * STEP)
-    for watch in (0, 5 * SETTLE):
+    for watch in (0, STALE):
         closing.answer(page([BEFORE, late], 15 * STEP + GRACE, watch))
     assert closing.take() == Closed(late.time, late, Origin.REST, 5)  # a new segment
+
+
+def test_rest_that_is_a_bar_behind_proves_no_absence_for_long() -> None:
+    closing = make()
+    now = 11 * STEP + GRACE
+    for watch in range(0, STALE, 1_000):
+        closing.answer(page([BEFORE], now + watch, watch))
+    assert closing.peek() is None
+    for watch in (STALE, STALE + SETTLE):
+        closing.answer(page([BEFORE, FIRST, forming(SECOND)], now + watch, watch))
+    assert closing.take() == Closed(FIRST.time, FIRST, Origin.REST, 4)
+
+
+def test_a_quiet_minute_is_filled_when_nothing_follows_it_and_sooner_when_something_does() -> None:
+    closing = make()
+    now = 11 * STEP + GRACE
+    for watch in (0, 1_000, STALE):
+        assert closing.peek() is None
+        closing.answer(page([BEFORE], now + watch, watch))
+    flat = Row.flat(FIRST.time, 100.0, 0.0)
+    assert closing.take() == Closed(FIRST.time, flat, Origin.FILLED, 4)
+    followed = make()
+    for watch in range(3):
+        assert followed.peek() is None
+        followed.answer(page([BEFORE, forming(SECOND)], now, watch))
+    assert followed.take() == Closed(FIRST.time, flat, Origin.FILLED, 4)
+
+
+def test_what_nothing_follows_may_have_stood_still_by_chance() -> None:
+    closing = make()
+    now = 11 * STEP + GRACE
+    for watch in range(0, STALE, 1_000):
+        closing.answer(page([BEFORE, forming(FIRST)], now + watch, watch))
+    assert closing.peek() is None
+    closing.answer(page([BEFORE, FIRST], now + STALE, STALE))
+    assert closing.take().row == FIRST
+
+
+def test_what_the_stream_has_shown_of_a_bar_is_better_than_none() -> None:
+    """The connection broke before the bar was over, and REST never shows it."""
+    closing = make()
+    closing.see(forming(FIRST), 10 * STEP + 50_000)
+    closing.reconnect()
+    now = 11 * STEP + GRACE
+    for watch in range(0, STALE, 1_000):
+        closing.answer(page([BEFORE, forming(SECOND)], now + watch, watch))
+    assert closing.peek() is None
+    closing.answer(page([BEFORE, forming(SECOND)], now + STALE, STALE))
+    assert closing.take() == Closed(FIRST.time, forming(FIRST), Origin.STREAM, 4)
 
 
 def test_an_empty_answer_proves_nothing() -> None:
