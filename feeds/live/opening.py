@@ -15,6 +15,8 @@ from feeds.live.client import Client, Source
 from feeds.live.closing import GRACE, Closed, Closing, Rules, Tail
 from feeds.live.moment import Opening, Origin
 from feeds.live.rest import Rest
+from feeds.live.revising import REMEMBERED
+from feeds.live.rows import Row
 from feeds.live.spec import LiveSpec
 from feeds.live.timekeeping import SLIGHT, ExchangeClock
 
@@ -152,7 +154,16 @@ def _going_on(rules: Rules, bars: Bars, start: int) -> Closing:
     """
     closing = Closing(rules, _closed_at(bars), _tail(bars))
     closing.skip_to(start)
+    for row in _rows(bars[-REMEMBERED:]):
+        closing.handed.add(row)
     return closing
+
+
+def _rows(bars: Bars) -> list[Row]:
+    columns = bars.open, bars.high, bars.low, bars.close, bars.volume
+    numbers = np.stack(columns, axis=1).tolist()
+    times = bars.time.astype("datetime64[ms]").astype(np.int64).tolist()
+    return [Row(time, *values) for time, values in zip(times, numbers, strict=True)]
 
 
 def _tail(bars: Bars) -> Tail:

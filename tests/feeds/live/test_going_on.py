@@ -1,5 +1,7 @@
 """A feed that goes on after bars that are known: from there on, and nothing of before."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from tests.feeds.live.harness import (
@@ -28,3 +30,17 @@ def test_a_symbol_that_was_halted_goes_on_with_the_others_in_a_new_segment() -> 
     assert set(column(followed.moments, ETH, "segment")) == {known[ETH].segment[-1]}
     assert_bars_true(followed, BTC)
     assert followed.health.filled == 0
+
+
+def test_what_the_exchange_has_changed_of_a_known_bar_meanwhile_is_told() -> None:
+    scene = Scene(bars=3, skipped=2)
+    (bars,) = scene.recorded()
+    known = bars[:HISTORY]
+    row, close = HISTORY - 2, known.close[HISTORY - 2]
+    volume = known.volume.copy()
+    volume[row] /= 2  # as it was when it was handed over
+    followed = follow(scene, known={BTC: replace(known, volume=volume)})
+    (revision,) = [each for moment in followed.moments for each in moment.revisions]
+    assert revision.time == known.time[row]
+    assert (revision.before[3], revision.before[4]) == (close, volume[row])
+    assert revision.after[4] == 2 * volume[row]
