@@ -27,7 +27,7 @@ class Assembly:
     Attributes
     ----------
     next : when the bars of the next moment open, in ms
-    halted : symbols that are not waited for
+    halted : symbols that are not waited for, and the last candle that was open when they halted
     revised : bars that the exchange has changed after they left
     """
 
@@ -42,7 +42,7 @@ class Assembly:
         deliver: Callable[[Moment], None],
     ) -> None:
         self.next = min(closing.next for closing in closings.values())
-        self.halted: set[str] = set()
+        self.halted: dict[str, int] = {}
         self._timeframe = timeframe
         self._closings = closings
         self._opened_at = opened_at
@@ -59,11 +59,15 @@ class Assembly:
 
     def halt(self, symbol: str) -> None:
         """Go on without the symbol."""
-        self.halted.add(symbol)
+        self.halted[symbol] = max(self.next, self._closings[symbol].newest)
+
+    def trades_again(self, symbol: str) -> bool:
+        """Return whether a halted symbol has opened a candle since."""
+        return self._closings[symbol].newest > self.halted[symbol]
 
     def resume(self, symbol: str) -> None:
         """Wait for the symbol's bars again, from the next moment on."""
-        self.halted.discard(symbol)
+        self.halted.pop(symbol, None)
         self._closings[symbol].skip_to(self.next)
         self.clear(symbol)
 

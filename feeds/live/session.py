@@ -150,7 +150,7 @@ class Session:
         """Have everybody asked about whose bar has closed, and hand over what is complete."""
         now = self.clock.now()
         for symbol, closing in self._closings.items():
-            if symbol in self._assembly.halted and closing.newest >= self._assembly.next:
+            if symbol in self._assembly.halted and self._assembly.trades_again(symbol):
                 self._resume(symbol)  # a candle was pushed: there is no time to ask
             if symbol in self._busy or symbol in self._assembly.halted:
                 continue
