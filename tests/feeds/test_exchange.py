@@ -14,7 +14,7 @@ import pytest
 from feeds.bars import Bars
 from feeds.clock import FixedClock
 from feeds.errors import BlockedError, ExchangeError, UnknownMarketError, UnreachableError
-from feeds.exchange import Patience, retry_after, open_exchange
+from feeds.exchange import Patience, open_exchange, retry_after
 from feeds.standin.faults import Fault, FaultKind
 from feeds.standin.server import StandIn
 from feeds.timeframe import Timeframe
