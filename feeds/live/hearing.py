@@ -136,7 +136,8 @@ class Hearing:
             return True  # it equals what was watched to the end, or has gone on since
         if followed and page.now - (row.time + self.step) >= OLD:
             return True
-        # What nothing follows may be as old as REST ever is, and the same since then by chance.
-        return page.watch - (ballot.since if followed else ballot.first) >= (
-            SETTLE if followed else STALE
-        )
+        unchanged = page.watch - ballot.since
+        if followed:
+            return unchanged >= SETTLE
+        # It may be as old as REST ever is, and the same for a while by chance; or form still.
+        return unchanged >= 5 * SETTLE and page.watch - ballot.first >= STALE
