@@ -22,6 +22,7 @@ from engine.paper.integrity import check_sound
 from engine.paper.reading import StateReader
 from engine.paper.records import PricedFill
 from engine.paper.repricing import Repricing, parents_in_bar
+from feeds.messages import printable
 from feeds.moments import readable
 
 _SHOWN = 5  # differences that are told one by one
@@ -75,7 +76,7 @@ class Parity:
                 f"{self.asked_again:,} opinions asked for again, {self.recalled:,} recalled",
                 f"{self.fills:,} fills priced again: {priced:,} as the bar model has them{causes}",
                 verdict,
-                *(f"  {each}" for each in self.differences[:_SHOWN]),
+                *(f"  {printable(each)}" for each in self.differences[:_SHOWN]),
             ]
         )
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from engine.errors import StateError
-from engine.jobs.live.parity import parity
+from engine.jobs.live.parity import Parity, parity
 from engine.paper.moments import Phase
 from tests.engine.jobs.live.session_makers import keep_session, taped
 from tests.engine.jobs.live.state_changes import Change, Kept, add, in_line, one
@@ -147,3 +147,17 @@ def test_a_row_that_is_not_as_it_was_written_is_no_difference_but_damage(kept: K
     connection.close()
     with pytest.raises(StateError, match="row 3 of fills is not as it was written"):
         parity(kept.copy)
+
+
+def test_nothing_of_a_planted_state_steers_the_terminal() -> None:
+    found = Parity(
+        bars=1,
+        decisions=1,
+        fills=0,
+        asked_again=0,
+        recalled=0,
+        explained={},
+        differences=["decided \x1b[2Jnothing"],
+    )
+    assert "\x1b" not in found.text()
+    assert "nothing" in found.text()
