@@ -80,7 +80,9 @@ class ExchangeClock:
         """Return the exchange's time."""
         if self._offset is None:
             return int(self._at_least(self.local(), self.watch()))
-        return int(self.local() + self.offset)
+        # A local clock that was set forward must not run ahead until the time is told again.
+        told = min(self.local() + self._offset, self._told_watch + self.watch())
+        return int(told - self._lead + self._lag)
 
     def _at_least(self, local: float, watch: float) -> float:
         """Return what time it was then where the exchange does not tell it."""

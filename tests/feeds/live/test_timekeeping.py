@@ -19,22 +19,39 @@ class HandClock:
 
     def __init__(self) -> None:
         self.ms = 1_000_000_000.0
+        self.passed = 0.0  # by a stopwatch
+
+    def passes(self, ms: float) -> None:
+        """Let time pass."""
+        self.ms += ms
+        self.passed += ms
 
     def now(self) -> datetime:
         return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=self.ms)
 
 
+class HandTimed(ExchangeClock):
+    """A clock whose stopwatch goes by hand, too."""
+
+    def __init__(self, here: HandClock) -> None:
+        self._here = here
+        super().__init__(here, 1.0, STEP)
+
+    def watch(self) -> float:
+        return self._here.passed
+
+
 def told(ahead: float) -> tuple[ExchangeClock, HandClock]:
     """Return a clock that was told a time so many ms ahead of the one here."""
     here = HandClock()
-    clock = ExchangeClock(here, 1.0, STEP)
+    clock = HandTimed(here)
     clock.told(here.ms + ahead, between=here.ms)
     return clock, here
 
 
 def test_the_time_is_what_was_told_and_what_has_passed_since() -> None:
     clock, here = told(90_000)
-    here.ms += 5
+    here.passes(5)
     assert clock.now() == 1_000_090_005
     assert clock.offset == 90_000
 
@@ -43,7 +60,7 @@ def test_a_candle_that_is_still_pushed_has_not_closed() -> None:
     clock, here = told(90_000)
     clock.pushed(int(here.ms) + 10)
     assert clock.now() == here.ms + 10
-    here.ms += 1_000
+    here.passes(1_000)
     assert clock.now() == here.ms + 10
     clock.pushed(int(here.ms) + 5 * STEP)  # says nothing new
     assert clock.now() == here.ms + 10
@@ -53,7 +70,7 @@ def test_a_candle_that_is_shown_has_opened() -> None:
     clock, here = told(-90_000)
     clock.shown(BTC, forming(int(here.ms)))
     assert clock.now() == here.ms - 90_000  # it may be stamped wrongly
-    here.ms += 2_000
+    here.passes(2_000)
     clock.shown(BTC, forming(int(here.ms) - 2_000, volume=2.0))
     assert clock.now() == here.ms  # not if it goes on forming
     clock.shown(BTC, forming(int(here.ms) + SLIGHT))
@@ -89,7 +106,7 @@ def test_what_is_sent_is_stamped_after_all_that_has_come() -> None:
     assert clock.after_all() == here.ms + 1
     assert not clock.accepts(int(here.ms) + 10 * STEP)
     assert clock.after_all() == here.ms + 1
-    here.ms += 1_000
+    here.passes(1_000)
     assert clock.after_all() == here.ms - 500
 
 
@@ -98,9 +115,9 @@ def test_a_burst_that_was_under_way_for_long_is_made_up_for_by_the_next_candle()
     opens = int(here.ms) + 30_000
     clock.pushed(int(here.ms) - 30_000)
     assert clock.now() == here.ms - 30_000
-    here.ms = opens
+    here.passes(opens - here.ms)
     clock.shown(BTC, forming(opens))
-    here.ms += 2_000
+    here.passes(2_000)
     clock.shown(BTC, forming(opens, volume=2.0))
     assert clock.now() == here.ms
     clock.told(here.ms, between=here.ms)
@@ -120,6 +137,17 @@ def test_a_correction_is_kept_as_long_as_it_is_seen_and_follows_what_is_told() -
     clock.told(here.ms, between=here.ms)
     clock.told(here.ms, between=here.ms)
     assert clock.now() == here.ms
+
+
+def test_a_local_clock_that_is_set_forward_does_not_run_ahead() -> None:
+    clock, here = told(90_000)
+    before = clock.now()
+    here.ms += 3_600_000  # somebody sets it
+    here.passes(1_000)
+    assert clock.now() == before + 1_000
+    clock.told(before + 1_000, between=here.ms)
+    here.passes(500)
+    assert clock.now() == before + 1_500
 
 
 def test_without_a_told_time_it_is_late_but_never_early() -> None:
