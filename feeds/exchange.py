@@ -284,6 +284,7 @@ def timeframes_of(client: Any) -> Mapping[int, str]:
 
 
 def moment_in(answer: object) -> int:
+    """Return the time of day that an exchange has told, in ms; an error if it is none."""
     if not isinstance(answer, int) or not 0 < answer < _LATEST:
         raise ValueError(f"no time of day: {answer!r}")
     return answer
