@@ -92,7 +92,8 @@ class ExchangeClock:
     def _at_most(self) -> float:
         """Return what time it may be, if a clock here has been held or was set."""
         if self._offset is not None:
-            return max(self.now(), self._told_watch + self.watch() - self._lead + self._lag)
+            told = max(self.local() + self._offset, self._told_watch + self.watch())
+            return told - self._lead + self._lag
         if self._floor == 0:
             return self.local() + DAY
         return max(self.local(), self._floor + self.watch() - self._floor_watch)

@@ -97,6 +97,8 @@ def test_what_is_stamped_later_than_can_be_is_not_accepted() -> None:
     assert not clock.accepts(10**18)
     here.ms -= 3_600_000  # somebody sets the clock here: a stopwatch knows better
     assert clock.accepts(int(here.ms) + 3_600_000)
+    here.ms += 7_200_000  # the machine was asleep for an hour, and its stopwatch, too
+    assert clock.accepts(int(here.ms))
 
 
 def test_what_is_sent_is_stamped_after_all_that_has_come() -> None:
