@@ -87,7 +87,17 @@ BACKTEST = Command(
 )
 WHOLE_PAPER = Command(
     run_paper.main,
-    lambda room, files: ["--rehearse", *files, "--ml", "off", "--out", room.runs, "--speed", 1500],
+    lambda room, files: [
+        "--rehearse",
+        *files,
+        "--ml",
+        "off",
+        "--out",
+        room.runs,
+        "--speed",
+        1500,
+        "--quiet",
+    ],
 )
 PAPER = Command(
     run_paper.main,
