@@ -24,7 +24,8 @@ class Hit(Enum):
     """What a process was at when it was killed."""
 
     LOADING = "while it loaded"
-    RECOVERING = "while it recovered"
+    RECOVERING = "while it replayed its record and opened its feed"
+    CATCHING_UP = "while it caught up with bars that had closed"
     TRADING = "while it traded"
 
 
@@ -129,6 +130,7 @@ def _hit(command: Command, state: Path, before: int) -> Hit:
         return Hit.LOADING
     with StateReader.open(state) as reader:
         health = reader.health()
-        if len(reader.moments()) > before:
-            return Hit.TRADING
+        moments = reader.moments()
+        if len(moments) > before:
+            return Hit.CATCHING_UP if moments[-1].offline else Hit.TRADING
     return Hit.RECOVERING if health and health["pid"] == command.pid else Hit.LOADING

@@ -25,6 +25,7 @@ class When(Enum):
     """What a kill waits for, before a further moment that is drawn by chance."""
 
     START = "within start-up"
+    RECOVERY = "from where it begins to go on"
     BAR = "some bars on"
     FILL = "right after a fill"
 
@@ -136,7 +137,11 @@ class Command:
 
     def kill_at(self, kill: Kill) -> bool:
         """Kill it at a moment; False if it has ended before."""
-        waited_for = {When.BAR: ("moments", kill.bars), When.FILL: ("fills", 1)}
+        waited_for = {
+            When.RECOVERY: ("events", 1),  # the first thing that it writes
+            When.BAR: ("moments", kill.bars),
+            When.FILL: ("fills", 1),
+        }
         if kill.when in waited_for and not self.wait_for(*waited_for[kill.when]):
             return False
         with suppress(subprocess.TimeoutExpired):

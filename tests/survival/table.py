@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from tests.survival import faults
 from tests.survival.faults import BARS, CASES, outlive
 from tests.survival.killing import Hit, Survived, all_survive, kills_of, survive
@@ -15,7 +17,8 @@ from tests.survival.recording import Recording, with_ml, without_ml
 
 REHEARSALS, KILLS, LONG, BAR_S = 4, 50, 360, 0.3
 TRIES = 3
-OUTAGE = 7  # bars
+OUTAGE, SHORT_OUTAGE = 7, 2  # bars
+RECOVERIES = 8  # each of them killed four times
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,21 @@ def killed(recording: Recording, folder: Path) -> Tally:
     return tallied(all_survive(parts, folder))
 
 
+def killed_while_it_recovers(recording: Recording, folder: Path) -> Tally:
+    """Kill a rehearsal right after fills, and then again and again before it trades on."""
+    rng = np.random.default_rng(REHEARSALS)
+    kills = [
+        kill
+        for _ in range(RECOVERIES)
+        for kill in (
+            Kill(When.FILL, 0.05),
+            *(Kill(When.RECOVERY, after_s) for after_s in rng.uniform(0.0, 1.5, 4)),
+        )
+    ]
+    part = recording.part(450, LONG, BAR_S)
+    return tallied([survive(part, folder, kills, "--outage", str(SHORT_OUTAGE))])
+
+
 def tallied(survivors: Iterable[Survived]) -> Tally:
     """Return what they came to together."""
     tally = Tally()
@@ -91,6 +109,11 @@ def left_alone(plain: Recording, folder: Path) -> Tally:
 def rows(plain: Recording, recording: Recording, folder: Path) -> Iterator[Row]:
     """Yield what each case came to."""
     yield Row("`kill -9` at a random moment, with ML", "nothing", killed(recording, _new(folder)))
+    yield Row(
+        f"`kill -9` after a fill, then four times while it recovers from {SHORT_OUTAGE} bars more",
+        "stops and targets filled `offline`, entries `missed`",
+        killed_while_it_recovers(recording, _new(folder)),
+    )
     yield Row(
         f"`kill -9`, and {OUTAGE} bars close before it is started again",
         "stops and targets filled `offline`, entries `missed`",

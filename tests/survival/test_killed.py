@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.survival.killing import assert_unharmed, survive
+from tests.survival.killing import Hit, assert_unharmed, survive
 from tests.survival.process import Kill, When
 from tests.survival.recording import Recording
-from tests.survival.table import KILLS, REHEARSALS, killed
+from tests.survival.table import KILLS, RECOVERIES, REHEARSALS, killed, killed_while_it_recovers
 
 
 def test_a_session_survives_being_killed(recording: Recording, tmp_path: Path) -> None:
@@ -28,5 +28,16 @@ def test_sessions_survive_being_killed_at_two_hundred_moments(
     record_property("tally", tally)
     assert tally.harm == []
     assert tally.kills.total() == REHEARSALS * KILLS == 200
-    assert set(tally.kills) == set(When)
+    assert set(tally.kills) == {When.START, When.BAR, When.FILL}
     assert tally.held >= REHEARSALS * KILLS // 4
+
+
+@pytest.mark.slow
+def test_a_session_survives_being_killed_while_it_recovers(
+    recording: Recording, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    tally = killed_while_it_recovers(recording, tmp_path)
+    record_property("tally", tally)
+    assert tally.harm == []
+    assert tally.kills == {When.FILL: RECOVERIES, When.RECOVERY: 4 * RECOVERIES}
+    assert tally.hits[Hit.RECOVERING] >= RECOVERIES
