@@ -40,10 +40,11 @@ undisturbed session; `REST: HTTP 200 OK` is an answer that was none.
 recordings have none, so fills are priced by bars. `--confirm doubt` believes a stream that nothing
 speaks against, and so would take a bar whose last push was lost as it stood before.
 
-**Processes** have tests of their own (`tests/survival/`): `kill -9` at 200 random moments of four rehearsals
-with ML on, through the command line, each compared with the same bars lived through in one process: 0 bars lost, 0
-decisions, orders, fills or values changed. Besides: full disks, read-only and damaged states, a second process,
-SIGTERM and SIGINT. **A day of 100 symbols** is in [performance](performance.md#live).
+**Processes** have tests of their own (`tests/survival/`): `kill -9` at 200 random moments of four
+rehearsals with ML on, through the command line, each compared with the same bars lived through in
+one process: 0 bars lost, 0 decisions, orders, fills or values changed. Besides: full disks,
+read-only and damaged states, a second process, SIGTERM and SIGINT. **A day of 100 symbols** is in
+[performance](performance.md#live).
 
 This page is written by `python -m tests.reliability > docs/reliability.md`; `make test` tries some
 of the cases once, `make test-slow` all of them {len(TRIES)} times.
