@@ -45,6 +45,7 @@ def test_the_variants_of_the_hybrid_strategy_tell_its_costs_apart() -> None:
     assert len(trading.execution.trades) > 0
 
 
+@pytest.mark.slow
 def test_the_engine_is_measured_over_bars_and_symbols() -> None:
     text = engine_cost.report(longest=32_000, symbols=2, rounds=1)
     names = [row[0] for row in rows_of(text)]
@@ -67,6 +68,7 @@ def test_memory_is_measured_in_a_process_of_its_own() -> None:
     assert all(abs(float(value)) < 200 for _, value in rows[1:])
 
 
+@pytest.mark.slow
 def test_ml_is_measured_whole_and_row_by_row(world: "World") -> None:
     from benchmarks import ml_cost  # with all of learning
     from engine.jobs.serving import serving_analyzer
