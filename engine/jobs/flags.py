@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -187,7 +188,7 @@ def tell(name: str, args: argparse.Namespace, make: Callable[[], Report]) -> int
             show_progress(console, quiet=args.quiet),
         ):
             report = make()
-        print(_said(report, as_json=args.json), flush=True)
+        _print(_said(report, as_json=args.json))
     except NAMED_ERRORS as error:
         print(f"{name}: {one_line(str(error))}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
@@ -197,6 +198,15 @@ def tell(name: str, args: argparse.Namespace, make: Callable[[], Report]) -> int
     if isinstance(report, Coded):
         return int(report.exit_code)
     return 0 if not isinstance(report, Judged) or report.passed else 1
+
+
+def _print(text: str) -> None:
+    try:
+        print(text, flush=True)
+    except OSError:
+        # What is left of it would fail again at the end, with a code of Python's own.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise
 
 
 def _said(report: Report, *, as_json: bool) -> str:

@@ -26,6 +26,7 @@ from tests.wrong_input.rooms import (
     Desk,
     Room,
     copy_of,
+    furnish,
 )
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -134,6 +135,15 @@ WRITING: Mapping[str, tuple[Command, list[str], str]] = {
 }  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Have loops compiled and kept while there is room for them."""
+    room = furnish(tmp_path_factory.mktemp("compiled"))
+    words = [*BACKTEST.on(room, room.bars), "--model", room.bundle, "--ml", "compare"]
+    assert BACKTEST.main([*map(str, [*words, "--start-date", CLEAN])]) == 0
+
+
+@pytest.mark.usefixtures("compiled")
 @pytest.mark.parametrize(("command", "flags", "about"), WRITING.values(), ids=WRITING)
 def test_a_full_disk_is_a_line_and_leaves_what_was_there(
     command: Command, flags: list[str], about: str, desk: Desk
