@@ -1,7 +1,4 @@
-"""Print what processes outlive: python -m tests.survival (half an hour).
-
-It is the last section of `docs/reliability.md`, which `python -m tests.reliability` writes whole.
-"""
+"""Print a table of what processes outlive: python -m tests.survival (half an hour or more)."""
 
 from tests.survival.table import section
 
