@@ -12,12 +12,23 @@ class Clock(Protocol):
     def now(self) -> datetime: ...
 
 
+class TimedClock(Clock, Protocol):
+    """A clock with a stopwatch, which goes on evenly while somebody sets the clock."""
+
+    def stopwatch(self) -> float:
+        """Return seconds of which only differences mean anything."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class SystemClock:
     """The clock of this machine."""
 
     def now(self) -> datetime:
         return datetime.now(UTC)  # noqa: TID251  this module is the one that may
+
+    def stopwatch(self) -> float:
+        return time.monotonic()
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +39,9 @@ class FixedClock:
 
     def now(self) -> datetime:
         return self.moment
+
+    def stopwatch(self) -> float:
+        return 0.0
 
 
 class ReplayClock:
@@ -45,9 +59,11 @@ class ReplayClock:
         self.speed = speed
 
     def now(self) -> datetime:
-        if self._started is None:
-            return self._begin
-        return self._begin + timedelta(seconds=(time.monotonic() - self._started) * self.speed)
+        return self._begin + timedelta(seconds=self.stopwatch())
+
+    def stopwatch(self) -> float:
+        """Return the seconds of the recording that have passed."""
+        return 0.0 if self._started is None else (time.monotonic() - self._started) * self.speed
 
     def start(self) -> None:
         """Let it run; it does already if it was started before."""

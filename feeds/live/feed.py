@@ -23,7 +23,7 @@ from typing import Self
 import numpy as np
 
 from feeds.bars import Bars
-from feeds.clock import Clock, SystemClock
+from feeds.clock import SystemClock, TimedClock
 from feeds.errors import FeedError
 from feeds.live.moment import FeedHealth, Moment, Opening
 from feeds.live.session import Session
@@ -55,7 +55,7 @@ class LiveFeed:
         spec: LiveSpec,
         *,
         known: Mapping[str, Bars] | None = None,
-        clock: Clock | None = None,
+        clock: TimedClock | None = None,
         speed: float = 1.0,
         rng: np.random.Generator | None = None,
     ) -> None:

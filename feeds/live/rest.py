@@ -37,13 +37,14 @@ class Rest:
         """Ask for the time, where it is told; the quickest answer is the best."""
         if not self._client.can.tell_time:
             return
-        best = (math.inf, 0, 0.0)
+        trips = []
         for _ in range(ROUND_TRIPS):
-            asked, watch = self._clock.local(), self._clock.watch()
+            asked = self._clock.instant()
             moment = await self._asking.ask(self._client.time, attempts=attempts)
-            between = (asked + self._clock.local()) / 2
-            best = min(best, (self._clock.watch() - watch, moment, between))
-        self._clock.told(best[1], between=best[2])
+            answered = self._clock.instant()
+            trips.append((answered.since(asked).watch, moment, asked.halfway(answered)))
+        _, moment, instant = min(trips)
+        self._clock.told(moment, at=instant)
 
     async def newest(self, symbol: str, attempts: float = math.inf) -> int:
         """Return when the newest candle opened, the forming one included; 0 if none is shown."""
@@ -102,7 +103,7 @@ class Rest:
         covered = newest + step if newest >= wanted else since + self._client.page_rows * step
         if shown:
             self._clock.shown(symbol, shown[newest])
-        return Page(shown, covered, now(), self._clock.watch())
+        return Page(shown, covered, now(), self._clock.elapsed())
 
     async def _rows(self, symbol: str, since: int | None, attempts: float) -> list[Row]:
         """Return a page of rows, oldest first, without those that cannot be."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from feeds.bars import Bars
-from feeds.clock import Clock
+from feeds.clock import TimedClock
 from feeds.errors import UnknownMarketError
 from feeds.exchange import Patience
 from feeds.live.asking import Asking
@@ -50,7 +50,7 @@ class Session:
         spec: LiveSpec,
         known: Mapping[str, Bars],
         *,
-        local: Clock,
+        local: TimedClock,
         speed: float,
         rng: np.random.Generator,
         deliver: Callable[[Moment], None],
@@ -184,10 +184,10 @@ class Session:
     async def _look_who_trades(self) -> None:
         """Ask which symbols are halted, if nobody has asked just now."""
         async with self._looking:
-            if self._looked and self.clock.watch() - self._looked < MARKETS_EVERY_MS:
+            if self._looked and self.clock.elapsed() - self._looked < MARKETS_EVERY_MS:
                 return
             await self._rest.load_markets()
-            self._looked = self.clock.watch()
+            self._looked = self.clock.elapsed()
         for symbol in self._spec.symbols:
             trades, halted = self._client.trades_in(symbol), symbol in self._assembly.halted
             if halted and trades:
@@ -206,11 +206,11 @@ class Session:
 
     async def _keep_time(self) -> None:
         """Set the clock now and then, and at once when the local one was set."""
-        told = looked = self.clock.watch()
+        told = looked = self.clock.elapsed()
         doubted = False
         while True:
             await asyncio.sleep(max(1.0 / self._speed, 0.1))
-            now = self.clock.watch()
+            now = self.clock.elapsed()
             doubted = self.clock.has_refused() or doubted
             patience = DOUBTED_EVERY_MS if doubted else CLOCK_EVERY_MS
             if self.clock.was_set() or now - told >= patience:

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 from math import inf
 from typing import NamedTuple
 
-from feeds.clock import Clock
+from feeds.clock import TimedClock
+from feeds.live.instant import NEVER, Instant
 from feeds.live.rows import Row
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -18,11 +19,10 @@ DAY = 86_400_000
 
 
 class _Claim(NamedTuple):
-    """A candle that seems to have opened, and when it was seen first by both clocks here."""
+    """A candle that seems to have opened, and when it was seen first."""
 
     row: Row
-    local: float
-    watch: float
+    seen: Instant
 
 
 class ExchangeClock:
@@ -47,56 +47,65 @@ class ExchangeClock:
     speed : likewise
     """
 
-    def __init__(self, clock: Clock, speed: float, step: int) -> None:
+    def __init__(self, clock: TimedClock, speed: float, step: int) -> None:
         self._clock = clock
         self.speed = speed
         self._step = step
         self._claims: dict[str, _Claim] = {}
         self._received = -inf  # the latest stamp of anything that has come
         self._refused = False
-        self._told_watch = -inf  # what `_offset` is for the stopwatch
-        self._offset: float | None = None
+        self._ahead: Instant | None = None  # how far the told time is ahead of the clocks here
         # How far the told time is ahead of what is shown, and how far behind it.
         self._lead = self._lag = 0.0
         self._forget()
-        self._floor = 0.0  # a moment that has passed; when, by stopwatch and local clock
-        self._floor_watch, self._floor_local = self.watch(), self.local()
-        self._drift = self.local() - self.watch()
+        self._floor, self._floor_seen = 0.0, self.instant()  # a moment that has passed, and when
+        self._drift = self._drifted()
 
     @property
     def offset(self) -> float:
         """The exchange's clock less the local one; 0 if it is not told."""
-        return (self._offset or 0.0) - self._lead + self._lag
+        return (self._ahead.local if self._ahead else 0.0) - self._lead + self._lag
 
-    def local(self) -> float:
-        """Return the local clock's time."""
-        return (self._clock.now() - _EPOCH) / timedelta(milliseconds=1)
+    def elapsed(self) -> float:
+        """Return ms of market time, to say how long something was waited for.
 
-    def watch(self) -> float:
-        """Return market ms by a stopwatch: only differences mean anything."""
+        They pass even where the clocks here stand, as they do before a recording begins.
+        """
         return time.monotonic() * 1000 * self.speed
+
+    def instant(self) -> Instant:
+        """Return what both clocks here show."""
+        local = (self._clock.now() - _EPOCH) / timedelta(milliseconds=1)
+        return Instant(local, self._clock.stopwatch() * 1000.0)
 
     def now(self) -> int:
         """Return the exchange's time."""
-        if self._offset is None:
-            return int(self._at_least(self.local(), self.watch()))
-        # A local clock that was set forward must not run ahead until the time is told again.
-        told = min(self.local() + self._offset, self._told_watch + self.watch())
-        return int(told - self._lead + self._lag)
+        here = self.instant()
+        if self._ahead is None:
+            return int(self._at_least(here))
+        return int(self._by_told(self._ahead, here) - self._lead + self._lag)
 
-    def _at_least(self, local: float, watch: float) -> float:
+    def _by_told(self, ahead: Instant, here: Instant) -> float:
+        """Return what time it was then by what was told, before anything shown is held against it.
+
+        A local clock that was set forward must not run ahead until the time is told again.
+        """
+        return min(here.local + ahead.local, here.watch + ahead.watch)
+
+    def _at_least(self, here: Instant) -> float:
         """Return what time it was then where the exchange does not tell it."""
         # A local clock that is set forward, or one that is held, must not run ahead.
-        return self._floor + max(0.0, min(watch - self._floor_watch, local - self._floor_local))
+        return self._floor + max(0.0, min(here.since(self._floor_seen)))
 
     def _at_most(self) -> float:
         """Return what time it may be, if a clock here has been held or was set."""
-        if self._offset is not None:
-            told = max(self.local() + self._offset, self._told_watch + self.watch())
+        here = self.instant()
+        if self._ahead is not None:
+            told = max(here.local + self._ahead.local, here.watch + self._ahead.watch)
             return told - self._lead + self._lag
         if self._floor == 0:
-            return self.local() + DAY
-        return max(self.local(), self._floor + self.watch() - self._floor_watch)
+            return here.local + DAY
+        return max(here.local, self._floor + here.since(self._floor_seen).watch)
 
     def accepts(self, stamp: int) -> bool:
         """Take the stamp of something that came; return whether it can be true."""
@@ -110,60 +119,55 @@ class ExchangeClock:
         """Return the time to write on what is sent now: later than on all that has come."""
         return int(max(self.now(), self._received + 1))
 
-    def told(self, moment: float, *, between: float) -> None:
-        """Take what the exchange says: `moment`, when it was about `between` here."""
-        self._offset = moment - between
-        by_watch = self._told_watch = self._offset + self.local() - self.watch()
+    def told(self, moment: float, *, at: Instant) -> None:
+        """Take what the exchange says: it was `moment` at that instant here."""
+        ahead = self._ahead = at.before(moment)
         # What was seen lately is held against the new time; what is longer ago is forgotten. It
         # counts if local clock and stopwatch agree: the one may have been set, the other held.
-        early = [self._offset + self._late_pushes[0], by_watch + self._late_pushes[1]]
-        late = [self._early_rows[0] - self._offset, self._early_rows[1] - by_watch]
-        self._lead, self._lag = max(0.0, min(early)), max(0.0, min(late))
+        pushed, shown = self._late_pushes, self._early_rows
+        early = min(ahead.local + pushed.local, ahead.watch + pushed.watch)
+        late = min(shown.since(ahead))
+        self._lead, self._lag = max(0.0, early), max(0.0, late)
         self._forget()
 
     def _forget(self) -> None:
-        """Drop how late candles were pushed, and how early shown, by local clock and stopwatch."""
-        self._late_pushes = self._early_rows = (-inf, -inf)
+        """Drop how late candles were pushed, and how early shown."""
+        self._late_pushes = self._early_rows = NEVER
 
     def begin(self, opened: int) -> None:
         """Take that a candle has opened by now."""
-        self._has_opened(opened, self.local(), self.watch())
+        self._has_opened(opened, self.instant())
 
     def shown(self, symbol: str, row: Row) -> None:
         """Note a symbol's newest candle: it has opened by now, if it is one."""
-        local, watch = self.local(), self.watch()
+        here = self.instant()
         claim = self._claims.get(symbol)
         if row.time <= self.now() + SLIGHT:
-            self._has_opened(row.time, local, watch)
+            self._has_opened(row.time, here)
         elif claim is None or claim.row.time != row.time:
-            self._claims[symbol] = _Claim(row, local, watch)
+            self._claims[symbol] = _Claim(row, here)
         elif claim.row.is_earlier_than(row):
-            self._has_opened(row.time, claim.local, claim.watch)
+            self._has_opened(row.time, claim.seen)
 
-    def _has_opened(self, opened: int, local: float, watch: float) -> None:
-        if self._offset is not None:
-            by_local, by_watch = self._early_rows
-            self._early_rows = max(by_local, opened - local), max(by_watch, opened - watch)
-            self._lag = max(self._lag, opened - local - self._offset)
+    def _has_opened(self, opened: int, here: Instant) -> None:
+        if self._ahead is not None:
+            self._early_rows = self._early_rows.at_least(here.before(opened))
             # What was pushed late is no reason any more for what would be wrong by now.
-            by_local, by_watch = self._late_pushes
-            self._late_pushes = min(by_local, local - opened), min(by_watch, watch - opened)
-            self._lead = min(self._lead, max(0.0, local + self._offset - opened))
-        elif opened > self._at_least(local, watch):
-            self._set_floor(opened, local, watch)
+            self._late_pushes = self._late_pushes.at_most(here.after(opened))
+            told = self._by_told(self._ahead, here)
+            self._lag = max(self._lag, opened - told)
+            self._lead = min(self._lead, max(0.0, told - opened))
+        elif opened > self._at_least(here):
+            self._floor, self._floor_seen = float(opened), here
 
     def pushed(self, closes: int) -> None:
         """Note that the newest candle, which closes then, was pushed just now."""
-        local, watch = self.local(), self.watch()
-        if self._offset is not None:
-            by_local, by_watch = self._late_pushes
-            self._late_pushes = max(by_local, local - closes), max(by_watch, watch - closes)
-            self._lead = max(self._lead, local + self._offset - closes)
+        here = self.instant()
+        if self._ahead is not None:
+            self._late_pushes = self._late_pushes.at_least(here.after(closes))
+            self._lead = max(self._lead, self._by_told(self._ahead, here) - closes)
         elif closes < self.now():
-            self._set_floor(closes, local, watch)
-
-    def _set_floor(self, moment: int, local: float, watch: float) -> None:
-        self._floor, self._floor_local, self._floor_watch = float(moment), local, watch
+            self._floor, self._floor_seen = float(closes), here
 
     def has_refused(self) -> bool:
         """Return whether something was stamped as nothing can be since this was asked last."""
@@ -172,7 +176,11 @@ class ExchangeClock:
 
     def was_set(self) -> bool:
         """Return whether the local clock has been set since this was asked last."""
-        drift = self.local() - self.watch()
+        drift = self._drifted()
         moved = abs(drift - self._drift) > max(SET_MS, SET_MS * self.speed)
         self._drift = drift
         return moved
+
+    def _drifted(self) -> float:
+        here = self.instant()
+        return here.local - here.watch

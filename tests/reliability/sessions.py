@@ -23,7 +23,7 @@ from engine.paper.records import PricedFill, SessionFacts
 from engine.paper.rows import RecordedMoment
 from engine.paper.state import PaperState
 from feeds.bars import Bars
-from feeds.clock import Clock, ReplayClock
+from feeds.clock import ReplayClock, TimedClock
 from feeds.live.feed import LiveFeed
 from feeds.live.moment import FeedHealth, Revision
 from feeds.live.spec import Confirm, LiveSpec
@@ -85,12 +85,15 @@ class Scene:
 class WrongClock:
     """A local clock that is ahead of the true one, from some time on by something else."""
 
-    def __init__(self, true: Clock, ahead: float) -> None:
+    def __init__(self, true: TimedClock, ahead: float) -> None:
         self._true = true
         self.ahead = ahead
 
     def now(self) -> datetime:
         return self._true.now() + timedelta(seconds=self.ahead)
+
+    def stopwatch(self) -> float:
+        return self._true.stopwatch()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from engine.jobs.live.request import PaperRequest, Rehearsal
 from engine.jobs.markets import BarFiles, Market
 from engine.jobs.settings import Settings
 from feeds.bars import Bars
-from feeds.clock import Clock, ReplayClock, SystemClock
+from feeds.clock import ReplayClock, SystemClock, TimedClock
 from feeds.live.spec import LiveSpec
 from feeds.standin.server import StandIn
 from feeds.standin.trades import RecordedTrades
@@ -36,7 +36,7 @@ class Venue:
     """What a feed is opened with; `speed` in seconds of the market per real second."""
 
     spec: LiveSpec
-    clock: Clock
+    clock: TimedClock
     speed: float = 1.0
 
     def feed(self, known: Mapping[str, Bars]) -> "LiveFeed":

@@ -1,8 +1,9 @@
 """What time it is for the exchange, as far as it can be known from here."""
 
 from datetime import UTC, datetime, timedelta
+from time import sleep
 
-from feeds.clock import FixedClock
+from feeds.clock import FixedClock, ReplayClock
 from feeds.live.rows import Row
 from feeds.live.timekeeping import ALLOWED, DAY, SLIGHT, ExchangeClock
 
@@ -29,23 +30,15 @@ class HandClock:
     def now(self) -> datetime:
         return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=self.ms)
 
-
-class HandTimed(ExchangeClock):
-    """A clock whose stopwatch goes by hand, too."""
-
-    def __init__(self, here: HandClock) -> None:
-        self._here = here
-        super().__init__(here, 1.0, STEP)
-
-    def watch(self) -> float:
-        return self._here.passed
+    def stopwatch(self) -> float:
+        return self.passed / 1000
 
 
 def told(ahead: float) -> tuple[ExchangeClock, HandClock]:
     """Return a clock that was told a time so many ms ahead of the one here."""
     here = HandClock()
-    clock = HandTimed(here)
-    clock.told(here.ms + ahead, between=here.ms)
+    clock = ExchangeClock(here, 1.0, STEP)
+    clock.told(here.ms + ahead, at=clock.instant())
     return clock, here
 
 
@@ -84,7 +77,7 @@ def test_one_candle_of_the_future_moves_no_clock() -> None:
         for symbol in (BTC, "ETH/USDT", BTC):
             clock.shown(symbol, wrong)
         assert clock.now() == here.ms
-        clock.told(here.ms, between=here.ms)
+        clock.told(here.ms, at=clock.instant())
         assert clock.now() == here.ms
 
 
@@ -122,22 +115,22 @@ def test_a_burst_that_was_under_way_for_long_is_made_up_for_by_the_next_candle()
     here.passes(2_000)
     clock.shown(BTC, forming(opens, volume=2.0))
     assert clock.now() == here.ms
-    clock.told(here.ms, between=here.ms)
+    clock.told(here.ms, at=clock.instant())
     assert clock.now() == here.ms
 
 
 def test_a_correction_is_kept_as_long_as_it_is_seen_and_follows_what_is_told() -> None:
     clock, here = told(90_000)
     clock.pushed(int(here.ms))
-    clock.told(here.ms + 90_000, between=here.ms)
+    clock.told(here.ms + 90_000, at=clock.instant())
     assert clock.now() == here.ms  # the same lie again
     clock.pushed(int(here.ms))
-    clock.told(here.ms, between=here.ms)
+    clock.told(here.ms, at=clock.instant())
     assert clock.now() == here.ms  # the truth at last
     clock.pushed(int(here.ms) - 30_000)  # a burst that was under way for long
     assert clock.now() == here.ms - 30_000
-    clock.told(here.ms, between=here.ms)
-    clock.told(here.ms, between=here.ms)
+    clock.told(here.ms, at=clock.instant())
+    clock.told(here.ms, at=clock.instant())
     assert clock.now() == here.ms
 
 
@@ -147,9 +140,46 @@ def test_a_local_clock_that_is_set_forward_does_not_run_ahead() -> None:
     here.ms += 3_600_000  # somebody sets it
     here.passes(1_000)
     assert clock.now() == before + 1_000
-    clock.told(before + 1_000, between=here.ms)
+    clock.told(before + 1_000, at=clock.instant())
     here.passes(500)
     assert clock.now() == before + 1_500
+
+
+def test_a_local_clock_that_is_set_while_the_time_is_asked_does_not_run_ahead() -> None:
+    clock, here = told(0)
+    for jump in (90_000, 3_600_000, -90_000):
+        asked, before = clock.instant(), clock.now()
+        here.ms += jump  # somebody sets it
+        here.passes(1_000)
+        answered = clock.instant()
+        clock.told(before + 500, at=asked.halfway(answered))
+        assert clock.now() <= before + 1_000
+        asked = clock.instant()
+        clock.told(before + 1_000, at=asked)
+        assert clock.now() == before + 1_000
+
+
+def test_a_candle_that_is_pushed_after_the_local_clock_was_set_says_nothing_of_the_time() -> None:
+    clock, here = told(0)
+    opened = int(here.ms)
+    here.ms += 3_600_000  # somebody sets it
+    here.passes(1_000)
+    clock.shown(BTC, forming(opened))
+    clock.pushed(opened + STEP)
+    assert clock.now() == opened + 1_000
+
+
+def test_a_recording_that_has_not_begun_yet_does_not_set_the_stopwatch_against_the_clock() -> None:
+    recording = ReplayClock(datetime(2024, 1, 1, tzinfo=UTC), speed=600.0)
+    clock = ExchangeClock(recording, 600.0, STEP)
+    before = clock.instant()
+    sleep(0.05)  # half a minute of the recording, if it ran
+    assert clock.instant() == before
+    recording.start()
+    sleep(0.05)
+    passed = clock.instant().since(before)
+    assert passed.local >= 30_000
+    assert abs(passed.local - passed.watch) < 3_000  # they are read one after the other
 
 
 def test_without_a_told_time_it_is_late_but_never_early() -> None:
