@@ -33,6 +33,7 @@ from feeds.standin.stream_faults import StreamFault, StreamFaultKind
 from feeds.timeframe import Timeframe
 from ml.analyzer import Analyzer
 from tests.reliability.cases import Case
+from tests.reliability.strain import Strain, strain
 
 PUSHES = 8  # of each bar while it forms
 TAIL = 4  # bars of the recording after the last one that is traded
@@ -103,6 +104,7 @@ class Lived:
     Attributes
     ----------
     spoiled : requests to REST that were not answered as they should have been
+    strained : the machine was too slow for the pace
     """
 
     bars: Mapping[str, Bars]
@@ -113,6 +115,7 @@ class Lived:
     health: FeedHealth
     truth: Mapping[str, Bars]
     spoiled: int
+    strained: bool
 
 
 class _Saboteur(Observer):
@@ -153,8 +156,9 @@ def live_through(scene: Scene, case: Case, tried: Try, path: Path) -> Lived:
             session = PaperSession(
                 state, venue, scene.settings, ensemble, observer=observer, feed=feed
             )
-            session.run(Flag())
-            return _lived(scene, state.reader, feed, exchange)
+            with strain() as found:
+                session.run(Flag())
+            return _lived(scene, state.reader, feed, exchange, found)
 
 
 def _planned(case: Case, tried: Try) -> list[Fault | StreamFault]:
@@ -209,16 +213,21 @@ def _ensemble(scene: Scene, reader: StateReader, analyzer: Analyzer | None) -> L
     )
 
 
-def _lived(scene: Scene, reader: StateReader, feed: LiveFeed, exchange: StandIn) -> Lived:
+def _lived(
+    scene: Scene, reader: StateReader, feed: LiveFeed, exchange: StandIn, found: Strain
+) -> Lived:
     symbols = [bars.symbol for bars in scene.markets]
+    moments = reader.moments()
+    slowest = float(np.nanmax([each.latency_ms for each in moments])) / 1000
     return Lived(
         bars={symbol: reader.bars(symbol, start=scene.begin) for symbol in symbols},
-        moments=reader.moments(),
+        moments=moments,
         decisions=reader.decisions(),
         fills=reader.fills(),
         revisions=reader.revisions(),
         health=feed.health(),
         spoiled=sum(isinstance(asked.fault, FaultKind) for asked in exchange.requests),
+        strained=found.is_heavy(scene.bar_seconds, slowest=slowest),
         truth={symbol: _between(exchange.truth(symbol), scene) for symbol in symbols},
     )
 
