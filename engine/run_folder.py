@@ -6,6 +6,7 @@ A run's folder `runs/<id>/` holds
     manifest.json    how it was made: what was asked, digests, versions, seeds; the digest of every
                      file; the hash of the results
     metrics.json     the JSON that the command prints
+    report.html      all of it as one page for people
     run.log          what was logged, with the time of each line
     off/, on/        trades.csv, fills.csv, rejections.csv, equity.parquet, decisions.parquet
 
@@ -17,12 +18,13 @@ import hashlib
 import json
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
+from datetime import datetime
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -35,6 +37,10 @@ from engine.result_hash import hashes_of, joint_hash
 from feeds.atomic import atomic_path, atomic_text
 from feeds.clock import Clock, SystemClock
 
+PAGE = "report.html"
+PageOf: TypeAlias = Callable[[Path, datetime, Mapping[str, Any]], str]
+"""(folder of the run, when it was made, what metrics.json says) -> HTML."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Making:
@@ -44,10 +50,12 @@ class Making:
     ----------
     request : what was asked, with all that is needed to ask it again
     log : what was logged until then
+    page : makes the page for people; None for none
     """
 
     request: Mapping[str, Any] = field(default_factory=dict)
     log: str = ""
+    page: PageOf | None = None
 
 
 def to_json(
@@ -103,7 +111,10 @@ def save_run(
                 _write_tables(result, draft / result.label)
             atomic_text(draft / "run.log", making.log)
             _write_json(draft / "config.json", {r.label: r.config for r in results})
-            _write_json(draft / "metrics.json", to_json(results, comparison, data, final))
+            document = to_json(results, comparison, data, final)
+            _write_json(draft / "metrics.json", document)
+            if making.page is not None:
+                atomic_text(draft / PAGE, making.page(final, created, document))
             manifest = {
                 "created_at": f"{created:%Y-%m-%dT%H:%M:%SZ}",
                 "request": making.request,

@@ -1,6 +1,8 @@
 """What holds for every test: threads, hypothesis, and tests that need real bars."""
 
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,6 +10,8 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
+    from selenium.webdriver import Chrome
+
     from tests.world import World
 
 # A test shares its machine with others. These are read when the libraries start, hence here.
@@ -36,6 +40,21 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> "World":
     from tests.world import make_world  # only for those who ask: it loads all of learning
 
     return make_world(tmp_path_factory.mktemp("world"))
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator["Chrome"]:
+    """Debian's Chromium without a window."""
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if chromium is None or driver is None:
+        pytest.skip("no browser: Debian has it as chromium and chromium-driver (.ci/run)")
+    from tests.browsing import start_browser  # only for those who ask
+
+    started = start_browser(chromium, driver)
+    try:
+        yield started
+    finally:
+        started.quit()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 from engine.errors import UsageError
 from engine.jobs.comparing.comparison import comparison
-from engine.jobs.comparing.references import references
+from engine.jobs.comparing.references import References, references
 from engine.jobs.default_market import default_run
 from engine.jobs.hybrid_run import run_batch
 from engine.jobs.run_report import RunContext, RunReport, data_facts, kept, run_result
@@ -62,11 +62,11 @@ def runs(context: RunContext, mode: MLMode) -> RunReport:
     done = [_run(context, tables, None)]
     try:
         done.append(_run(context, tables, asked))
-        compared = _compared(done, context, tables, asked or {})
+        compared, beside = _compared(done, context, tables, asked or {})
     except KeyboardInterrupt:
         _keep_interrupted(done, context)
         raise
-    return kept(done, compared, context)
+    return kept(done, compared, context, beside)
 
 
 def _compared(
@@ -74,12 +74,12 @@ def _compared(
     context: RunContext,
     tables: Mapping[str, EvidenceTable],
     asked: Opinions,
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], References]:
     off, on = done
     log.info("the comparison begins")
     beside = references(context.markets, tables, asked, context.settings, on.trades)
     tried = trials(context.out, data_facts(context.markets), done)
-    return comparison(off, on, beside, tried)
+    return comparison(off, on, beside, tried), beside
 
 
 def _keep_interrupted(done: Sequence[RunResult], context: RunContext) -> None:

@@ -9,9 +9,11 @@ from engine.clock import clock_text
 from engine.cost_report import flattery_text, sweep_text
 from engine.cost_sweep import cost_sweep
 from engine.flattery import Circumstances, flattery
+from engine.jobs.comparing.references import References
 from engine.jobs.hybrid_run import HybridRun
 from engine.jobs.log import log_so_far
 from engine.jobs.markets import Market
+from engine.jobs.reporting.page import report_page
 from engine.jobs.request_record import LiveRecord, RequestRecord
 from engine.jobs.serving import is_in_sample
 from engine.jobs.settings import Settings
@@ -89,11 +91,21 @@ class RunContext:
 
 
 def kept(
-    results: Sequence[RunResult], compared: Mapping[str, Any] | None, context: RunContext
+    results: Sequence[RunResult],
+    compared: Mapping[str, Any] | None,
+    context: RunContext,
+    beside: References | None = None,
 ) -> RunReport:
-    """Save the results in a run folder of their own and return the report."""
+    """Save the results in a run folder of their own and return the report.
+
+    Parameters
+    ----------
+    beside : what a comparison was made with
+    """
     data = data_facts(context.markets)
-    making = Making(request=context.request.model_dump(mode="json"), log=log_so_far())
+    asked = context.request.model_dump(mode="json")
+    page = report_page(results, context.markets, asked, beside)
+    making = Making(request=asked, log=log_so_far(), page=page)
     folder = save_run(results, compared, data, context.out, making=making)
     return RunReport(results, compared, data, folder)
 

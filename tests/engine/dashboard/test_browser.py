@@ -14,10 +14,9 @@ from selenium.webdriver.common.by import By
 from engine.dashboard.server import Dashboard
 from engine.paper.records import MomentRecord
 from engine.paper.state import PaperState
-from tests.engine.dashboard.browsing import (
+from tests.browsing import (
     DESKTOP,
     PHONE,
-    look,
     run,
     said,
     text,
@@ -25,6 +24,7 @@ from tests.engine.dashboard.browsing import (
     until,
 )
 from tests.engine.dashboard.conftest import SYMBOLS
+from tests.engine.dashboard.looking import look
 from tests.engine.dashboard.session_makers import MEMBERS, Recorded
 
 TOKEN = "correct-horse-battery-staple"  # noqa: S105  of a test

@@ -14,8 +14,9 @@ from selenium.webdriver import Chrome
 from feeds.files import write_bars
 from feeds.synthetic import synthetic_bars
 from feeds.timeframe import Timeframe
+from tests.browsing import PATIENCE, said, text, texts, until
 from tests.engine.dashboard.asking import ask
-from tests.engine.dashboard.browsing import PATIENCE, look, said, text, texts, until
+from tests.engine.dashboard.looking import look
 from tests.test_layout import ROOT
 
 SPEED = 300  # a bar every fifth of a second

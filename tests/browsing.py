@@ -1,4 +1,4 @@
-"""A browser that looks at the dashboard."""
+"""A browser that looks at our pages, as a person would."""
 
 from collections.abc import Callable
 from typing import Any
@@ -29,8 +29,8 @@ def start_browser(chromium: str, driver: str) -> Chrome:
     return Chrome(options, Service(driver))
 
 
-def look(browser: Chrome, url: str, size: tuple[int, int] = DESKTOP, **features: str) -> None:
-    """Open the page, in a window of a size, for someone who prefers so; wait until it is live."""
+def open_page(browser: Chrome, url: str, size: tuple[int, int] = DESKTOP, **features: str) -> None:
+    """Open a page, in a window of a size, for someone who prefers so."""
     browser.get("about:blank")
     for kind in ("browser", "performance"):
         browser.get_log(kind)  # type: ignore[no-untyped-call]  # selenium's
@@ -42,7 +42,6 @@ def look(browser: Chrome, url: str, size: tuple[int, int] = DESKTOP, **features:
     media = [{"name": name.replace("_", "-"), "value": value} for name, value in features.items()]
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": media})
     browser.get(url)
-    until(browser, lambda: text(browser, "#link-text") == "live")
 
 
 def until(browser: Chrome, holds: Callable[[], Any]) -> None:

@@ -1,0 +1,58 @@
+"""The page of a run: what a job knows, as the page wants it."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.jobs.comparing.references import BAND, References
+from engine.jobs.markets import Market
+from engine.report_html.page import page
+from engine.report_html.report import Beside, Report, Traded
+from engine.result import RunResult
+from engine.run_folder import PageOf
+
+_BAND_POINTS = 1_000
+
+
+def report_page(
+    results: Sequence[RunResult],
+    markets: Sequence[Market],
+    request: Mapping[str, Any],
+    beside: References | None,
+) -> PageOf:
+    """Return what writes the page once the run has a folder."""
+
+    def write(folder: Path, created: datetime, document: Mapping[str, Any]) -> str:
+        return page(
+            Report(
+                name=folder.name,
+                created_at=f"{created:%Y-%m-%d %H:%M}Z",
+                document=document,
+                results=results,
+                markets={m.bars.symbol: Traded(m.bars, m.first) for m in markets},
+                beside=None if beside is None else _beside(beside),
+                request=request,
+                repeat=(f"show_run.py {folder} --rerun",),
+            )
+        )
+
+    return write
+
+
+def _beside(found: References) -> Beside:
+    """Return the gates and holding over time; the band at some of its moments."""
+    time = found.held.time
+    some = np.unique(np.linspace(0, len(time) - 1, min(len(time), _BAND_POINTS)).astype(np.int64))
+    seeds = np.array([run.equity.equity[some] for run in found.random])
+    low, high = np.quantile(seeds, BAND, axis=0)
+    return Beside(
+        time=time[some],
+        low=low,
+        high=high,
+        share=BAND[1] - BAND[0],
+        volatility=found.volatility.equity,
+        held=found.held,
+    )

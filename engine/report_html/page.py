@@ -1,0 +1,63 @@
+"""The page: sections, style, scripts and the charting library in one file that asks nobody."""
+
+import base64
+import json
+import re
+import zlib
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from engine.report_html.report import Report
+from engine.report_html.section import PAGE, Section, render
+from engine.report_html.sections import SECTIONS
+
+_IMPORT = re.compile(r"^import .*?;\n", re.MULTILINE | re.DOTALL)
+_EXPORT = re.compile(r"^export ", re.MULTILINE)
+_COMMON = ("unpacking", "charts", "report")
+
+
+def page(report: Report) -> str:
+    """Return the report as one HTML file, which needs nothing else."""
+    sections = [section for make in SECTIONS if (section := make(report)) is not None]
+    return render(
+        "report.html",
+        report=report,
+        sections=sections,
+        style=(PAGE / "style.css").read_text(encoding="utf-8"),
+        script=_script(tuple(section.name for section in sections)),
+        contents=_json([_contents(section) for section in sections]),
+        library=_library(),
+    )
+
+
+def _contents(section: Section) -> dict[str, Any]:
+    return {"name": section.name, "data": section.data, "arrays": section.arrays}
+
+
+def _json(contents: Sequence[Any]) -> str:
+    """Return JSON that may stand within a script element."""
+    text = json.dumps(contents, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c")
+
+
+def _script(names: Sequence[str]) -> str:
+    """Return the modules as one script: a page that is opened as a file may not import others."""
+    drawn = [name for name in names if (PAGE / f"{name}.js").exists()]
+    parts = [_module(name) for name in (*_COMMON, *drawn)]
+    drawers = ", ".join(f"{name}: draw{name.title().replace('_', '')}" for name in drawn)
+    return "\n".join([*parts, f"drawReport({{ {drawers} }});"])
+
+
+@cache
+def _module(name: str) -> str:
+    text = (PAGE / f"{name}.js").read_text(encoding="utf-8")
+    return _EXPORT.sub("", _IMPORT.sub("", text))
+
+
+@cache
+def _library() -> str:
+    """Return the charting library, deflated: a third of its size."""
+    code = files("plotly").joinpath("package_data", "plotly.min.js").read_bytes()
+    return base64.b64encode(zlib.compress(code, 6)).decode("ascii")

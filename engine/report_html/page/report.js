@@ -1,0 +1,44 @@
+// Draws every section, one after the other, so that the page can be read meanwhile.
+
+import { inflated, unpacked } from "./unpacking.js";
+
+const began = performance.now();
+const root = document.documentElement;
+
+async function load() {
+  const code = new TextDecoder().decode(await inflated(document.getElementById("library").textContent));
+  const script = document.createElement("script");
+  script.textContent = code;
+  document.head.append(script);
+}
+
+async function arraysOf(packed) {
+  const pairs = Object.entries(packed).map(async ([name, array]) => [name, await unpacked(array)]);
+  return Object.fromEntries(await Promise.all(pairs));
+}
+
+function breathe() {
+  return new Promise((go) => setTimeout(go));
+}
+
+export async function drawReport(drawers) {
+  await load();
+  const contents = JSON.parse(document.getElementById("contents").textContent);
+  for (const { name, data, arrays } of contents) {
+    if (!drawers[name]) continue;
+    const section = document.getElementById(name);
+    await drawers[name](section, data, await arraysOf(arrays));
+    section.dataset.drawn = "yes";
+    await breathe();
+  }
+  root.dataset.drawn = Math.round(performance.now() - began);
+}
+
+addEventListener("error", (event) => fail(event.message));
+addEventListener("unhandledrejection", (event) => fail(event.reason?.message ?? event.reason));
+
+function fail(why) {
+  const notice = document.getElementById("trouble");
+  notice.textContent = `A chart could not be drawn: ${why}. The tables and the files of the run are complete.`;
+  notice.hidden = false;
+}

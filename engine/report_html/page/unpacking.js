@@ -1,0 +1,29 @@
+// The way back from engine/report_html/packing.py.
+
+export async function inflated(text) {
+  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+export async function unpacked({ kind, length, decimals = 0, unit = 1, begin = 0, bytes }) {
+  const rows = together(await inflated(bytes), length);
+  if (kind === "float32") return Float64Array.from(new Float32Array(rows.buffer));
+  const steps = new Int32Array(rows.buffer);
+  const scale = 10 ** decimals;
+  const values = new Float64Array(length);
+  let whole = 0;
+  for (let i = 0; i < length; i++) {
+    whole += steps[i];
+    values[i] = begin + (whole * unit) / scale;
+  }
+  return values;
+}
+
+// Four bytes of each number, which lay in four planes.
+function together(planes, length) {
+  const rows = new Uint8Array(4 * length);
+  for (let plane = 0; plane < 4; plane++)
+    for (let i = 0; i < length; i++) rows[4 * i + plane] = planes[plane * length + i];
+  return rows;
+}

@@ -1,0 +1,71 @@
+"""What the page of a run is made of."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from engine.equity import EquityCurve
+from engine.result import RunResult
+from feeds.bars import Bars, FloatArray, TimeArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Traded:
+    """A market, and the position of its first bar that was traded; before it lies the warm-up."""
+
+    bars: Bars
+    first: int
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Beside:
+    """What stands beside ML-off and ML-on over time.
+
+    Attributes
+    ----------
+    time : datetime64[ms], of the band
+    low, high : of the random gate's equity, over its seeds
+    share : of the seeds that lie between the two
+    volatility : the account of the volatility gate
+    held : the account of who buys at the start and holds
+    """
+
+    time: TimeArray
+    low: FloatArray
+    high: FloatArray
+    share: float
+    volatility: EquityCurve
+    held: EquityCurve
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Report:
+    """All that is drawn.
+
+    Attributes
+    ----------
+    name : of the run's folder
+    created_at : in UTC, for people
+    document : what metrics.json says; each figure on the page is one of its
+    results : the runs, as in the document
+    markets : by symbol
+    beside : None for a single run
+    model : what is told of the ensemble, by topic (`engine.jobs.reporting.model`); None without ML
+    request : what was asked
+    repeat : commands that show this run, and that make it again
+    """
+
+    name: str
+    created_at: str
+    document: Mapping[str, Any]
+    results: Sequence[RunResult]
+    markets: Mapping[str, Traded]
+    beside: Beside | None = None
+    model: Mapping[str, Any] | None = None
+    request: Mapping[str, Any]
+    repeat: Sequence[str] = ()
+
+    @property
+    def stamps(self) -> tuple[str, ...]:
+        """What must be said wherever a figure of these runs is shown."""
+        return tuple(sorted({stamp for result in self.results for stamp in result.stamps}))

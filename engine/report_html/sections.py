@@ -1,0 +1,10 @@
+"""The sections of the page, in their order."""
+
+from collections.abc import Callable, Sequence
+
+from engine.report_html.report import Report
+from engine.report_html.section import Section
+from engine.report_html.verdict import verdict
+
+SECTIONS: Sequence[Callable[[Report], Section | None]] = (verdict,)
+"""Each returns None where there is nothing to say."""
