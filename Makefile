@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow check format lint types imports fix bench bench-peers
+.PHONY: help setup run doctor test test-slow check format lint types imports fix bench bench-peers
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,10 @@ $(READY): requirements.lock
 
 run: $(READY) ## Do the whole main job on a synthetic market: train, then compare ML-off and ML-on
 	$(BIN)/python run_backtest.py
+
+# Without the environment, too: that there is none is then what the doctor says.
+doctor: ## Look whether all is there that is needed, and say what to do about the rest
+	@$(firstword $(wildcard $(BIN)/python) $(PYTHON)) -m engine.jobs.doctor
 
 test: $(READY) ## Run the tests, but not the slow ones
 	$(BIN)/python -m pytest -m "not slow"

@@ -256,6 +256,13 @@ def client_of(library: Any, name: str, base_url: str | None) -> Any:
     return client
 
 
+def waiting_client(name: str, base_url: str | None, patience: float) -> Any:
+    """Return ccxt's client, which waits so many seconds for an answer."""
+    client = client_of(ccxt, name, base_url)
+    client.timeout = round(1000 * patience)
+    return client
+
+
 def _redirect(client: Any, base_url: str) -> None:
     """Let the client ask `base_url` where it would ask the exchange's public address."""
     if not base_url.startswith(("http://", "https://")):

@@ -1,0 +1,1 @@
+"""What the doctor looks at; the command is `engine.jobs.doctor`."""

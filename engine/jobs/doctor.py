@@ -1,0 +1,113 @@
+"""Look whether everything is there that Tandem needs; say what is not, and what to do about it.
+
+Meant for installations that do not work: up to its own lines it needs nothing but Python, and
+whatever is missing is a line of its answer.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from engine.jobs.diagnosing import exchange, installation, kept, machine
+from engine.jobs.diagnosing.finding import Asked, Finding, State
+
+EXAMPLES = """\
+examples:
+  python -m engine.jobs.doctor
+  python -m engine.jobs.doctor --exchange kraken --store data --model models/mine
+  python -m engine.jobs.doctor --json
+
+exit codes: 0 if nothing fails, warnings or not; 1 if something does; 2 wrong usage
+"""
+
+Check = Callable[[Asked], Iterator[Finding]]
+CHECKS: Sequence[Check] = (
+    installation.python,
+    installation.packages,
+    installation.libraries,
+    installation.compilation,
+    machine.folders,
+    kept.store,
+    kept.bundle,
+    exchange.exchange,
+    machine.disk,
+    machine.port,
+    machine.browser,
+)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the flags of the command."""
+    made = argparse.ArgumentParser(
+        prog="python -m engine.jobs.doctor",
+        usage="%(prog)s [flags]",
+        description=(__doc__ or "").partition("\n\n")[0],
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    made.add_argument(
+        "--exchange", metavar="ID", default="binance", help="to ask; default: binance"
+    )
+    made.add_argument("--base-url", metavar="URL", help="ask this address instead: a mirror")
+    made.add_argument(
+        "--store", type=Path, metavar="DIR", default=Path("data"), help="default: data"
+    )
+    made.add_argument("--model", type=Path, metavar="PATH", help="folder of the bundle")
+    made.add_argument("--out", type=Path, metavar="DIR", default=Path("runs"), help="default: runs")
+    made.add_argument("--json", action="store_true", help="print one JSON object, nothing else")
+    return made
+
+
+def examine(asked: Asked, checks: Sequence[Check] = CHECKS) -> Iterator[Finding]:
+    """Yield what every check finds, each as soon as it is known."""
+    for check in checks:
+        name = check.__name__
+        try:
+            yield from check(asked)
+        except ImportError as error:
+            found = f"cannot be looked at: {error}"
+            yield Finding(name, State.FAIL, found, f"install what is missing: {installation.AGAIN}")
+        except Exception as error:  # noqa: BLE001  a doctor that fails with the patient helps nobody
+            found = f"the look itself failed: {type(error).__name__}: {error}"
+            yield Finding(name, State.FAIL, found, "see the packages above; else tell us")
+
+
+def text_of(finding: Finding) -> str:
+    """Return the finding as a line, its remedy on a second one."""
+    first = f"{finding.state.value:4}  {finding.check:<12} {finding.found}"
+    return first if not finding.remedy else f"{first}\n{'':19}-> {finding.remedy}"
+
+
+def summary_of(findings: Sequence[Finding]) -> str:
+    """Return how many fail and warn."""
+    counts = {state: sum(each.state is state for each in findings) for state in State}
+    if not counts[State.FAIL] and not counts[State.WARN]:
+        return "everything works"
+    verb = "works" if not counts[State.FAIL] else "does not work"
+    return f"Tandem {verb}: {counts[State.FAIL]} to mend, {counts[State.WARN]} to know of"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    args = parser().parse_args(argv)
+    asked = Asked(args.exchange, args.base_url, args.store, args.model, args.out)
+    findings = []
+    for finding in examine(asked):
+        findings.append(finding)
+        if not args.json:
+            sys.stdout.write(f"{text_of(finding)}\n")
+            sys.stdout.flush()
+    passed = all(finding.state is not State.FAIL for finding in findings)
+    if args.json:
+        said = {"passed": passed, "findings": [finding.to_json() for finding in findings]}
+        sys.stdout.write(f"{json.dumps(said, indent=2)}\n")
+    else:
+        sys.stdout.write(f"\n{summary_of(findings)}\n")
+    return 0 if passed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
