@@ -65,3 +65,17 @@ class RunResult:
         """What must be said wherever a figure of this run is shown."""
         said = ((SYNTHETIC, self.synthetic), (IN_SAMPLE, self.in_sample))
         return tuple(stamp for stamp, holds in said if holds)
+
+
+@dataclass(frozen=True, slots=True)
+class TradeGroup:
+    """Some of a run's trades.
+
+    Attributes
+    ----------
+    label : of the run
+    trades : their positions in its `trades`, ascending
+    """
+
+    label: str
+    trades: Sequence[int]

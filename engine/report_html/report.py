@@ -1,11 +1,11 @@
 """What the page of a run is made of."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from engine.equity import EquityCurve
-from engine.result import RunResult
+from engine.result import RunResult, TradeGroup
 from feeds.bars import Bars, FloatArray, TimeArray
 
 
@@ -49,6 +49,7 @@ class Report:
     document : what metrics.json says; each figure on the page is one of its
     results : the runs, as in the document
     markets : by symbol
+    groups : what made entries differ, by the names of the document; empty for a single run
     beside : None for a single run
     model : what is told of the ensemble, by topic (`engine.jobs.reporting.model`); None without ML
     request : what was asked
@@ -60,6 +61,7 @@ class Report:
     document: Mapping[str, Any]
     results: Sequence[RunResult]
     markets: Mapping[str, Traded]
+    groups: Mapping[str, TradeGroup] = field(default_factory=dict)
     beside: Beside | None = None
     model: Mapping[str, Any] | None = None
     request: Mapping[str, Any]

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from engine.jobs.comparing.groups import entry_groups
 from engine.jobs.comparing.references import References, gate_json, held_json, seeds_json
 from engine.jobs.comparing.verdict import OFF, ON, PAIRS, RANDOM, VOLATILITY, verdict
 from engine.metrics import daily_returns
@@ -16,8 +17,6 @@ from engine.statistics.intervals import Intervals, TradeReturns, joint_intervals
 from engine.statistics.sharpe import chance_variance, deflated_sharpe, probabilistic_sharpe
 from engine.statistics.trials import Trials
 from strategies.journal import Outcome
-
-Key: TypeAlias = tuple[str, np.datetime64]
 
 
 def comparison(off: RunResult, on: RunResult, beside: References, tried: Trials) -> dict[str, Any]:
@@ -105,39 +104,12 @@ def _losing(trades: Sequence[Trade]) -> dict[str, float | None]:
 
 
 def _groups(off: RunResult, on: RunResult) -> dict[str, dict[str, float | None]]:
-    """Return how the entries did, by what made them differ.
-
-    added, removed : the opinion lifted the score to an entry, or took it below
-    moved_in, moved_out : only one run entered, because the other was in a position at that bar,
-        could not pay or was stopped by a protection; a consequence of earlier entries, not of an
-        opinion
-    kept : both entered; counted as ML-on traded them
-    """
-    off_trades, on_trades = _by_decision(off.trades), _by_decision(on.trades)
-    only_on = [key for key in on_trades if key not in off_trades]
-    only_off = [key for key in off_trades if key not in on_trades]
-    off_below, on_below = _scored_below(off.decisions), _scored_below(on.decisions)
-    groups = {
-        "added": [on_trades[key] for key in only_on if key in off_below],
-        "removed": [off_trades[key] for key in only_off if key in on_below],
-        "moved_in": [on_trades[key] for key in only_on if key not in off_below],
-        "moved_out": [off_trades[key] for key in only_off if key not in on_below],
-        "kept": [trade for key, trade in on_trades.items() if key in off_trades],
+    """Return how the entries did, by what made them differ."""
+    runs = {run.label: run for run in (off, on)}
+    return {
+        name: _summary([runs[group.label].trades[place] for place in group.trades])
+        for name, group in entry_groups(off, on).items()
     }
-    return {name: _summary(trades) for name, trades in groups.items()}
-
-
-def _by_decision(trades: Sequence[Trade]) -> dict[Key, Trade]:
-    return {(trade.symbol, trade.decided_at): trade for trade in trades}
-
-
-def _scored_below(decisions: pd.DataFrame) -> set[Key]:
-    """Return the candidate bars at which the score did not suffice."""
-    if decisions.empty:
-        return set()
-    below = decisions[decisions["outcome"] == Outcome.SCORE_BELOW]
-    moments = below["decided_at"].to_numpy("datetime64[ms]")
-    return set(zip(below["symbol"], moments, strict=True))
 
 
 def _summary(trades: Sequence[Trade]) -> dict[str, float | None]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.jobs.comparing.groups import entry_groups
 from engine.jobs.comparing.references import BAND, References
 from engine.jobs.markets import Market
 from engine.report_html.page import page
@@ -32,6 +33,7 @@ def report_page(
                 created_at=f"{created:%Y-%m-%d %H:%M}Z",
                 document=document,
                 results=results,
+                groups={} if beside is None else entry_groups(*results),
                 markets={m.bars.symbol: Traded(m.bars, m.first) for m in markets},
                 beside=None if beside is None else _beside(beside),
                 request=request,
