@@ -3,57 +3,20 @@
 import argparse
 import importlib
 import re
-import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
 
 import pytest
 from packaging.utils import canonicalize_name
 
+from tests.documents.pages import PAGES, SCRIPTS, commands, name_of, script_call
 from tests.test_layout import ROOT, direct_dependencies
 
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-SCRIPTS = (
-    "evaluate_ml_ensemble",
-    "generate_training_data",
-    "run_backtest",
-    "run_paper",
-    "show_run",
-    "train_ml_ensemble",
-)
-
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
-CODE_BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-
-
-def name_of(page: Path) -> str:
-    return page.relative_to(ROOT).as_posix()
-
-
-def commands() -> Iterator[tuple[str, str]]:
-    """Yield the page and text of every line of the documents that is a command of ours."""
-    for page in PAGES:
-        for language, block in CODE_BLOCK.findall(page.read_text(encoding="utf-8")):
-            if language:
-                continue  # output or configuration; commands stand in plain blocks
-            for line in block.replace("\\\n", " ").splitlines():
-                command = line.split("#")[0].strip()
-                if command:
-                    yield name_of(page), command
-
-
-def script_calls() -> list[tuple[str, list[str]]]:
-    """Return script and arguments of every call of a script in the documents."""
-    calls = []
-    for _, command in commands():
-        words = [word for word in shlex.split(command) if not word.endswith("bin/python")]
-        script = words[0].removesuffix(".py") if words else ""
-        if script in SCRIPTS:
-            calls.append((script, words[1:]))
-    return calls
+COMMANDS = [(name_of(page), command) for page in PAGES for command in commands(page)]
+CALLS = [call for _, command in COMMANDS if (call := script_call(command)) is not None]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
@@ -72,7 +35,7 @@ def test_pages_name_no_address_of_a_package_index_or_machine(page: Path) -> None
 def test_make_targets_that_the_documents_name_exist() -> None:
     makefile = (ROOT / "Makefile").read_text()
     targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
-    named = {c.split()[1] for _, c in commands() if c.startswith("make ") and len(c.split()) > 1}
+    named = {c.split()[1] for _, c in COMMANDS if c.startswith("make ") and len(c.split()) > 1}
     assert named
     assert named - targets == set()
 
@@ -93,7 +56,7 @@ def test_every_target_makes_the_environment_that_it_needs(target: str) -> None:
 def test_ci_runs_the_test_command_of_the_readme() -> None:
     lines = (ROOT / ".ci" / "run").read_text().splitlines()
     assert lines[-2:] == ["make test", "make check"]
-    assert ("README.md", "make test") in set(commands())
+    assert ("README.md", "make test") in COMMANDS
 
 
 def test_every_direct_dependency_has_a_reason() -> None:
@@ -117,7 +80,7 @@ class _Parsed(Exception):  # noqa: N818  not an error: the parser has read all i
     pass
 
 
-@pytest.mark.parametrize(("script", "arguments"), script_calls())
+@pytest.mark.parametrize(("script", "arguments"), CALLS)
 def test_commands_in_the_documents_are_understood(script: str, arguments: list[str]) -> None:
     parse = argparse.ArgumentParser.parse_args
 
