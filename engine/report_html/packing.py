@@ -25,17 +25,32 @@ _LEVEL = 6
 def pack_numbers(values: FloatArray) -> Packed:
     """Pack floats: exactly if they have few decimals, else as float32; NaN where there is none."""
     values = np.asarray(values, dtype=np.float64)
-    for decimals in range(MOST_DECIMALS + 1):
-        whole = np.round(values * 10.0**decimals)
-        if not np.all(np.abs(whole) < _WHOLE):  # NaN included
-            break
-        if np.array_equal(np.round(whole / 10.0**decimals, decimals), values):
-            return _whole(whole.astype(np.int64), scale=decimals)
-    return {
+    return _decimal(values) or {
         "kind": "float32",
         "length": len(values),
         "bytes": _bytes(values.astype("<f4").view(np.uint8).reshape(-1, 4)),
     }
+
+
+def pack_exact(values: FloatArray) -> Packed:
+    """Pack floats to the last bit; NaN where there is none."""
+    values = np.asarray(values, dtype=np.float64)
+    return _decimal(values) or {
+        "kind": "float64",
+        "length": len(values),
+        "bytes": _bytes(values.astype("<f8").view(np.uint8).reshape(-1, 8)),
+    }
+
+
+def _decimal(values: FloatArray) -> Packed | None:
+    """Pack floats of few decimals; None if they have many."""
+    for decimals in range(MOST_DECIMALS + 1):
+        whole = np.round(values * 10.0**decimals)
+        if not np.all(np.abs(whole) < _WHOLE / 2):  # NaN included; a step may go from end to end
+            break
+        if np.array_equal(np.round(whole / 10.0**decimals, decimals), values):
+            return _whole(whole.astype(np.int64), scale=decimals)
+    return None
 
 
 def pack_times(times: TimeArray) -> Packed:

@@ -4,7 +4,7 @@ import base64
 import json
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -13,9 +13,8 @@ from engine.report_html.report import Report
 from engine.report_html.section import PAGE, Section, render
 from engine.report_html.sections import SECTIONS
 
-_IMPORT = re.compile(r"^import .*?;\n", re.MULTILINE | re.DOTALL)
+_IMPORT = re.compile(r'^import [^;]* from "\./(\w+)\.js";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export ", re.MULTILINE)
-_COMMON = ("unpacking", "charts", "report")
 
 
 def page(report: Report) -> str:
@@ -45,15 +44,27 @@ def _json(contents: Sequence[Any]) -> str:
 def _script(names: Sequence[str]) -> str:
     """Return the modules as one script: a page that is opened as a file may not import others."""
     drawn = [name for name in names if (PAGE / f"{name}.js").exists()]
-    parts = [_module(name) for name in (*_COMMON, *drawn)]
+    parts = [_module(name) for name in _with_imported(("report", *drawn))]
     drawers = ", ".join(f"{name}: draw{name.title().replace('_', '')}" for name in drawn)
     return "\n".join([*parts, f"drawReport({{ {drawers} }});"])
 
 
-@cache
+def _with_imported(names: Sequence[str]) -> Iterable[str]:
+    """Return the modules and all that they import, each after those that it needs."""
+    found: dict[str, None] = {}
+    for name in names:
+        needed = _IMPORT.findall(_text(name))
+        found |= dict.fromkeys([*_with_imported(needed), name])
+    return found
+
+
 def _module(name: str) -> str:
-    text = (PAGE / f"{name}.js").read_text(encoding="utf-8")
-    return _EXPORT.sub("", _IMPORT.sub("", text))
+    return _EXPORT.sub("", _IMPORT.sub("", _text(name)))
+
+
+@cache
+def _text(name: str) -> str:
+    return (PAGE / f"{name}.js").read_text(encoding="utf-8")
 
 
 @cache

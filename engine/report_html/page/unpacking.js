@@ -9,7 +9,8 @@ export async function inflated(text) {
 }
 
 export async function unpacked({ kind, length, decimals = 0, unit = 1, begin = 0, bytes }) {
-  const rows = together(await inflated(bytes), length);
+  const rows = together(await inflated(bytes), length, kind === "float64" ? 8 : 4);
+  if (kind === "float64") return new Float64Array(rows.buffer);
   if (kind === "float32") return Float64Array.from(new Float32Array(rows.buffer));
   const steps = new Int32Array(rows.buffer);
   const scale = 10 ** decimals;
@@ -22,10 +23,10 @@ export async function unpacked({ kind, length, decimals = 0, unit = 1, begin = 0
   return values;
 }
 
-// Four bytes of each number, which lay in four planes.
-function together(planes, length) {
-  const rows = new Uint8Array(4 * length);
-  for (let plane = 0; plane < 4; plane++)
-    for (let i = 0; i < length; i++) rows[4 * i + plane] = planes[plane * length + i];
+// The bytes of each number, which lay in so many planes.
+function together(planes, length, width) {
+  const rows = new Uint8Array(width * length);
+  for (let plane = 0; plane < width; plane++)
+    for (let i = 0; i < length; i++) rows[width * i + plane] = planes[plane * length + i];
   return rows;
 }
