@@ -1,14 +1,20 @@
-"""Show a run that was kept: in short, one decision in full, made again, or beside another run."""
+"""Show a run that was kept: in short, one decision in full, made again, or beside another run.
+
+Or list all of them, or write one for other tools.
+"""
 
 import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from engine.jobs.flags import add_output_flags, command_parser, tell
+from engine.errors import UsageError
+from engine.jobs.flags import Report, add_output_flags, command_parser, tell
 from engine.jobs.show import Shown, show
 
 EXAMPLES = """\
+  show_run.py --list
+      every run below runs/, newest first
   show_run.py last
       how the latest run below runs/ was made, what it came to, and what flatters it
   show_run.py runs/20240131T180000Z-41103555 --why BTC/USDT 2024-03-05T10:05
@@ -16,14 +22,20 @@ EXAMPLES = """\
   show_run.py last --rerun
       the run made again from its folder, and what differs; 0 if nothing does, else 1
   show_run.py last --diff runs/20240131T180000Z-41103555 --json
+  show_run.py last --export-trades trades.json
+      its trades under freqtrade's names (docs/exports.md)
+  show_run.py last --export-returns returns.csv
+      its daily returns, as quantstats reads them
 """
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = command_parser(__doc__ or "", EXAMPLES)
-    parser.usage = "%(prog)s RUN [flags]"
-    parser.add_argument("run", metavar="RUN", help="the folder of a run, or last")
-    asked = parser.add_mutually_exclusive_group()
+def parser() -> argparse.ArgumentParser:
+    """Return the flags of the command."""
+    made = command_parser(__doc__ or "", EXAMPLES)
+    made.usage = "%(prog)s RUN [flags]\n       %(prog)s --list [flags]"
+    made.add_argument("run", metavar="RUN", nargs="?", help="the folder of a run, or last")
+    asked = made.add_mutually_exclusive_group()
+    asked.add_argument("--list", action="store_true", help="all runs below --out, newest first")
     asked.add_argument(
         "--why", nargs=2, metavar=("SYMBOL", "TIME"), help="what was decided there, and why"
     )
@@ -31,18 +43,51 @@ def _parser() -> argparse.ArgumentParser:
         "--rerun", action="store_true", help="repeat the run and say what differs; may take minutes"
     )
     asked.add_argument("--diff", metavar="RUN2", help="what is other in another run, or in last")
-    parser.add_argument(
-        "--out", type=Path, metavar="DIR", default=Path("runs"), help="where last is looked for"
+    asked.add_argument(
+        "--export-trades",
+        type=Path,
+        metavar="FILE",
+        help="write its trades to FILE.csv or FILE.json, under freqtrade's names",
     )
-    add_output_flags(parser)
-    return parser
+    asked.add_argument(
+        "--export-returns",
+        type=Path,
+        metavar="FILE.csv",
+        help="write its daily returns, a column each for ML-off and ML-on",
+    )
+    made.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        default=Path("runs"),
+        help="where runs are listed and last is looked for; default: runs",
+    )
+    add_output_flags(made)
+    return made
+
+
+def _shown(args: argparse.Namespace) -> Report:
+    if args.list and args.run is not None:
+        raise UsageError(f"--list shows all runs, and {args.run} was named: drop one of them")
+    if not args.list and args.run is None:
+        raise UsageError("name the folder of a run, or last; --list shows what there is")
+    return show(
+        Shown(
+            run=args.run,
+            out=args.out,
+            why=args.why,
+            rerun=args.rerun,
+            diff=args.diff,
+            export_trades=args.export_trades,
+            export_returns=args.export_returns,
+        )
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    args = _parser().parse_args(argv)
-    asked = Shown(run=args.run, out=args.out, why=args.why, rerun=args.rerun, diff=args.diff)
-    return tell("show_run", args, lambda: show(asked))
+    args = parser().parse_args(argv)
+    return tell("show_run", args, lambda: _shown(args))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The show command: what is asked about a kept run."""
+"""The show command: what is asked about kept runs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,8 +9,11 @@ import numpy as np
 from engine.errors import UsageError
 from engine.jobs.flags import Report
 from engine.jobs.showing.diff import diff
-from engine.jobs.showing.folder import open_run
+from engine.jobs.showing.folder import RunFolder, open_run
+from engine.jobs.showing.listing import list_runs
+from engine.jobs.showing.returns_export import export_returns
 from engine.jobs.showing.summary import Summary
+from engine.jobs.showing.trade_export import export_trades
 from feeds.errors import FeedError
 from feeds.moments import parse_utc
 from feeds.symbol import normalise_symbol
@@ -22,20 +25,25 @@ class Shown:
 
     Attributes
     ----------
-    run : a folder, or `last` for the latest below `out`
+    run : a folder, or `last` for the latest below `out`; None for a list of them all
     why : a symbol and a moment, as they were given
     diff : another run
+    export_trades, export_returns : files to write
     """
 
-    run: str
+    run: str | None
     out: Path = Path("runs")
     why: Sequence[str] | None = None
     rerun: bool = False
     diff: str | None = None
+    export_trades: Path | None = None
+    export_returns: Path | None = None
 
 
 def show(asked: Shown) -> Report:
-    """Return what is asked about the run."""
+    """Return what is asked about the run, or about all of them."""
+    if asked.run is None:
+        return list_runs(asked.out)
     if asked.why is not None:
         from engine.jobs.showing.why import why  # a summary starts without the rules
 
@@ -48,7 +56,16 @@ def show(asked: Shown) -> Report:
         return rerun(run)
     if asked.diff is not None:
         return diff(run, open_run(asked.diff, asked.out))
-    return Summary(run)
+    return _exported(run, asked) or Summary(run)
+
+
+def _exported(run: RunFolder, asked: Shown) -> Report | None:
+    """Return what was written of the run; None if nothing was to be."""
+    if asked.export_trades is not None:
+        return export_trades(run, asked.export_trades)
+    if asked.export_returns is not None:
+        return export_returns(run, asked.export_returns)
+    return None
 
 
 def _bar(symbol: str, moment: str) -> tuple[str, np.datetime64]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +19,9 @@ from feeds.messages import first_line, printable, shown
 
 LAST = "last"
 TABLES = ("trades.csv", "fills.csv", "rejections.csv", "equity.parquet", "decisions.parquet")
+
+_MANIFEST = "manifest.json"
+_RUN = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}(-\d+)?")  # a run's folder
 
 _UNREADABLE = (OSError, ValueError, TypeError, KeyError, RecursionError, pa.ArrowException)
 
@@ -135,22 +139,40 @@ def open_run(name: str, out: Path) -> RunFolder:
     path = _latest(out) if name == LAST else Path(name)
     if not path.is_dir():
         raise RunError(f"{path}: a run is a folder such as runs/20240131T180000Z-41103555, or last")
-    if not (path / "manifest.json").is_file():
-        raise RunError(f"{path}: must be the folder of a run, found no manifest.json in it")
-    manifest = _manifest(path / "manifest.json")
+    if not (path / _MANIFEST).is_file():
+        raise RunError(f"{path}: must be the folder of a run, found no {_MANIFEST} in it")
+    manifest = manifest_of(path)
     _check_files(path, manifest)
     return RunFolder(path, manifest)
 
 
+def run_folders(out: Path) -> list[Path]:
+    """Return the folders below `out` that hold a run or bear a run's name, newest first."""
+    found = [path for path in out.glob("[!.]*") if _is_run(path)]
+    # The name begins with the moment of writing; within one second the folders tell.
+    return sorted(found, key=lambda path: (path.name[:16], path.stat().st_mtime_ns), reverse=True)
+
+
+def _is_run(path: Path) -> bool:
+    return (path / _MANIFEST).is_file() or (path.is_dir() and bool(_RUN.fullmatch(path.name)))
+
+
 def _latest(out: Path) -> Path:
-    found = [path for path in out.glob("*/manifest.json") if not path.parent.name.startswith(".")]
+    found = [path for path in run_folders(out) if (path / _MANIFEST).is_file()]
     if not found:
         raise RunError(f"{out}: must hold runs, found none; name another folder with --out")
-    # The name begins with the moment of writing; within one second the files tell.
-    return max(found, key=lambda path: (path.parent.name[:16], path.stat().st_mtime_ns)).parent
+    return found[0]
 
 
-def _manifest(path: Path) -> RunManifest:
+def manifest_of(folder: Path) -> RunManifest:
+    """Return what a run folder says about itself; its files are not looked at.
+
+    Raises
+    ------
+    RunError
+        if it says nothing that can be read
+    """
+    path = folder / _MANIFEST
     found = _read_json(path)
     if "request" not in found:
         raise RunError(
@@ -172,12 +194,17 @@ def _check_files(path: Path, manifest: RunManifest) -> None:
     for name in dict.fromkeys([*needed, *manifest.files]):
         file = path / name
         if ".." in Path(name).parts or Path(name).is_absolute() or name not in manifest.files:
-            raise _damaged(path / "manifest.json", f"its files are not those of a run: {name}")
-        if not file.is_file():
-            raise _damaged(file, "it is missing")
-        with file.open("rb") as opened:
-            if hashlib.file_digest(opened, "sha256").hexdigest() != manifest.files[name]:
-                raise _damaged(file, "it is not what the run wrote")
+            raise _damaged(path / _MANIFEST, f"its files are not those of a run: {name}")
+        check_file(file, manifest.files[name])
+
+
+def check_file(file: Path, digest: str | None) -> None:
+    """Raise `RunError` unless the file is there and has the digest."""
+    if not file.is_file():
+        raise _damaged(file, "it is missing")
+    with file.open("rb") as opened:
+        if hashlib.file_digest(opened, "sha256").hexdigest() != digest:
+            raise _damaged(file, "it is not what the run wrote")
 
 
 def _read_json(path: Path) -> dict[str, Any]:
