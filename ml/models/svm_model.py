@@ -7,15 +7,14 @@ from typing import ClassVar
 import numpy as np
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
-from threadpoolctl import ThreadpoolController
 
 from feeds.bars import FloatArray
 from ml.base import FloatMatrix, Rows
 from ml.calibration import logistic
 from ml.models.binary_model import BinaryModel, drawn_rows, standardised
+from ml.models.one_thread import one_thread
 from ml.models.search_space import SearchSpace, Span
 
-_BLAS = ThreadpoolController().select(user_api="blas")
 _CHUNK = 512  # rows whose kernel against some 10^4 support vectors is held at a time: 40 MB
 
 
@@ -59,8 +58,7 @@ class SVMModel(BinaryModel):
     def _probability(self, X: FloatMatrix) -> FloatArray:
         border = _border(self.classifier_)
         chunks = [X[at : at + _CHUNK] for at in range(0, len(X), _CHUNK)]
-        # The number of threads decides the last bits of a product, and with them the result's hash.
-        with _BLAS.limit(limits=1):
+        with one_thread():
             distances = [border.distance(standardised(chunk, self.scaler_)) for chunk in chunks]
         return logistic(np.concatenate(distances))
 
