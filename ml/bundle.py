@@ -18,7 +18,7 @@ import fcntl
 import json
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,6 +41,7 @@ from ml.errors import (
 )
 from ml.manifest import FORMAT, Contents, Manifest
 from ml.member_files import member_bytes, member_record, read_member
+from ml.models.member_config import NOBODY, MemberConfig
 
 DEFAULT_PATH = Path("models/crypto_scalping_ensemble")
 VERSIONS_KEPT = 5
@@ -75,6 +76,7 @@ def save_bundle(
     *,
     bars: Sequence[Bars] = (),
     extends: Bundle | None = None,
+    members: Mapping[str, MemberConfig] = NOBODY,
 ) -> Path:
     """Add a version to the bundle at `path` and put it in force; return its folder.
 
@@ -85,6 +87,7 @@ def save_bundle(
     ----------
     bars : that it was trained on, to be kept; those that the manifest knows, or none
     extends : what must still be in force, because the new version is made of it
+    members : of the settings, which say what members of the user's own may hold
 
     Raises
     ------
@@ -100,7 +103,7 @@ def save_bundle(
             before = name_in_force(path)
             if extends is not None and extends.kept.version.name != before:
                 raise BundleError(_overtaken(path, before))
-            version = _write_version(ensemble, manifest, path, bars)
+            version = _write_version(ensemble, manifest, path, bars, members)
             atomic_text(path / _CURRENT, version.name)
             _drop_old(path, {version.name, before})
             return version
@@ -108,11 +111,15 @@ def save_bundle(
         raise BundleError(f"{path}: the bundle cannot be written: {error}") from error
 
 
-def load_bundle(path: Path) -> Bundle:
+def load_bundle(path: Path, members: Mapping[str, MemberConfig] = NOBODY) -> Bundle:
     """Return the bundle in force at `path`.
 
     A member whose library cannot be loaded is left out, with the reason in
     `bundle.ensemble.left_out`.
+
+    Parameters
+    ----------
+    members : of the settings, which name the code of the user's own that may be run
 
     Raises
     ------
@@ -121,13 +128,16 @@ def load_bundle(path: Path) -> Bundle:
     BundleDamagedError
         If a file is missing, does not have its digest or cannot be read; the message names it.
     BundleMismatchError
-        If it has another format than this version of Tandem reads.
+        If it has another format than this version of Tandem reads, or a member of the user's own
+        that the settings do not name.
     """
     refuse_pickle(path)
-    return _loaded(_version_in_force(path))
+    return _loaded(_version_in_force(path), members)
 
 
-def load_version(path: Path, digest: str) -> Bundle | None:
+def load_version(
+    path: Path, digest: str, members: Mapping[str, MemberConfig] = NOBODY
+) -> Bundle | None:
     """Return the version at `path` that has the digest, in force or not; None if it is gone.
 
     Raises
@@ -137,7 +147,7 @@ def load_version(path: Path, digest: str) -> Bundle | None:
     """
     named = (f for f in path.glob(f"*-{digest[:16]}") if _VERSION.fullmatch(f.name))
     version = next(named, None)
-    return None if version is None else _loaded(version)
+    return None if version is None else _loaded(version, members)
 
 
 def refuse_pickle(path: Path) -> None:
@@ -239,13 +249,17 @@ def _overtaken(path: Path, now: str) -> str:
 
 
 def _write_version(
-    ensemble: Ensemble, manifest: Manifest, path: Path, bars: Sequence[Bars]
+    ensemble: Ensemble,
+    manifest: Manifest,
+    path: Path,
+    bars: Sequence[Bars],
+    members: Mapping[str, MemberConfig],
 ) -> Path:
     draft = path / f"new{_DRAFT}"
     draft.mkdir()
     records = []
     for member in ensemble.members:
-        data = member_bytes(member)
+        data = member_bytes(member, members)
         records.append(member_record(member, sha256(data)))
         write_file(draft / records[-1].file, data)
     contents = Contents(
@@ -277,14 +291,14 @@ def _drop_old(path: Path, needed: set[str]) -> None:
 # Reading
 
 
-def _loaded(version: Path) -> Bundle:
+def _loaded(version: Path, members: Mapping[str, MemberConfig]) -> Bundle:
     data = read_file(version / _MANIFEST)
     digest = sha256(data)
     if digest[:16] != version.name[-16:]:
         raise damaged(version / _MANIFEST)
     contents = _contents(version / _MANIFEST, data)
     kept = KeptBars(version, contents.bars)
-    return Bundle(_ensemble(version, contents), contents.manifest, digest, kept)
+    return Bundle(_ensemble(version, contents, members), contents.manifest, digest, kept)
 
 
 def _version_in_force(path: Path) -> Path:
@@ -321,17 +335,19 @@ def _contents(file: Path, data: bytes) -> Contents:
         raise BundleDamagedError(f"{file}: not a manifest: {first_line(error)}") from error
 
 
-def _ensemble(version: Path, contents: Contents) -> Ensemble:
-    members, left_out = [], dict(contents.left_out)
+def _ensemble(version: Path, contents: Contents, members: Mapping[str, MemberConfig]) -> Ensemble:
+    found, left_out = [], dict(contents.left_out)
     for record in contents.members:
         data = read_recorded(version / record.file, record.sha256)
         try:
-            members.append(read_member(record, data))
+            found.append(read_member(record, data, members))
         except ImportError as error:
             left_out[record.name] = str(error)
         except BundleDamagedError as error:
             raise BundleDamagedError(f"{version}: {error}") from error
+        except BundleMismatchError as error:
+            raise BundleMismatchError(f"{version}: {error}") from error
     try:
-        return Ensemble(tuple(members), contents.base_rate, left_out)
+        return Ensemble(tuple(found), contents.base_rate, left_out)
     except ValueError as error:
         raise BundleDamagedError(f"{version / _MANIFEST}: {error}") from error

@@ -3,6 +3,7 @@
 MLError
 ├── TrainingError        the training data cannot teach (too few rows, one class, …)
 ├── TuningError          the trials of a tuning cannot be kept
+├── MemberError          a member that the configuration names cannot join the vote
 ├── BundleError          a bundle cannot be read or written
 │   ├── BundleMissingError   there is none at the path
 │   ├── BundleDamagedError   a digest or a format does not hold
@@ -21,6 +22,10 @@ class TrainingError(MLError):
 
 class TuningError(MLError):
     """The trials of a tuning cannot be kept."""
+
+
+class MemberError(MLError):
+    """A member that the configuration names cannot join the vote."""
 
 
 class BundleError(MLError):

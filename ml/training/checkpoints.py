@@ -10,18 +10,19 @@ import fcntl
 import hashlib
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
 from feeds.atomic import atomic_path
 from ml.ensemble import Member
-from ml.errors import BundleDamagedError, BundleError, TrainingError
+from ml.errors import BundleError, TrainingError
 from ml.manifest import MemberRecord
 from ml.member_files import member_bytes, member_record, read_member
+from ml.models.member_config import NOBODY, MemberConfig
 from ml.training.fitting import MemberReport
 
 log = logging.getLogger("tandem.ml")
@@ -41,22 +42,28 @@ class _Head(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Checkpoints:
-    """Members that have learned, one file each: a digest of the rest, a line of JSON, the model."""
+    """Members that have learned, one file each: a digest of the rest, a line of JSON, the model.
+
+    Attributes
+    ----------
+    members : of the settings, which name the code of the user's own that may be run
+    """
 
     folder: Path
+    members: Mapping[str, MemberConfig] = field(default_factory=dict)
 
     def find(self, name: str, key: str) -> tuple[Member, MemberReport] | None:
         """Return the member that was kept under `key`, None if there is none that is sound."""
         file = self._file(name, key)
         try:
-            return _read(file, key) if file.exists() else None
-        except (OSError, ValueError, ImportError, BundleDamagedError) as error:
+            return _read(file, key, self.members) if file.exists() else None
+        except (OSError, ValueError, ImportError, BundleError) as error:
             log.warning("%s is left alone and %s learns anew: %s", file, name, error)
             return None
 
     def keep(self, key: str, member: Member, report: MemberReport) -> None:
         """Write the member; one that cannot be written is told of and the training goes on."""
-        data = member_bytes(member)
+        data = member_bytes(member, self.members)
         record = member_record(member, hashlib.sha256(data).hexdigest())
         head = _Head(key=key, record=record, report=report).model_dump_json().encode()
         rest = head + b"\n" + data
@@ -70,7 +77,7 @@ class Checkpoints:
         return self.folder / f"{name}-{key[:16]}{_ENDING}"
 
 
-def _read(file: Path, key: str) -> tuple[Member, MemberReport]:
+def _read(file: Path, key: str, members: Mapping[str, MemberConfig]) -> tuple[Member, MemberReport]:
     digest, _, rest = file.read_bytes().partition(b"\n")
     if digest != hashlib.sha256(rest).hexdigest().encode():
         raise ValueError("it is damaged, its SHA-256 is not the recorded one")
@@ -78,12 +85,18 @@ def _read(file: Path, key: str) -> tuple[Member, MemberReport]:
     head = _Head.model_validate_json(text)
     if head.key != key:
         raise ValueError("it was given other rows or parameters")
-    return read_member(head.record, data), replace(head.report, taken_up=True)
+    return read_member(head.record, data, members), replace(head.report, taken_up=True)
 
 
 @contextmanager
-def checkpoints(bundle: Path) -> Iterator[Checkpoints]:
+def checkpoints(
+    bundle: Path, members: Mapping[str, MemberConfig] = NOBODY
+) -> Iterator[Checkpoints]:
     """Yield what trainings of `bundle` that did not end have kept; drop it if the block ends well.
+
+    Parameters
+    ----------
+    members : of the settings, which name the code of the user's own that may be run
 
     Raises
     ------
@@ -104,7 +117,7 @@ def checkpoints(bundle: Path) -> Iterator[Checkpoints]:
         ) from error
     with _only_training(folder, handle):
         try:
-            yield Checkpoints(folder)
+            yield Checkpoints(folder, members)
             for file in folder.glob(f"*{_ENDING}*"):  # with drafts of a process that was killed
                 file.unlink()
         finally:

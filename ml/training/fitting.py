@@ -158,6 +158,7 @@ def _described(model: Any) -> dict[str, Any]:
         "params": params,
         "code": _code(),
         "libraries": library_versions(),
+        "source": getattr(model, "source", ""),  # of a class that is not ours
     }
 
 
