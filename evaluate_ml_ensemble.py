@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.jobs.bar_flags import add_bar_flags, asked_bars, bar_overrides
 from engine.jobs.evaluate import EvaluateReport, EvaluateRequest, evaluate_bundle
-from engine.jobs.flags import add_common_flags, answer, command_parser
+from engine.jobs.flags import add_common_flags, add_strategy_flag, answer, command_parser
 from engine.jobs.settings import Settings
 
 EXAMPLES = """\
@@ -26,6 +26,7 @@ the bundle's last seen moment are in-sample and left out.
 def _parser() -> argparse.ArgumentParser:
     parser = command_parser(__doc__ or "", EXAMPLES)
     parser.add_argument("--model", type=Path, metavar="PATH", help="folder of the bundle")
+    add_strategy_flag(parser)
     add_bar_flags(parser, "--test-data")
     asked = parser.add_argument_group("what is asked beside the scores; needs bars")
     asked.add_argument(
@@ -43,7 +44,7 @@ def _overrides(args: argparse.Namespace) -> Mapping[str, Any]:
     return {
         "seed": args.seed,
         "data": bar_overrides(args),
-        "strategy": {"ml_model_path": args.model},
+        "strategy": {"file": args.strategy, "ml_model_path": args.model},
     }
 
 

@@ -11,6 +11,7 @@ from engine.jobs.bar_flags import add_bar_flags, asked_bars, bar_overrides
 from engine.jobs.flags import (
     Report,
     add_common_flags,
+    add_strategy_flag,
     answer,
     command_parser,
     refuse_flags,
@@ -35,6 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     add_bar_flags(parser, "--data-file")
     _add_label_flags(parser.add_argument_group("what is learned"))
     training = parser.add_argument_group("the training")
+    add_strategy_flag(training)
     training.add_argument("--output", type=Path, metavar="PATH", help="folder of the bundle")
     training.add_argument("--preset", choices=("full", "small"), help="size of the models")
     training.add_argument("--jobs", type=whole_number, metavar="N", help="threads; default 2")
@@ -93,7 +95,7 @@ def _overrides(args: argparse.Namespace) -> Mapping[str, Any]:
     return {
         "seed": args.seed,
         "data": bar_overrides(args),
-        "strategy": {"ml_model_path": args.output},
+        "strategy": {"file": args.strategy, "ml_model_path": args.output},
         "training": {
             "label": args.label,
             "lookahead": args.lookahead,

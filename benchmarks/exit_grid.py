@@ -20,7 +20,7 @@ from engine.tables import rendered, table
 from feeds.bars import Bars, FloatArray
 from feeds.exits import Exits, first_exit, next_fill_bar, range_at
 from feeds.moments import parse_utc
-from strategies.config import CryptoScalpingConfig, ExitRules
+from strategies.config import ExitRules
 from strategies.evidence import candidates, evidence_table
 from strategies.scoring import technical_scores
 
@@ -40,7 +40,7 @@ def grid() -> Iterator[ExitRules]:
 
 def net_returns(bars: Bars, rules: Sequence[ExitRules]) -> list[FloatArray]:
     """Return for each of the exits the net return of every entry."""
-    config: CryptoScalpingConfig = SETTINGS.strategy
+    config = SETTINGS.strategy
     seen = evidence_table(bars, config)
     enough = technical_scores(seen, config.points) >= config.min_entry_score
     fill_bar = next_fill_bar(bars)

@@ -23,6 +23,7 @@ from feeds.bars import PRICES, Bars, FloatArray
 from feeds.files import read_bars
 from feeds.indicators import rsi
 from feeds.moments import parse_utc
+from strategies.config import CryptoScalpingConfig
 
 SETTINGS = Settings()
 MINUTES = 5
@@ -51,7 +52,8 @@ def stopped(each: dict[str, FloatArray], below: float) -> tuple[FloatArray, Floa
 
 def bought(each: dict[str, FloatArray]) -> tuple[FloatArray, FloatArray]:
     """Return how far above the open each late entry is bought, and the ranges, by the open."""
-    oversold = rsi(np.ascontiguousarray(each["close"][:, -1]), 14) < SETTINGS.strategy.rsi_oversold
+    closes = np.ascontiguousarray(each["close"][:, -1])
+    oversold = rsi(closes, 14) < CryptoScalpingConfig().rsi_oversold
     entry = np.flatnonzero(oversold[:-1]) + 1
     opened = each["open"][entry, 0]
     return (each["close"][entry, 0] - opened) / opened, _range(each)[entry] / opened

@@ -2,9 +2,9 @@
 
 import difflib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import tomli_w
 from pydantic import BaseModel, Field, ValidationError, field_validator
@@ -68,14 +68,20 @@ class DataConfig(Section):
     base_url: str | None = None
 
 
-def load_config(kind: type[S], path: Path | None, overrides: Mapping[str, Any]) -> S:
+def load_config(
+    kind: type[S],
+    path: Path | None,
+    overrides: Mapping[str, Any],
+    own_defaults: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda _found: {},
+) -> S:
     """Return the configuration of `kind`: defaults, then the file, then `overrides`.
 
-    `overrides` is nested like the file; None in it means "not given".
+    `overrides` is nested like the file; None in it means "not given". `own_defaults` returns, for
+    what was found so far, what lies below it and above the defaults of `kind`.
     """
-    found = {} if path is None else _read(path)
+    found = _merged({} if path is None else _read(path), overrides)
     try:
-        return kind.model_validate(_merged(found, overrides))
+        return kind.model_validate(_merged(own_defaults(found), found))
     except ValidationError as error:
         from_flag = path is None or _holds(overrides, error.errors()[0]["loc"])
         where = "command line" if from_flag else str(path)
@@ -143,12 +149,21 @@ def _explain(kind: type[BaseModel], error: ValidationError, where: str) -> str:
 def _did_you_mean(kind: type[BaseModel], loc: tuple[int | str, ...]) -> str:
     """Return a hint from the keys that the section at `loc` knows."""
     *sections, wrong = loc
-    section: Any = kind
+    kinds: list[Any] = [kind]
     for name in sections:
-        field = getattr(section, "model_fields", {}).get(name)
-        section = field.annotation if field is not None else None
-    known = list(getattr(section, "model_fields", {}))
+        kinds = [inner for each in kinds for inner in _kinds_at(each, str(name))]
+    known = {key for each in kinds for key in _keys(each)}
     close = difflib.get_close_matches(str(wrong), known, n=1)
     if close:
         return f"; did you mean {close[0]}?"
     return f"; known keys: {', '.join(sorted(known))}" if known else ""
+
+
+def _kinds_at(section: Any, name: str) -> list[Any]:
+    """Return what a key of the section may hold."""
+    field = _keys(section).get(name)
+    return [] if field is None else [field.annotation, *get_args(field.annotation)]
+
+
+def _keys(section: Any) -> Mapping[str, Any]:
+    return getattr(section, "model_fields", {})

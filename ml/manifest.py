@@ -77,6 +77,11 @@ def _market_entry() -> Facts:
     return {"order": "market"}
 
 
+def _built_in() -> Facts:
+    """Return the strategy of bundles that were made before there were others."""
+    return {"name": "CryptoScalpingStrategy"}
+
+
 class Manifest(_Frozen):
     """How the ensemble of a bundle came about. Moments may be given as numpy's, in UTC.
 
@@ -88,6 +93,8 @@ class Manifest(_Frozen):
     population : the bars that were learned from
     entry, exits, costs, mandatory : of the strategy that it was trained for; `mandatory` is the
         filter without which the ensemble is not asked
+    strategy : name of the strategy whose candidate bars were learned from and, of one's own, the
+        SHA-256 of its file
     seen_until : the latest moment of which any of its data, tuning included, knew
     data_digests : `Bars.digest` by symbol
     fill_limit : missing bars in a row that were filled when the bars were read
@@ -107,6 +114,7 @@ class Manifest(_Frozen):
     exits: Facts
     costs: Facts
     mandatory: Facts
+    strategy: Facts = Field(default_factory=_built_in)
     symbols: tuple[str, ...] = Field(min_length=1)
     timeframe: str
     seen_until: UtcMoment
@@ -194,18 +202,21 @@ def check_serves(
     entry: Mapping[str, Any] | None = None,
     exits: Mapping[str, Any] | None = None,
     mandatory: Mapping[str, Any] | None = None,
+    strategy: Mapping[str, Any] | None = None,
 ) -> None:
     """Refuse a run for which the bundle was not trained.
 
     Parameters
     ----------
-    entry, exits, mandatory : of the run's strategy; None is not compared
+    entry, exits, mandatory, strategy : of the run's strategy; None is not compared
 
     Raises
     ------
     BundleMismatchError
         Naming the first difference: what the bundle has and what the run has.
     """
+    if strategy is not None:
+        _check_strategy(manifest.strategy, strategy)
     pairs = [
         ("timeframe", manifest.timeframe, timeframe),
         *_by_place("feature", manifest.feature_names, feature_names),
@@ -220,6 +231,23 @@ def check_serves(
                 f"{shown(wanted)}: train a bundle for this run, or run with what the bundle was "
                 f"trained for"
             )
+
+
+def _check_strategy(trained: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    """Refuse a run whose candidate bars are another strategy's."""
+    if trained == wanted:
+        return
+    if trained.get("name") != wanted.get("name"):
+        raise BundleMismatchError(
+            f"the bundle learned from candidate bars of {shown(trained.get('name'))}, this run is "
+            f"of {shown(wanted.get('name'))}: train a bundle for it with the same --strategy, or "
+            "name another --model"
+        )
+    before, now = (str(each.get("digest"))[:16] for each in (trained, wanted))
+    raise BundleMismatchError(
+        f"the bundle learned from candidate bars of {shown(trained.get('name'))} when its file had "
+        f"the digest {before}, now it has {now}: train again, or put the old file back"
+    )
 
 
 _Pairs: TypeAlias = list[tuple[str, Any, Any]]

@@ -1,9 +1,9 @@
-"""Settings of the hybrid strategy: rules, points, thresholds, exits, sizing."""
+"""Settings of hybrid strategies: rules, points, thresholds, exits, sizing."""
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from feeds.entries import EntryLimit
 from feeds.exits import ExitFractions, Fraction
@@ -11,18 +11,12 @@ from feeds.section import Section
 from ml.bundle import DEFAULT_PATH
 
 WARMUP_BARS = 400
+BUILT_IN = "CryptoScalpingStrategy"
 
 
-class Points(Section):
-    """What each piece of evidence is worth, and what the ensemble's opinion adds."""
+class OpinionPoints(Section):
+    """What the ensemble's opinion adds to any strategy's score."""
 
-    rsi: float = Field(2.0, ge=0)
-    bollinger: float = Field(2.0, ge=0)
-    volume: float = Field(1.0, ge=0)
-    pattern: float = Field(1.0, ge=0)
-    macd: float = Field(1.0, ge=0)
-    stochastic: float = Field(1.0, ge=0)
-    support: float = Field(1.0, ge=0)
     ml_strong: float = 2.0
     ml_entry: float = 1.0
     ml_weak: float = 0.5
@@ -33,6 +27,29 @@ class Points(Section):
     def largest_bonus(self) -> float:
         """The most that an opinion can add."""
         return max(self.ml_strong, self.ml_entry, self.ml_weak, self.ml_neutral, self.ml_avoid)
+
+    def of(self, rule: str) -> float:
+        """Return what a rule is worth."""
+        return float(getattr(self, rule))
+
+
+class Points(OpinionPoints):
+    """What each piece of evidence is worth, and what the ensemble's opinion adds."""
+
+    rsi: float = Field(2.0, ge=0)
+    bollinger: float = Field(2.0, ge=0)
+    volume: float = Field(1.0, ge=0)
+    pattern: float = Field(1.0, ge=0)
+    macd: float = Field(1.0, ge=0)
+    stochastic: float = Field(1.0, ge=0)
+    support: float = Field(1.0, ge=0)
+
+
+class OwnPoints(OpinionPoints):
+    """The same for a strategy of one's own: a key for each of its rules."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Annotated[float, Field(ge=0)]]
 
 
 class EntryRules(Section):
@@ -106,9 +123,15 @@ class Sizing(Section):
     reserve_percent: float = Field(0.5, ge=0, lt=100)
 
 
-class CryptoScalpingConfig(Section):
-    """Everything the hybrid strategy decides by."""
+class HybridConfig(Section):
+    """What every hybrid strategy decides by, beside its rules.
 
+    `file` names a strategy of one's own, PATH.py:ClassName, and `digest` is the SHA-256 of the
+    file; None for the built-in strategy.
+    """
+
+    file: str | None = None
+    digest: str | None = None
     use_ml_ensemble: bool = True
     ml_model_path: Path = DEFAULT_PATH
     ml_strong_threshold: float = Field(0.70, ge=0, le=1)
@@ -117,13 +140,7 @@ class CryptoScalpingConfig(Section):
     ml_avoid_threshold: float = Field(0.45, ge=0, le=1)
     min_entry_score: float = Field(6.0, ge=0)
     warmup_bars: int = Field(WARMUP_BARS, ge=WARMUP_BARS)
-    rsi_oversold: float = Field(30.0, gt=0, lt=100)
-    bollinger_deviations: float = Field(2.0, gt=0)
-    volume_ratio: float = Field(1.5, gt=0)
-    stochastic_oversold: float = Field(20.0, gt=0, lt=100)
-    support_period: int = Field(50, ge=2, le=WARMUP_BARS)
-    support_distance_percent: float = Field(0.3, gt=0)
-    points: Points = Points()
+    points: OpinionPoints = OpinionPoints()
     entry: EntryRules = EntryRules()
     exits: ExitRules = ExitRules()
     sizing: Sizing = Sizing()
@@ -141,6 +158,50 @@ class CryptoScalpingConfig(Section):
         return self
 
     @property
-    def mandatory_filter(self) -> dict[str, float]:
+    def identity(self) -> dict[str, str]:
+        """Which strategy it is: its name and, of one's own, the digest of its file."""
+        raise NotImplementedError
+
+    @property
+    def mandatory_filter(self) -> dict[str, Any]:
         """The filter that no score replaces; a bundle is trained for exactly this one."""
+        raise NotImplementedError
+
+
+class CryptoScalpingConfig(HybridConfig):
+    """Everything the built-in strategy decides by."""
+
+    file: None = None
+    digest: None = None
+    rsi_oversold: float = Field(30.0, gt=0, lt=100)
+    bollinger_deviations: float = Field(2.0, gt=0)
+    volume_ratio: float = Field(1.5, gt=0)
+    stochastic_oversold: float = Field(20.0, gt=0, lt=100)
+    support_period: int = Field(50, ge=2, le=WARMUP_BARS)
+    support_distance_percent: float = Field(0.3, gt=0)
+    points: Points = Points()
+
+    @property
+    def identity(self) -> dict[str, str]:
+        return {"name": BUILT_IN}
+
+    @property
+    def mandatory_filter(self) -> dict[str, Any]:
         return {"rsi_period": 14.0, "rsi_below": self.rsi_oversold}
+
+
+class OwnConfig(HybridConfig):
+    """What a strategy of one's own decides by; its rules are in its file."""
+
+    file: str
+    digest: str = Field(pattern=r"^[0-9a-f]{64}$")
+    points: OwnPoints = OwnPoints()
+
+    @property
+    def identity(self) -> dict[str, str]:
+        return {"name": self.file.rpartition(":")[2], "digest": self.digest}
+
+    @property
+    def mandatory_filter(self) -> dict[str, Any]:
+        """The mandatory rules are code: `identity` tells them from any other."""
+        return {}

@@ -8,7 +8,8 @@ from typing import Any
 
 from feeds.moments import readable
 from ml.prediction import Confidence, Prediction, Signal, Thresholds, Unavailable
-from strategies.config import CryptoScalpingConfig
+from strategies.config import HybridConfig
+from strategies.rule_books import rules_of
 from strategies.scoring import Decision, Opinion
 
 # Where the reason of the next member begins in a row's `ml_reason`.
@@ -107,25 +108,16 @@ def _fitted_columns(fitted: Thresholds | None) -> dict[str, float]:
     return {f"threshold_{each.name}": getattr(fitted, each.name) for each in names}
 
 
-def entry_block(decision: Decision, config: CryptoScalpingConfig) -> str:
+def entry_block(decision: Decision, config: HybridConfig) -> str:
     """Return the lines that the log prints on an entry."""
     evidence, score = decision.evidence, decision.score
-    seen = evidence.values
-    facts = (
-        ("RSI", f"{seen['rsi']:.2f}", "rsi"),
-        ("BB lower", f"{seen['bollinger_lower']:.8g}", "bollinger"),
-        ("Volume ratio", f"{seen['volume_ratio']:.2f}x", "volume"),
-        ("Pattern", evidence.pattern or "none", "pattern"),
-        ("MACD histogram", f"{seen['macd_histogram']:.6g}", "macd"),
-        ("Stoch K/D", f"{seen['stochastic_k']:.1f}/{seen['stochastic_d']:.1f}", "stochastic"),
-        ("Support", f"{seen['support']:.8g}", "support"),
-    )
+    facts = rules_of(config).facts(evidence.values, evidence.pattern)
     return "\n".join(
         [
             f"ENTRY {evidence.symbol} decided {readable(evidence.decided_at)}  "
             f"score {score.total:.1f} (needs {config.min_entry_score:.1f})",
-            f"  Price: {seen['close']:.8g}",
-            *(f"  {name}: {value}  {score.items[rule]:+.1f} pts" for name, value, rule in facts),
+            f"  Price: {evidence.values['close']:.8g}",
+            *(f"  {f.label}: {f.value}  {score.items[f.rule]:+.1f} pts" for f in facts),
             f"  ML Ensemble: {opinion_text(decision.opinion)} {score.ml:+.1f} pts",
         ]
     )

@@ -8,8 +8,9 @@ import numpy as np
 
 from feeds.bars import BoolArray, FloatArray
 from ml.prediction import EPSILON, Prediction, Thresholds, Unavailable
-from strategies.config import CryptoScalpingConfig, Points
-from strategies.evidence import RULES, Evidence, EvidenceTable
+from strategies.config import HybridConfig, OpinionPoints
+from strategies.evidence import Evidence, EvidenceTable
+from strategies.rule_books import rules_of
 
 Opinion: TypeAlias = Prediction | Unavailable | None
 """What the ensemble said; None where it was not asked."""
@@ -35,7 +36,7 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """To enter or not at a bar where the mandatory filter holds, with all it rests on."""
+    """To enter or not at a bar where the mandatory rules hold, with all it rests on."""
 
     enter: bool
     evidence: Evidence
@@ -43,15 +44,17 @@ class Decision:
     score: Score
 
 
-def decide(evidence: Evidence, opinion: Opinion, config: CryptoScalpingConfig) -> Decision:
+def decide(evidence: Evidence, opinion: Opinion, config: HybridConfig) -> Decision:
     """Score the evidence with the opinion; the mandatory filter stands above every score."""
-    items = {rule: getattr(config.points, rule) if evidence.holds[rule] else 0.0 for rule in RULES}
+    holds, rules = evidence.holds, rules_of(config)
+    items = {rule: config.points.of(rule) if holds[rule] else 0.0 for rule in rules.names}
     score = Score(items, ml_points(opinion, config))
     enough = score.total >= config.min_entry_score - EPSILON
-    return Decision(evidence.holds["rsi"] and enough, evidence, opinion, score)
+    may = all(holds[rule] for rule in rules.mandatory)
+    return Decision(may and enough, evidence, opinion, score)
 
 
-def ml_points(opinion: Opinion, config: CryptoScalpingConfig) -> float:
+def ml_points(opinion: Opinion, config: HybridConfig) -> float:
     """Return the points that the opinion is worth; no opinion is worth nothing."""
     if not isinstance(opinion, Prediction):
         return 0.0
@@ -61,7 +64,7 @@ def ml_points(opinion: Opinion, config: CryptoScalpingConfig) -> float:
 
 
 def ml_scores(
-    probability: FloatArray, config: CryptoScalpingConfig, floors: FloatArray | None = None
+    probability: FloatArray, config: HybridConfig, floors: FloatArray | None = None
 ) -> FloatArray:
     """Return the points of many opinions; NaN stands for none.
 
@@ -76,9 +79,7 @@ def ml_scores(
     return np.asarray(scores, np.float64)
 
 
-def floors_of(
-    fitted: Thresholds | None, config: CryptoScalpingConfig
-) -> tuple[float, float, float, float]:
+def floors_of(fitted: Thresholds | None, config: HybridConfig) -> tuple[float, float, float, float]:
     """Return the thresholds in force, the highest first: those fitted, else the configured ones."""
     if fitted is not None:
         return fitted.strong, fitted.entry, fitted.weak, fitted.avoid
@@ -90,21 +91,21 @@ def floors_of(
     )
 
 
-def _worths(config: CryptoScalpingConfig) -> tuple[float, float, float, float]:
+def _worths(config: HybridConfig) -> tuple[float, float, float, float]:
     """Return the points from each threshold on."""
     points = config.points
     return points.ml_strong, points.ml_entry, points.ml_weak, points.ml_neutral
 
 
-def technical_scores(table: EvidenceTable, points: Points) -> FloatArray:
+def technical_scores(table: EvidenceTable, points: OpinionPoints) -> FloatArray:
     """Return the technical score of every bar."""
     scores = np.zeros(len(table.bars))
-    for rule in RULES:
-        scores += np.where(table.holds[rule], getattr(points, rule), 0.0)
+    for rule, holds in table.holds.items():
+        scores += np.where(holds, points.of(rule), 0.0)
     return scores
 
 
-def opinion_matters(technical: FloatArray, config: CryptoScalpingConfig) -> BoolArray:
+def opinion_matters(technical: FloatArray, config: HybridConfig) -> BoolArray:
     """Return True where the score is an entry already, or the largest bonus would make it one."""
     best = np.asarray(technical + max(config.points.largest_bonus, 0.0))
     return best >= config.min_entry_score - EPSILON

@@ -14,8 +14,9 @@ import numpy as np
 
 from feeds.bars import Bars, IntArray
 from ml.prediction import Prediction, Unavailable
-from strategies.config import CryptoScalpingConfig
-from strategies.evidence import Evidence, EvidenceTable, candidates, evidence_table, oversold
+from strategies.config import HybridConfig
+from strategies.evidence import Evidence, EvidenceTable, candidates, evidence_table
+from strategies.rule_books import rules_of
 from strategies.scoring import Opinion, opinion_matters, technical_scores
 
 
@@ -102,13 +103,13 @@ class Asked:
 
 
 def ask(
-    tables: Mapping[str, EvidenceTable], config: CryptoScalpingConfig, ensemble: OpinionSource
+    tables: Mapping[str, EvidenceTable], config: HybridConfig, ensemble: OpinionSource
 ) -> dict[str, Asked]:
     """Ask the ensemble about every candidate bar at which its opinion can matter, by symbol."""
     return {symbol: _ask(table, config, ensemble) for symbol, table in tables.items()}
 
 
-def _ask(table: EvidenceTable, config: CryptoScalpingConfig, ensemble: OpinionSource) -> Asked:
+def _ask(table: EvidenceTable, config: HybridConfig, ensemble: OpinionSource) -> Asked:
     technical = technical_scores(table, config.points)
     bars = np.flatnonzero(candidates(table, config) & opinion_matters(technical, config))
     return Asked(bars, ensemble.predict(table.bars, bars))
@@ -147,7 +148,7 @@ class BatchViews:
     def __init__(
         self,
         tables: Mapping[str, EvidenceTable],
-        config: CryptoScalpingConfig,
+        config: HybridConfig,
         asked: Mapping[str, Asked] = MappingProxyType({}),
     ) -> None:
         self._batches = {
@@ -161,7 +162,7 @@ class BatchViews:
         return self._batches[source.symbol].next_candidate(source.index)
 
 
-def _batch(table: EvidenceTable, config: CryptoScalpingConfig, asked: Asked | None) -> _Batch:
+def _batch(table: EvidenceTable, config: HybridConfig, asked: Asked | None) -> _Batch:
     candidate = candidates(table, config)
     found = candidate.tobytes(), np.flatnonzero(candidate).tolist()
     if asked is None:
@@ -174,12 +175,12 @@ def _batch(table: EvidenceTable, config: CryptoScalpingConfig, asked: Asked | No
 class WindowViews:
     """Views computed bar by bar: the live form."""
 
-    config: CryptoScalpingConfig
+    config: HybridConfig
     ensemble: OpinionSource | None = None
 
     def view(self, source: BarSource) -> View | None:
         window = source.window(self.config.warmup_bars + 1)
-        if not oversold(window.close, self.config)[-1]:  # most bars end here, cheaply
+        if not rules_of(self.config).pass_last(window):  # most bars end here, cheaply
             return None
         table = evidence_table(window, self.config)
         if not candidates(table, self.config)[-1]:

@@ -7,7 +7,8 @@ import pytest
 
 from engine.jobs.settings import load_settings
 from ml.prediction import Confidence, Prediction, Signal
-from strategies.evidence import RULES, Evidence
+from strategies.evidence import Evidence
+from strategies.scalping_rules import RULES
 from strategies.scoring import decide
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"

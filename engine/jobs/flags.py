@@ -23,12 +23,13 @@ from feeds.moments import parse_utc
 from feeds.symbol import normalise_symbol
 from feeds.timeframe import Timeframe
 from ml.errors import MLError
+from strategies.errors import StrategyError
 
 T = TypeVar("T")
 
 _MOST_DAYS = 10_950
 
-NAMED_ERRORS = (FeedError, MLError, EngineError, OSError)
+NAMED_ERRORS = (FeedError, MLError, StrategyError, EngineError, OSError)
 
 
 class Report(Protocol):
@@ -88,6 +89,15 @@ def add_common_flags(parser: argparse.ArgumentParser) -> None:
         "--seed", type=whole_number, metavar="N", help="where all chance comes from; default 0"
     )
     add_output_flags(parser)
+
+
+def add_strategy_flag(group: Any) -> None:
+    """Add the flag that names a strategy of one's own."""
+    group.add_argument(
+        "--strategy",
+        metavar="PATH.py:ClassName",
+        help="a strategy of one's own; default: the built-in one (docs/own_strategies.md)",
+    )
 
 
 def add_output_flags(parser: argparse.ArgumentParser) -> None:

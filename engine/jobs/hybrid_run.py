@@ -17,7 +17,7 @@ from engine.jobs.sizing_rule import size_rule
 from engine.protections import Protection
 from engine.records import Rejection
 from engine.sizing import Sized
-from strategies.crypto_scalping import CryptoScalpingStrategy
+from strategies.catalog import strategy_of
 from strategies.journal import Outcome
 from strategies.views import Views
 
@@ -69,7 +69,7 @@ def _engine(settings: Settings, clock: Pace = "sparse") -> Engine:
 
 def _execute(engine: Engine, views: Views, settings: Settings) -> HybridRun:
     execution = engine.execute(
-        CryptoScalpingStrategy,
+        strategy_of(settings.strategy),
         config=settings.strategy,
         views=views,
         size_of=size_of(engine, settings),

@@ -11,6 +11,7 @@ from pydantic import JsonValue
 
 from engine.errors import RunError, UsageError
 from engine.jobs.bar_flags import asked_bars, bar_overrides
+from engine.jobs.flags import add_strategy_flag
 from engine.jobs.markets import AskedBars, Market
 from engine.jobs.request_record import RequestRecord, bars_record, model_record, text_of
 from engine.jobs.serving import MLMode
@@ -75,6 +76,7 @@ class RunRequest:
 
 def add_run_flags(parser: argparse.ArgumentParser, modes: Iterable[MLMode], default: str) -> None:
     """Add the flags of a run; `default` says which ML mode is taken without `--ml`."""
+    add_strategy_flag(parser.add_argument_group("the strategy"))
     ml = parser.add_argument_group("the ensemble")
     ml.add_argument("--ml", choices=[mode.value for mode in modes], help=default)
     ml.add_argument("--model", type=Path, metavar="PATH", help="folder of the bundle to ask")
@@ -93,7 +95,7 @@ def run_overrides(args: argparse.Namespace) -> Mapping[str, Any]:
         "seed": args.seed,
         "broker": {"cash": args.cash, "fee": args.fee},
         "data": bar_overrides(args),
-        "strategy": {"ml_model_path": args.model},
+        "strategy": {"file": args.strategy, "ml_model_path": args.model},
     }
 
 

@@ -66,6 +66,7 @@ def serving(bundle: Bundle, settings: Settings, timeframe: Timeframe) -> Analyze
         entry=settings.strategy.entry.facts,
         exits=settings.strategy.exits.model_dump(mode="json"),
         mandatory=settings.strategy.mandatory_filter,
+        strategy=settings.strategy.identity,
     )
     _warn_of_other_costs(bundle.manifest, settings)
     return Analyzer(bundle)

@@ -7,15 +7,17 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from engine.config import BrokerConfig, DataConfig, load_config
+from engine.errors import ConfigError
 from engine.paper.config import PaperConfig
 from engine.protections import ProtectionsConfig
 from engine.rules import SymbolRules
 from feeds.costs import Costs
 from feeds.errors import FeedError
+from feeds.messages import printable
 from feeds.section import Section
 from feeds.symbol import normalise_symbol
 from ml.training.config import TrainingConfig
-from strategies.config import CryptoScalpingConfig
+from strategies.config import CryptoScalpingConfig, OpinionPoints, OwnConfig
 
 
 class StatisticsConfig(Section):
@@ -30,12 +32,21 @@ class Settings(Section):
     seed: int = Field(0, ge=0, lt=2**32)
     broker: BrokerConfig = BrokerConfig()
     data: DataConfig = DataConfig()
-    strategy: CryptoScalpingConfig = CryptoScalpingConfig()
+    strategy: CryptoScalpingConfig | OwnConfig = CryptoScalpingConfig()
     protections: ProtectionsConfig = ProtectionsConfig()
     training: TrainingConfig = TrainingConfig()
     statistics: StatisticsConfig = StatisticsConfig()
     paper: PaperConfig = PaperConfig()
     symbols: dict[str, SymbolRules] = Field(default_factory=dict)
+
+    @field_validator("strategy", mode="before")
+    @classmethod
+    def _of_its_kind(cls, found: Any) -> Any:
+        """Read the section of a strategy of one's own as such; its file is not run for it."""
+        if not isinstance(found, Mapping):
+            return found
+        own = found.get("file") is not None
+        return (OwnConfig if own else CryptoScalpingConfig).model_validate(found)
 
     @field_validator("symbols")
     @classmethod
@@ -59,5 +70,47 @@ class Settings(Section):
 
 
 def load_settings(path: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Settings:
-    """Return the settings: defaults, then the file, then `overrides` (None: not given)."""
-    return load_config(Settings, path, overrides or {})
+    """Return the settings: defaults, then the file, then `overrides` (None: not given).
+
+    The defaults of a strategy of one's own are those of its class.
+
+    Raises
+    ------
+    ConfigError
+        if they break a rule
+    StrategyError
+        if there is no such strategy
+    """
+    return load_config(Settings, path, overrides or {}, _own_defaults)
+
+
+def _own_defaults(found: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what a strategy of one's own says of itself, where the settings name one."""
+    section = found.get("strategy")
+    file = section.get("file") if isinstance(section, Mapping) else None
+    if not isinstance(section, Mapping) or not isinstance(file, str):
+        return {}
+    from strategies.catalog import defaults_of, read_strategy  # loads backtrader
+
+    defaults = defaults_of(read_strategy(file))
+    _refuse_another(section.get("digest"), defaults)
+    _refuse_unknown_rules(section.get("points"), defaults)
+    return {"strategy": defaults}
+
+
+def _refuse_another(digest: Any, defaults: Mapping[str, Any]) -> None:
+    if digest not in (None, defaults["digest"]):
+        raise ConfigError(
+            f"strategy.digest: the settings are for another state of {defaults['file']}, which now "
+            f"has the digest {defaults['digest'][:16]}; put the old file back, or leave the key out"
+        )
+
+
+def _refuse_unknown_rules(points: Any, defaults: Mapping[str, Any]) -> None:
+    known = {*defaults["points"], *OpinionPoints.model_fields}
+    unknown = [key for key in points if key not in known] if isinstance(points, Mapping) else []
+    if unknown:
+        raise ConfigError(
+            f"strategy.points.{printable(str(unknown[0]))} is no rule of {defaults['file']}; "
+            f"known keys: {', '.join(sorted(known))}"
+        )

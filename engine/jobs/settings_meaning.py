@@ -56,6 +56,12 @@ MEANINGS: Mapping[str, Meaning] = {
     "data.base_url": Meaning(
         "", "address to ask instead: a mirror of the exchange, or a stand-in", "an address"
     ),
+    "strategy.file": Meaning(
+        "", "a strategy of one's own; none: the built-in one", "`PATH.py:ClassName`"
+    ),
+    "strategy.digest": Meaning(
+        "", "SHA-256 of that file, as `--show-config` prints it; another state is refused", "a text"
+    ),
     "strategy.use_ml_ensemble": Meaning(
         "", "whether `--ml auto` asks the ensemble; `on`, `off` and `compare` stand above it"
     ),
@@ -188,6 +194,7 @@ FLAGS = (
     Flag("--exchange", "data.exchange", _ALL),
     Flag("--base-url", "data.base_url", _ALL),
     Flag("--confirm", "paper.confirm", ("run_paper",)),
+    Flag("--strategy", "strategy.file", _ALL, "its rules, points and exits come with it"),
     Flag("--model", "strategy.ml_model_path", _ASK),
     Flag("--output", "strategy.ml_model_path", _TRAIN),
     Flag("--label", "training.label", _TRAIN),
@@ -221,6 +228,9 @@ NOTES = {
     ),
     "data": "A repair is only made when it is named here or after `--repair`.",
     "strategy": (
+        "The keys from `rsi_oversold` to `support_distance_percent` are those of the built-in\n"
+        "strategy. One of [one's own](own_strategies.md) has the others, with the defaults of its\n"
+        "class, and in `[strategy.points]` a key for each of its rules.\n"
         "`rsi_oversold` belongs to the bundle, as the exits do, see below.\n"
         "Probabilities are at a balanced prior, see the [glossary](glossary.md)."
     ),

@@ -44,9 +44,10 @@ def keys(kind: type[BaseModel] = Settings, prefix: str = "") -> Iterator[Key]:
 
 
 def _section_of(annotation: Any) -> type[BaseModel] | None:
-    """Return the section that a field holds, itself or as the values of a dict."""
-    kind = get_args(annotation)[-1] if get_origin(annotation) is dict else annotation
-    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+    """Return the section that a field holds, itself, as the values of a dict or as one of two."""
+    kinds = get_args(annotation)[-1:] if get_origin(annotation) is dict else get_args(annotation)
+    sections = (kind for kind in (annotation, *kinds) if isinstance(kind, type))
+    return next((kind for kind in sections if issubclass(kind, BaseModel)), None)
 
 
 _HEAD = """\

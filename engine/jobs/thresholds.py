@@ -22,7 +22,7 @@ from feeds.bars import Bars, FloatArray
 from ml.ensemble import Ensemble
 from ml.prediction import EPSILON, Thresholds
 from ml.training.data_pipeline import TrainingSet
-from strategies.config import CryptoScalpingConfig
+from strategies.config import HybridConfig
 from strategies.evidence import evidence_table
 from strategies.scoring import floors_of, ml_scores, technical_scores
 
@@ -75,7 +75,7 @@ def _asked_rows(
     return AskedRows(technical[known], probability[known], outcome[known])
 
 
-def best_thresholds(rows: AskedRows, config: CryptoScalpingConfig) -> Thresholds | None:
+def best_thresholds(rows: AskedRows, config: HybridConfig) -> Thresholds | None:
     """Return the thresholds whose entries come to most on average; None for those configured."""
     configured = _mean_outcome(rows, config, None)
     best, most = None, configured if np.isfinite(configured) else 0.0
@@ -95,9 +95,7 @@ def _grid(probability: FloatArray) -> Iterator[Thresholds]:
         yield Thresholds(*chosen)
 
 
-def _mean_outcome(
-    rows: AskedRows, config: CryptoScalpingConfig, thresholds: Thresholds | None
-) -> float:
+def _mean_outcome(rows: AskedRows, config: HybridConfig, thresholds: Thresholds | None) -> float:
     """Return what the entries of the scoring rule come to; minus infinity if they are too few."""
     floors = np.array(floors_of(thresholds, config))[:, None]
     score = rows.technical + ml_scores(rows.probability, config, floors)

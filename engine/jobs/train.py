@@ -196,6 +196,7 @@ def origin_of(seen: Sequence[Bars], settings: Settings) -> dict[str, Any]:
         "exits": strategy.exits.model_dump(mode="json"),
         "costs": asdict(settings.costs),
         "mandatory": strategy.mandatory_filter,
+        "strategy": strategy.identity,
         "symbols": tuple(bars.symbol for bars in seen),
         "timeframe": str(seen[0].timeframe),
         "seen_until": max(bars.closed_at[-1] for bars in seen),

@@ -9,11 +9,12 @@ from engine.jobs.settings import Settings
 from feeds.bars import Bars, FloatArray
 from ml.labels import Labels, barrier_labels, horizon_labels
 from ml.training.data_pipeline import Source, TrainingSet, build_training_set
-from strategies.config import CryptoScalpingConfig
+from strategies.config import HybridConfig
 from strategies.evidence import EvidenceTable, candidates, evidence_table
 from strategies.scoring import opinion_matters, technical_scores
 
 _ASKED = {
+    "digest",
     "min_entry_score",
     "bollinger_deviations",
     "volume_ratio",
@@ -47,7 +48,7 @@ def training_rows(
     )
 
 
-def asked_facts(strategy: CryptoScalpingConfig) -> dict[str, Any]:
+def asked_facts(strategy: HybridConfig) -> dict[str, Any]:
     """Return the settings, mandatory filter aside, that decide which bars are asked about."""
     return strategy.model_dump(mode="json", include=_ASKED)
 

@@ -7,7 +7,8 @@ import pytest
 
 from feeds import indicators
 from strategies.config import CryptoScalpingConfig
-from strategies.evidence import RULES, candidates, evidence_table
+from strategies.evidence import candidates, evidence_table
+from strategies.scalping_rules import RULES
 from tests.makers import make_bars, with_hole
 
 CONFIG = CryptoScalpingConfig()

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from ml.prediction import Confidence, Prediction, Signal, Unavailable
 from strategies.config import CryptoScalpingConfig
-from strategies.evidence import RULES, Evidence
+from strategies.evidence import Evidence
+from strategies.scalping_rules import RULES
 from strategies.scoring import Opinion, decide, ml_points, ml_scores, opinion_matters
 
 CONFIG = CryptoScalpingConfig()

@@ -19,7 +19,7 @@ from feeds.progress import progress
 from ml.features.base import Feature
 from ml.features.matrix import feature_matrix
 from ml.prediction import Prediction, Unavailable
-from strategies.config import CryptoScalpingConfig
+from strategies.config import HybridConfig
 from strategies.evidence import EvidenceTable, evidence_table
 from strategies.scoring import technical_scores
 from strategies.views import Asked, NoEnsemble, OpinionSource, OpinionTable, ask
@@ -30,7 +30,7 @@ Columns: TypeAlias = Mapping[str, NDArray[Any]]
 Look: TypeAlias = Callable[[Sequence[Bars], np.datetime64], Mapping[str, Columns]]
 """(markets, moment) -> what is reckoned of them, by symbol; the moment is when it is compared."""
 
-EvidenceOf: TypeAlias = Callable[[Bars, CryptoScalpingConfig], EvidenceTable]
+EvidenceOf: TypeAlias = Callable[[Bars, HybridConfig], EvidenceTable]
 
 PROBABILITY_ATOL = 1e-9
 # A batch of other rows is summed up in another order: what `ml.analyzer.Analyzer` promises.
@@ -55,7 +55,7 @@ class Watched:
 def watched(
     features: Sequence[Feature],
     source: OpinionSource,
-    config: CryptoScalpingConfig,
+    config: HybridConfig,
     evidence_of: EvidenceOf = evidence_table,
 ) -> list[Watched]:
     """Return all that a run is shown: features, evidence, scores, opinions."""
@@ -79,7 +79,7 @@ def features_look(features: Sequence[Feature]) -> Look:
     return look
 
 
-def evidence_look(evidence_of: EvidenceOf, config: CryptoScalpingConfig) -> Look:
+def evidence_look(evidence_of: EvidenceOf, config: HybridConfig) -> Look:
     """Return the rules that hold, the indicators' values, the pattern and the technical score."""
 
     def look(markets: Sequence[Bars], _moment: np.datetime64) -> Mapping[str, Columns]:
@@ -97,7 +97,7 @@ def evidence_look(evidence_of: EvidenceOf, config: CryptoScalpingConfig) -> Look
 
 
 def opinion_look(
-    source: OpinionSource, config: CryptoScalpingConfig, evidence_of: EvidenceOf = evidence_table
+    source: OpinionSource, config: HybridConfig, evidence_of: EvidenceOf = evidence_table
 ) -> Look:
     """Return what the ensemble says when it is asked about the bars up to the moment.
 
@@ -118,7 +118,7 @@ def opinion_look(
 
 
 def batch_look(
-    source: OpinionSource, config: CryptoScalpingConfig, evidence_of: EvidenceOf = evidence_table
+    source: OpinionSource, config: HybridConfig, evidence_of: EvidenceOf = evidence_table
 ) -> Look:
     """Return what the ensemble says when it is asked about all bars at once, as a run does."""
 

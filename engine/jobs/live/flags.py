@@ -8,7 +8,14 @@ from typing import Any
 
 from engine.errors import UsageError
 from engine.jobs.bar_flags import add_date_flags, add_repair_flag
-from engine.jobs.flags import given, refuse_flags, symbol, timeframe, whole_number
+from engine.jobs.flags import (
+    add_strategy_flag,
+    given,
+    refuse_flags,
+    symbol,
+    timeframe,
+    whole_number,
+)
 from engine.jobs.live.request import DEFAULT_TIMEFRAME, PaperRequest, Rehearsal
 from engine.jobs.markets import AskedBars, BarFiles, refuse_mixed_symbols
 from engine.jobs.serving import MLMode
@@ -17,7 +24,18 @@ from engine.jobs.settings import Settings
 _ML = "auto (default): ML if a bundle loads, else loudly without"
 _LIVE = ("symbols", "exchange", "base_url")
 _REHEARSED = ("symbol", "speed", "outage", "start_date", "end_date", "repair")
-_RUN = (*_LIVE, *_REHEARSED, "timeframe", "state", "dashboard", "record", "ml", "model", "cash")
+_RUN = (
+    *_LIVE,
+    *_REHEARSED,
+    "timeframe",
+    "state",
+    "dashboard",
+    "record",
+    "strategy",
+    "ml",
+    "model",
+    "cash",
+)
 
 
 def add_paper_flags(parser: argparse.ArgumentParser) -> None:
@@ -92,6 +110,7 @@ def _add_session_flags(group: Any) -> None:
 
 
 def _add_account_flags(parser: argparse.ArgumentParser) -> None:
+    add_strategy_flag(parser.add_argument_group("the strategy"))
     ml = parser.add_argument_group("the ensemble")
     modes = [mode.value for mode in MLMode if mode is not MLMode.COMPARE]
     ml.add_argument("--ml", choices=modes, help=_ML)
@@ -112,7 +131,7 @@ def paper_overrides(args: argparse.Namespace) -> Mapping[str, Any]:
         "seed": args.seed,
         "broker": {"cash": args.cash, "fee": args.fee},
         "data": {"repair": repair, "exchange": args.exchange, "base_url": args.base_url},
-        "strategy": {"ml_model_path": args.model},
+        "strategy": {"file": args.strategy, "ml_model_path": args.model},
         "paper": {"confirm": args.confirm},
     }
 

@@ -23,9 +23,9 @@ from engine.jobs.settings import Settings
 from engine.paper.moments import Moments, PaperMoment, Phase
 from engine.paper.replay import recorded_moments
 from engine.paper.state import PaperState
-from feeds.bars import FloatArray
+from feeds.bars import Bars
 from feeds.timeframe import Timeframe
-from strategies.evidence import why_idle
+from strategies.rule_books import rules_of
 from strategies.views import OpinionSource
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class PaperSession:
         self._stop = Flag()
         self._opened = ExitStack()
         self._said_how = False
-        self._closes: dict[str, FloatArray] = {}
+        self._windows: dict[str, Bars] = {}
 
     def run(self, stop: Flag) -> None:
         """Trade until the market ends or `stop` is set."""
@@ -112,8 +112,8 @@ class PaperSession:
 
     def _watching(self) -> dict[str, str]:
         """Return for each symbol how far it is from being looked at."""
-        config = self._settings.strategy
-        return {symbol: why_idle(closes, config) for symbol, closes in self._closes.items()}
+        rules = rules_of(self._settings.strategy)
+        return {symbol: rules.idle(window) for symbol, window in self._windows.items()}
 
     # ---------------------------------------------------------------- a moment has been lived
 
@@ -123,8 +123,8 @@ class PaperSession:
         trades = tuple(broker.book.trades)
         broker.book.trades.clear()
         # For `_watching`: it is asked while a feed waits, and counts the bar to come already.
-        self._closes = {
-            data.symbol: data.window(self._settings.strategy.warmup_bars).close
+        self._windows = {
+            data.symbol: data.window(self._settings.strategy.warmup_bars)
             for data in self._engine.datas
             if len(data)
         }

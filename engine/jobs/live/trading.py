@@ -11,7 +11,7 @@ from engine.paper.tracking import Account
 from engine.rules import SymbolRules
 from feeds.synthetic import synthetic_bars
 from feeds.timeframe import Timeframe
-from strategies.crypto_scalping import CryptoScalpingStrategy
+from strategies.catalog import strategy_of
 from strategies.evidence import evidence_table
 from strategies.views import OpinionSource, WindowViews
 
@@ -64,7 +64,7 @@ def trade(
 ) -> None:
     """Let the strategy decide as long as moments come."""
     engine.pass_bars(
-        CryptoScalpingStrategy,
+        strategy_of(settings.strategy),
         config=settings.strategy,
         views=WindowViews(settings.strategy, ensemble),
         size_of=size_of(engine, settings),

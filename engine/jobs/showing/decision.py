@@ -9,11 +9,17 @@ from engine.jobs.settings import Settings
 from engine.plain import plain
 from engine.tables import UNDEFINED, WIDTH, formatted, rendered, table
 from ml.prediction import EPSILON, Thresholds
-from strategies.evidence import RULES
+from strategies.config import CryptoScalpingConfig, HybridConfig
+from strategies.errors import StrategyError
 from strategies.journal import Outcome
+from strategies.own_rules import SHOWN
+from strategies.rule_books import rules_of
+from strategies.scalping_rules import RULES
 from strategies.scoring import floors_of
 
 Row = Mapping[str, Any]
+
+_POINTS = "points_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,13 +143,31 @@ def votes(row: Row) -> dict[str, float]:
 
 def rules_seen(row: Row, settings: Settings) -> Sequence[RuleSeen]:
     """Return every rule with what it looked at, what it asks and what it gave."""
-    found = _found(row)
-    asked = _asked(row, settings)
-    points = settings.strategy.points
+    strategy = settings.strategy
+    if isinstance(strategy, CryptoScalpingConfig):
+        names: Sequence[str] = RULES
+        found, asked = _found(row), _asked(row, strategy)
+    else:
+        names = [name.removeprefix(_POINTS) for name in row if name.startswith(_POINTS)]
+        found, asked = _found_by_own(row, names), _asked_by_own(strategy, names)
+    points = strategy.points
     return [
-        RuleSeen(rule, found[rule], asked[rule], row[f"points_{rule}"], getattr(points, rule))
-        for rule in RULES
+        RuleSeen(rule, found[rule], asked[rule], row[f"{_POINTS}{rule}"], points.of(rule))
+        for rule in names
     ]
+
+
+def _found_by_own(row: Row, names: Sequence[str]) -> dict[str, str]:
+    return {name: formatted(row.get(f"{SHOWN}{name}"), ".6g") for name in names}
+
+
+def _asked_by_own(strategy: HybridConfig, names: Sequence[str]) -> dict[str, str]:
+    """Return which rules are mandatory, as far as the strategy's file can still tell."""
+    try:
+        mandatory = rules_of(strategy).mandatory
+    except StrategyError:
+        mandatory = ()
+    return {name: "mandatory" if name in mandatory else "" for name in names}
 
 
 def _found(row: Row) -> dict[str, str]:
@@ -161,8 +185,7 @@ def _found(row: Row) -> dict[str, str]:
     }
 
 
-def _asked(row: Row, settings: Settings) -> dict[str, str]:
-    rules = settings.strategy
+def _asked(row: Row, rules: CryptoScalpingConfig) -> dict[str, str]:
     return {
         "rsi": f"below {rules.rsi_oversold:g}, mandatory",
         "bollinger": f"at most {formatted(row['bollinger_lower'], '.8g')}",

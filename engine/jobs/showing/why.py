@@ -18,7 +18,9 @@ from engine.tables import run_name, stamp_line
 from feeds.bars import Bars
 from feeds.moments import iso, parse_utc, readable
 from feeds.timeframe import Timeframe
-from strategies.evidence import candidates, evidence_table
+from strategies.config import CryptoScalpingConfig, HybridConfig
+from strategies.errors import StrategyError
+from strategies.evidence import EvidenceTable, candidates, evidence_table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -186,12 +188,18 @@ def _reason(run: RunFolder, symbol: str, moment: np.datetime64) -> str:
     settings = run.settings(run.labels[0])
     try:
         (market,) = [m for m in markets_again(run) if m.bars.symbol == symbol]
-    except (RunError, OSError) as error:
+        return _said_by_bars(market, settings, moment)
+    except (RunError, StrategyError, OSError) as error:
         return (
-            f"RSI(14) was not below {settings.strategy.rsi_oversold:g}, or the bar was missing, "
-            f"filled or within the warm-up; nobody can tell any more: {error}"
+            f"{_needed(settings.strategy)} did not hold, or the bar was missing, filled or within "
+            f"the warm-up; nobody can tell any more: {error}"
         )
-    return _said_by_bars(market, settings, moment)
+
+
+def _needed(strategy: HybridConfig) -> str:
+    if isinstance(strategy, CryptoScalpingConfig):
+        return f"RSI(14) below {strategy.rsi_oversold:g}"
+    return "a mandatory rule"
 
 
 def _said_by_bars(market: Market, settings: Settings, moment: np.datetime64) -> str:
@@ -208,8 +216,12 @@ def _said_by_bars(market: Market, settings: Settings, moment: np.datetime64) -> 
     table = evidence_table(bars, settings.strategy)
     if candidates(table, settings.strategy)[row]:
         return "the rules of this version hold, those of the version that made the run did not"
-    rsi = table.values["rsi"][row]  # noqa: PD011  a mapping of columns
-    return (
-        f"the mandatory filter does not hold: RSI(14) is {rsi:.2f}, must be below "
-        f"{settings.strategy.rsi_oversold:g}"
-    )
+    return f"the mandatory filter does not hold: {_filtered(table, settings.strategy, row)}"
+
+
+def _filtered(table: EvidenceTable, strategy: HybridConfig, row: int) -> str:
+    if isinstance(strategy, CryptoScalpingConfig):
+        rsi = table.values["rsi"][row]  # noqa: PD011  a mapping of columns
+        return f"RSI(14) is {rsi:.2f}, must be below {strategy.rsi_oversold:g}"
+    missing = [rule for rule in table.needed if not table.holds[rule][row]]
+    return f"{', '.join(missing)} does not speak for an entry"

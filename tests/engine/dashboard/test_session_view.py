@@ -21,7 +21,7 @@ from engine.paper.rows import RecordedMoment
 from engine.paper.state import PaperState
 from engine.records import trades_of
 from strategies.config import CryptoScalpingConfig
-from strategies.evidence import RULES
+from strategies.scalping_rules import RULES
 from tests.engine.dashboard.session_makers import (
     MEMBERS,
     WEBHOOK,

@@ -28,7 +28,7 @@ from ml.features.catalog import FEATURES
 from ml.features.context import on_slow_bars, slow_bars
 from ml.features.price import log_return
 from ml.prediction import Prediction, PredictionTable, Unavailable
-from strategies.config import CryptoScalpingConfig
+from strategies.config import HybridConfig
 from strategies.evidence import EvidenceTable, evidence_table
 from tests.makers import make_bars, with_hole
 
@@ -134,7 +134,7 @@ def test_a_join_by_row_is_caught_and_one_by_time_passes(moments: TimeArray) -> N
 # --- leaks of evidence and opinions -----------------------------------------------------------
 
 
-def evidence_with_the_support_to_come(bars: Bars, config: CryptoScalpingConfig) -> EvidenceTable:
+def evidence_with_the_support_to_come(bars: Bars, config: HybridConfig) -> EvidenceTable:
     table = evidence_table(bars, config)
     later = np.append(bars.low[1:], bars.low[-1])
     return replace(table, values={**table.values, "support": later})

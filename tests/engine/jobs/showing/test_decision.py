@@ -11,8 +11,9 @@ from engine.jobs.showing.decision import Candidate, rules_seen
 from engine.plain import plain
 from ml.prediction import Confidence, Prediction, Signal, Thresholds, Unavailable
 from strategies.config import CryptoScalpingConfig
-from strategies.evidence import RULES, Evidence, evidence_table
+from strategies.evidence import Evidence, evidence_table
 from strategies.journal import Outcome, journal_row
+from strategies.scalping_rules import RULES
 from strategies.scoring import Opinion, decide
 from tests.makers import make_bars
 

@@ -1,0 +1,88 @@
+"""Which strategies there are: the built-in one, and those that a file holds."""
+
+from typing import Any, TypeAlias
+
+import backtrader as bt
+
+from strategies.config import EntryRules, ExitRules, HybridConfig, OwnConfig, Sizing
+from strategies.crypto_scalping import CryptoScalpingStrategy
+from strategies.errors import StrategyError
+from strategies.hybrid import HybridStrategy
+from strategies.own_file import OwnFile, read_class
+from strategies.rules import Rule
+
+Defaults: TypeAlias = dict[str, Any]
+"""Keys of the section `strategy` of the settings, as the class has them."""
+
+_SECTIONS = {"entry": EntryRules, "exits": ExitRules, "sizing": Sizing}
+
+
+def strategy_of(config: HybridConfig) -> type[HybridStrategy]:
+    """Return the class that decides by this configuration.
+
+    Raises
+    ------
+    StrategyError
+        if it is in a file that does not hold it
+    """
+    if not isinstance(config, OwnConfig):
+        return CryptoScalpingStrategy
+    strategy: type[HybridStrategy] = read_strategy(config.file).found
+    return strategy
+
+
+def read_strategy(text: str) -> OwnFile:
+    """Return the strategy named PATH.py:ClassName, hybrid or plain.
+
+    Raises
+    ------
+    StrategyError
+        if there is none, or it is not fit to run
+    """
+    own = read_class(text)
+    if not issubclass(own.found, bt.Strategy):
+        raise StrategyError(
+            f"{own.path}: {own.name} must be a strategy, a subclass of "
+            "strategies.hybrid.HybridStrategy or of backtrader.Strategy; found "
+            f"{own.found.__mro__[1].__name__}"
+        )
+    if is_hybrid(own):
+        _check(own)
+    return own
+
+
+def is_hybrid(own: OwnFile) -> bool:
+    """Return whether the strategy has rules and points, so that an ensemble can be trained."""
+    return issubclass(own.found, HybridStrategy)
+
+
+def defaults_of(own: OwnFile) -> Defaults:
+    """Return what a hybrid strategy says of itself, as the settings have it."""
+    found = own.found
+    return {
+        "file": own.text,
+        "digest": own.digest,
+        "min_entry_score": found.min_entry_score,
+        "points": {rule.name: rule.points for rule in found.rules},
+        **{name: getattr(found, name).model_dump() for name in _SECTIONS},
+    }
+
+
+def _check(own: OwnFile) -> None:
+    """Raise `StrategyError` where the class lacks something."""
+    rules, where = own.found.rules, f"{own.path}: {own.name}"
+    if not isinstance(rules, tuple) or not all(isinstance(rule, Rule) for rule in rules):
+        raise StrategyError(f"{where}.rules must be a tuple of Rule, found {rules!r}")
+    if not any(rule.mandatory for rule in rules):
+        raise StrategyError(
+            f"{where}.rules must hold one rule that is mandatory: only bars on which it holds are "
+            "looked at, and the ensemble learns from them"
+        )
+    names = [rule.name for rule in rules]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise StrategyError(f"{where}.rules must have names of their own, found {twice[0]} twice")
+    for name, kind in _SECTIONS.items():
+        found = getattr(own.found, name)
+        if type(found) is not kind:
+            raise StrategyError(f"{where}.{name} must be {kind.__name__}(…), found {found!r}")

@@ -1,0 +1,92 @@
+"""The rules of a strategy of one's own, as a rule book."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from feeds import indicators
+from feeds.bars import Bars, BoolArray, FloatArray
+from feeds.messages import first_line
+from strategies.errors import StrategyError
+from strategies.rules import Fact, Rule, Seen
+
+SHOWN = "found_"  # begins the name of the column that holds what a rule looked at
+
+
+@dataclass(frozen=True, slots=True)
+class OwnRules:
+    """The rules in the file of a strategy: see `strategies.rules.RuleBook`.
+
+    Attributes
+    ----------
+    of : name of the strategy, for errors
+    """
+
+    of: str
+    rules: tuple[Rule, ...]
+
+    @property
+    def names(self) -> Sequence[str]:
+        return tuple(rule.name for rule in self.rules)
+
+    @property
+    def mandatory(self) -> Sequence[str]:
+        return tuple(rule.name for rule in self.rules if rule.mandatory)
+
+    def look(self, bars: Bars) -> Seen:
+        atr = indicators.atr(bars.high, bars.low, bars.close, 14)
+        shown = {f"{SHOWN}{r.name}": self._shown(r, bars) for r in self.rules if r.shows}
+        return Seen(
+            values={"close": bars.close, **shown, "atr_fraction": atr / bars.close},
+            holds={rule.name: self._holds(rule, bars) for rule in self.rules},
+            pattern=np.full(len(bars), -1, np.int64),
+        )
+
+    def pass_last(self, window: Bars) -> bool:
+        return not self._missing(window)
+
+    def idle(self, window: Bars) -> str:
+        missing = self._missing(window)
+        return f"needs {', '.join(missing)}" if missing else "the mandatory rules hold"
+
+    def facts(self, values: Mapping[str, float], _pattern: str | None) -> Sequence[Fact]:
+        return [
+            Fact(name, name.replace("_", " "), f"{values[key]:.6g}" if key in values else "")
+            for name, key in ((name, f"{SHOWN}{name}") for name in self.names)
+        ]
+
+    def _missing(self, window: Bars) -> list[str]:
+        """Return the mandatory rules that do not hold at the last bar."""
+        needed = (rule for rule in self.rules if rule.mandatory)
+        return [rule.name for rule in needed if not self._holds(rule, window)[-1]]
+
+    def _holds(self, rule: Rule, bars: Bars) -> BoolArray:
+        found = self._asked(rule, "holds", rule.holds, bars)
+        if found.dtype != np.bool_ or found.shape != (len(bars),):
+            raise StrategyError(
+                f"{self.of}, rule {rule.name}: must return one True or False for each of the "
+                f"{len(bars)} bars, found {found.dtype} of shape {found.shape}"
+            )
+        return found
+
+    def _shown(self, rule: Rule, bars: Bars) -> FloatArray:
+        found = self._asked(rule, "shows", rule.shows, bars)
+        if found.dtype.kind not in "fiub" or found.shape != (len(bars),):
+            raise StrategyError(
+                f"{self.of}, rule {rule.name}: shows must return one number for each of the "
+                f"{len(bars)} bars, found {found.dtype} of shape {found.shape}"
+            )
+        return found.astype(np.float64)
+
+    def _asked(
+        self, rule: Rule, what: str, function: Callable[[Bars], Any] | None, bars: Bars
+    ) -> np.ndarray:
+        try:
+            return np.asarray(None if function is None else function(bars))
+        except Exception as error:  # whatever a file of the user's does is told as its own
+            raise StrategyError(
+                f"{self.of}, rule {rule.name}: {what} failed on {len(bars)} bars of {bars.symbol}: "
+                f"{type(error).__name__}: {first_line(error)}"
+            ) from error
