@@ -23,7 +23,8 @@ the bundle's last seen moment are in-sample and left out.
 """
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Return the flags of the command."""
     parser = command_parser(__doc__ or "", EXAMPLES)
     parser.add_argument("--model", type=Path, metavar="PATH", help="folder of the bundle")
     add_strategy_flag(parser)
@@ -62,7 +63,7 @@ def _evaluated(args: argparse.Namespace, settings: Settings) -> EvaluateReport:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    args = _parser().parse_args(argv)
+    args = make_parser().parse_args(argv)
     return answer(
         "evaluate_ml_ensemble",
         args,

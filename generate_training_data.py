@@ -44,7 +44,8 @@ EXAMPLES = """\
 SIMULATED_FROM = "2022-01-01"
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Return the flags of the command."""
     parser = command_parser(__doc__ or "", EXAMPLES)
     market = parser.add_argument_group("the market")
     market.add_argument("--symbol", type=symbol, default="BTC/USDT", help="default: BTC/USDT")
@@ -93,7 +94,7 @@ def _downloaded(args: argparse.Namespace, settings: Settings) -> Generated:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    args = _parser().parse_args(argv)
+    args = make_parser().parse_args(argv)
     return answer(
         "generate_training_data",
         args,

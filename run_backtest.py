@@ -40,7 +40,8 @@ ML_DEFAULT = (
 )
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Return the flags of the command."""
     parser = command_parser(__doc__ or "", EXAMPLES)
     add_bar_flags(parser, "--data")
     add_run_flags(parser, MLMode, ML_DEFAULT)
@@ -98,7 +99,7 @@ def _run(args: argparse.Namespace, settings: Settings) -> Report:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    args = _parser().parse_args(argv)
+    args = make_parser().parse_args(argv)
     return answer(
         "run_backtest",
         args,

@@ -27,7 +27,8 @@ EXAMPLES = """\
 """
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Return the flags of the command."""
     parser = command_parser(__doc__ or "", EXAMPLES)
     add_paper_flags(parser)
     add_common_flags(parser)
@@ -36,7 +37,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    args = _parser().parse_args(argv)
+    args = make_parser().parse_args(argv)
     return answer("run_paper", args, paper_overrides(args), lambda settings: _made(args, settings))
 
 

@@ -29,12 +29,12 @@ EXAMPLES = """\
 """
 
 
-def parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
     """Return the flags of the command."""
-    made = command_parser(__doc__ or "", EXAMPLES)
-    made.usage = "%(prog)s RUN [flags]\n       %(prog)s --list [flags]"
-    made.add_argument("run", metavar="RUN", nargs="?", help="the folder of a run, or last")
-    asked = made.add_mutually_exclusive_group()
+    parser = command_parser(__doc__ or "", EXAMPLES)
+    parser.usage = "%(prog)s RUN [flags]\n       %(prog)s --list [flags]"
+    parser.add_argument("run", metavar="RUN", nargs="?", help="the folder of a run, or last")
+    asked = parser.add_mutually_exclusive_group()
     asked.add_argument("--list", action="store_true", help="all runs below --out, newest first")
     asked.add_argument(
         "--why", nargs=2, metavar=("SYMBOL", "TIME"), help="what was decided there, and why"
@@ -55,15 +55,15 @@ def parser() -> argparse.ArgumentParser:
         metavar="FILE.csv",
         help="write its daily returns, a column each for ML-off and ML-on",
     )
-    made.add_argument(
+    parser.add_argument(
         "--out",
         type=Path,
         metavar="DIR",
         default=Path("runs"),
         help="where runs are listed and last is looked for; default: runs",
     )
-    add_output_flags(made)
-    return made
+    add_output_flags(parser)
+    return parser
 
 
 def _shown(args: argparse.Namespace) -> Report:
@@ -86,7 +86,7 @@ def _shown(args: argparse.Namespace) -> Report:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    args = parser().parse_args(argv)
+    args = make_parser().parse_args(argv)
     return tell("show_run", args, lambda: _shown(args))
 
 

@@ -31,7 +31,8 @@ EXAMPLES = """\
 """
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Return the flags of the command."""
     parser = command_parser(__doc__ or "", EXAMPLES)
     add_bar_flags(parser, "--data-file")
     _add_label_flags(parser.add_argument_group("what is learned"))
@@ -139,7 +140,7 @@ def _updated(args: argparse.Namespace, settings: Settings) -> Report:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    args = _parser().parse_args(argv)
+    args = make_parser().parse_args(argv)
     return answer(
         "train_ml_ensemble",
         args,

@@ -38,9 +38,9 @@ CHECKS: Sequence[Check] = (
 )
 
 
-def parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
     """Return the flags of the command."""
-    made = argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         prog="python -m engine.jobs.doctor",
         usage="%(prog)s [flags]",
         description=(__doc__ or "").partition("\n\n")[0],
@@ -48,17 +48,19 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    made.add_argument(
+    parser.add_argument(
         "--exchange", metavar="ID", default="binance", help="to ask; default: binance"
     )
-    made.add_argument("--base-url", metavar="URL", help="ask this address instead: a mirror")
-    made.add_argument(
+    parser.add_argument("--base-url", metavar="URL", help="ask this address instead: a mirror")
+    parser.add_argument(
         "--store", type=Path, metavar="DIR", default=Path("data"), help="default: data"
     )
-    made.add_argument("--model", type=Path, metavar="PATH", help="folder of the bundle")
-    made.add_argument("--out", type=Path, metavar="DIR", default=Path("runs"), help="default: runs")
-    made.add_argument("--json", action="store_true", help="print one JSON object, nothing else")
-    return made
+    parser.add_argument("--model", type=Path, metavar="PATH", help="folder of the bundle")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", default=Path("runs"), help="default: runs"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object, nothing else")
+    return parser
 
 
 def examine(asked: Asked, checks: Sequence[Check] = CHECKS) -> Iterator[Finding]:
@@ -92,7 +94,7 @@ def summary_of(findings: Sequence[Finding]) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    args = parser().parse_args(argv)
+    args = make_parser().parse_args(argv)
     asked = Asked(args.exchange, args.base_url, args.store, args.model, args.out)
     findings = []
     for finding in examine(asked):
