@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Sequence
 
+from engine.report_html.difference import difference
 from engine.report_html.report import Report
 from engine.report_html.section import Section
 from engine.report_html.verdict import verdict
 
-SECTIONS: Sequence[Callable[[Report], Section | None]] = (verdict,)
+SECTIONS: Sequence[Callable[[Report], Section | None]] = (verdict, difference)
 """Each returns None where there is nothing to say."""

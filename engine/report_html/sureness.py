@@ -1,0 +1,185 @@
+"""How sure a comparison is: intervals of differences, gates without skill, the Sharpe ratio."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from engine.report_html.words import DASH, fraction, number
+
+Ends = Mapping[str, float | None]
+
+# Names of the document's pairs and runs, for people.
+PAIRS: Mapping[str, str] = {
+    "on_less_off": "ML-off",
+    "on_less_random_gate": "the random gate",
+    "on_less_volatility_gate": "the volatility gate",
+}
+
+
+def points(value: float | None, digits: int) -> str:
+    """Return a difference of fractions in percentage points, with its sign.
+
+    >>> points(0.00021, 3)
+    '+0.021 pp'
+    """
+    return DASH if value is None else f"{_plus(value)}{number(value * 100.0, digits)} pp"
+
+
+def _ratio(value: float | None, digits: int) -> str:
+    return DASH if value is None else f"{_plus(value)}{number(value, digits)}"
+
+
+def _plus(value: float) -> str:
+    return "+" if value > 0 else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A difference: what ML-on is compared with, in words, and what the interval says."""
+
+    than: str
+    value: str
+    interval: str
+    says: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forest:
+    """The differences of one figure, for a table and for a chart around zero.
+
+    Attributes
+    ----------
+    drawn : label, value and ends of each difference; in percentage points if `unit` says so
+    """
+
+    name: str
+    title: str
+    unit: str
+    rows: list[Row]
+    drawn: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Figure:
+    title: str
+    show: Callable[[float | None], str]
+    factor: float
+    unit: str
+
+
+_FIGURES: Mapping[str, _Figure] = {
+    "expectancy": _Figure("Expectancy per trade", partial(points, digits=3), 100.0, "pp"),
+    "win_rate": _Figure("Win rate", partial(points, digits=1), 100.0, "pp"),
+    "profit_factor": _Figure("Profit factor", partial(_ratio, digits=2), 1.0, ""),
+}
+
+
+def forests(compared: Mapping[str, Any]) -> list[Forest]:
+    """Return what ML-on has above ML-off and above the gates, by figure."""
+    pairs = compared["intervals"]["pairs"]
+    return [
+        Forest(
+            name=name,
+            title=figure.title,
+            unit=figure.unit,
+            rows=[_row(than, pairs[key][name], figure) for key, than in PAIRS.items()],
+            drawn=[_drawn(than, pairs[key][name], figure) for key, than in PAIRS.items()],
+        )
+        for name, figure in _FIGURES.items()
+    ]
+
+
+def _row(than: str, ends: Ends, figure: _Figure) -> Row:
+    low, high = ends["low"], ends["high"]
+    between = "too little to say" if low is None else f"{figure.show(low)} to {figure.show(high)}"
+    return Row(than=than, value=figure.show(ends["value"]), interval=between, says=_says(ends))
+
+
+def _says(ends: Ends) -> str:
+    low, high = ends["low"], ends["high"]
+    if low is None or high is None:
+        return "unknown"
+    if low > 0:
+        return "ML-on is above"
+    return "ML-on is below" if high < 0 else "no difference shown"
+
+
+def _drawn(than: str, ends: Ends, figure: _Figure) -> dict[str, Any]:
+    times = {k: None if v is None else v * figure.factor for k, v in ends.items()}
+    return {"label": than, **times}
+
+
+def beside(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return a row for each figure: ML-off, ML-on, the gates, who buys and holds."""
+    compared = document["comparison"]
+    off, on = ({"trades": run["trades"], **run["metrics"]} for run in document["runs"])
+    return [
+        {
+            "name": name,
+            "title": title,
+            "cells": [
+                show(off[name]),
+                show(on[name]),
+                show((compared["random_gate"].get(name) or {}).get("mean")),
+                _band(compared["random_gate"].get(name), show),
+                show(compared["volatility_gate"].get(name)),
+                show(compared["buy_and_hold"].get(name)),
+            ],
+        }
+        for name, (title, show) in _BESIDE.items()
+    ]
+
+
+_BESIDE: Mapping[str, tuple[str, Callable[[float | None], str]]] = {
+    "trades": ("Trades", partial(number, digits=0)),
+    "expectancy": ("Expectancy per trade", partial(fraction, digits=3)),
+    "win_rate": ("Win rate", partial(fraction, digits=1)),
+    "profit_factor": ("Profit factor", partial(number, digits=2)),
+    "total_return": ("Total return", partial(fraction, digits=1)),
+    "max_drawdown": ("Largest drawdown", partial(fraction, digits=1)),
+    "sharpe": ("Sharpe ratio", partial(number, digits=2)),
+}
+
+
+def _band(spread: Ends | None, show: Callable[[float | None], str]) -> str:
+    if not spread or spread["low"] is None:
+        return DASH
+    return f"{show(spread['low'])} to {show(spread['high'])}"
+
+
+def wins_over_chance(compared: Mapping[str, Any]) -> str:
+    """Return how many shuffled ensembles ML-on beats."""
+    seeds = compared["random_gate"]
+    share = seeds["share_of_seeds_below_on"]
+    if share is None:
+        return f"None of {seeds['seeds']:,} shuffles traded, or ML-on did not."
+    return (
+        f"ML-on's expectancy per trade is above that of {fraction(share, 0)} of "
+        f"{seeds['seeds']:,} shuffles."
+    )
+
+
+def sharpe_words(sharpe: Mapping[str, Any]) -> str:
+    """Return how likely it is that ML-on's Sharpe ratio is above zero."""
+    alone, allowing = sharpe["probabilistic"], sharpe["deflated"]
+    if alone is None:
+        return "There are too few days to say how likely ML-on's Sharpe ratio is above zero."
+    trials = f"{sharpe['trials']:,} configuration{'' if sharpe['trials'] == 1 else 's'}"
+    picked = (
+        "too little is known to allow for it"
+        if allowing is None
+        else f"allowing for that, the probability is {_probability(allowing)}"
+    )
+    return (
+        f"That ML-on's true Sharpe ratio is above zero has, going by its daily returns, a "
+        f"probability of {_probability(alone)}. So far {trials} of this folder looked at these "
+        f"bars, and the best of many shines by luck: {picked}."
+    )
+
+
+def _probability(value: float) -> str:
+    """Return a probability; one that rounds to none or to certainty is neither."""
+    if value < 0.001:
+        return "less than 0.1 %"
+    return "more than 99.9 %" if value > 0.999 else fraction(value, 1)
