@@ -15,7 +15,7 @@ from engine.config import load_config
 from engine.errors import ConfigError
 from engine.jobs import flags
 from engine.jobs.settings import Settings, load_settings
-from engine.jobs.settings_meaning import FLAGS, MEANINGS, NOTES, SYMBOL
+from engine.jobs.settings_meaning import FLAGS, MEANINGS, MEMBER, NOTES, SYMBOL
 from engine.jobs.settings_table import as_markdown, example, keys
 from tests.test_docs import SCRIPTS
 from tests.test_layout import ROOT
@@ -78,7 +78,12 @@ def test_every_key_has_a_meaning_and_every_meaning_a_key() -> None:
 
 
 def test_the_walk_finds_every_key_of_the_settings() -> None:
-    there = {path.replace("BTC/USDT", SYMBOL) for path in dumped(example())}
+    there = {
+        path.replace("BTC/USDT", SYMBOL)
+        .replace("members.extra_trees", f"members.{MEMBER}")
+        .removesuffix(".n_estimators")  # the keys of `params` are the class's
+        for path in dumped(example())
+    }
     assert {key.path for key in keys()} == there
 
 
@@ -90,12 +95,13 @@ def test_the_example_loads_and_shows_every_key(tmp_path: Path) -> None:
     assert loaded == example()
     assert loaded.strategy.exits.trailing_stop is not None
     assert set(loaded.symbols) == {"BTC/USDT"}
+    assert set(loaded.members) == {"extra_trees"}
 
 
 def test_only_what_is_optional_differs_from_the_default_in_the_example() -> None:
     default, shown = dumped(Settings()), dumped(example())
     different = {path for path, value in shown.items() if default.get(path, None) != value}
-    whole = ("symbols.", "protections.")
+    whole = ("symbols.", "members.", "protections.")
     assert {path for path in different if not path.startswith(whole)} == {
         "broker.maker_fee",
         "strategy.exits.trailing_stop",

@@ -18,8 +18,10 @@ from engine.jobs.auditing.orders import OrdersAudited, audit_orders, hybrid_run_
 from engine.jobs.auditing.report import AuditReport
 from engine.jobs.auditing.serving import audit_serving, watched
 from engine.jobs.auditing.training import TrainingAudited, audit_training, training_of
+from engine.jobs.auditing.windows import audit_windows
 from engine.jobs.default_market import default_markets
 from engine.jobs.markets import Market
+from engine.jobs.members import check_configured, configured
 from engine.jobs.run_request import RunRequest
 from engine.jobs.serving import serving_analyzer
 from engine.jobs.settings import Settings
@@ -83,6 +85,7 @@ def audit(
             "--audit looks for leaks and trades nothing: --ml and --in-sample do not go with it"
         )
     extent = extent or Extent()
+    check_configured(request.settings)
     settings, markets = _asked_for(request)
     trained = _trained(markets, settings, extent.rows)
     source = _source(request, settings, markets, trained, clock or SystemClock())
@@ -116,7 +119,8 @@ def _trained(markets: Sequence[Bars], settings: Settings, limit: int) -> Trainin
     warmup = settings.strategy.warmup_bars + 1  # the row's bar closed at `start`
     latest = [bars[max(0, bars.index_from(start) - warmup) :] for bars in markets]
     training = settings.training
-    models = default_models(training.preset, seed=settings.seed, jobs=training.jobs)
+    five = default_models(training.preset, seed=settings.seed, jobs=training.jobs)
+    models = configured(five, settings)
     learn = training_of(settings, models)
     return audit_training(latest, learn, training.fractions, seed=settings.seed)
 
@@ -147,6 +151,7 @@ def _report(
     moments = sampled_moments(served, settings, extent.moments)
     watch = watched(FEATURES, source, settings.strategy)
     leaks, columns = audit_serving(served, watch, moments, seed=seed)
+    unlike, windows = audit_windows(served, settings.strategy, moments)
     traded = [_latest(bars, settings, extent.order_bars) for bars in markets]
     run = hybrid_run_of(settings, source)
     orders = audit_orders(traded, run, moments=extent.order_moments, seed=seed)
@@ -157,10 +162,11 @@ def _report(
             "bars": sum(map(len, served)),
             "moments": len(moments),
             "columns": columns,
+            "windows": windows,
             "orders": _orders_facts(traded, orders),
         },
         training=_training_facts(trained),
-        leaks=[*leaks, *orders.leaks, *trained.leaks],
+        leaks=[*leaks, *unlike, *orders.leaks, *trained.leaks],
     )
 
 

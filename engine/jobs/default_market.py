@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from engine.jobs.markets import Market, cut
+from engine.jobs.members import check_configured
 from engine.jobs.serving import serving_analyzer
 from engine.jobs.settings import Settings
 from feeds.bars import Bars
@@ -40,6 +41,7 @@ def default_run(settings: Settings, out: Path, *, train: bool) -> DefaultRun:
     if train:
         from engine.jobs.train import train_bundle  # a run without ML starts without learning
 
+        check_configured(small)
         log.info("a simulated market of %d days, the first %d to learn from", DAYS, TRAINED_DAYS)
         train_bundle(markets, small, until=split)
         analyzer = serving_analyzer(small, TIMEFRAME)

@@ -126,7 +126,8 @@ def evaluate_bundle(request: EvaluateRequest) -> EvaluateReport:
     _refuse_without_bars(request)
     if request.backtest:
         RunRequest(settings=request.settings, out=request.out).check_out()
-    bundle = load_bundle(request.settings.strategy.ml_model_path)
+    settings = request.settings
+    bundle = load_bundle(settings.strategy.ml_model_path, settings.members)
     if request.bars is not None:
         return _fresh(bundle, request, request.bars)
     return _stored(bundle.manifest)

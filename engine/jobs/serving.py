@@ -8,6 +8,7 @@ from enum import StrEnum
 import numpy as np
 
 from engine.jobs.markets import Market
+from engine.jobs.members import tell_of_difference
 from engine.jobs.settings import Settings
 from engine.jobs.walking.analyzer import WindowAnalyzers
 from feeds.bars import BoolArray, TimeArray
@@ -54,7 +55,8 @@ def analyzer_for(
 
 def serving_analyzer(settings: Settings, timeframe: Timeframe) -> Analyzer:
     """Return the analyzer of the configured bundle, or raise what keeps it from serving."""
-    return serving(load_bundle(settings.strategy.ml_model_path), settings, timeframe)
+    bundle = load_bundle(settings.strategy.ml_model_path, settings.members)
+    return serving(bundle, settings, timeframe)
 
 
 def serving(bundle: Bundle, settings: Settings, timeframe: Timeframe) -> Analyzer:
@@ -69,6 +71,7 @@ def serving(bundle: Bundle, settings: Settings, timeframe: Timeframe) -> Analyze
         strategy=settings.strategy.identity,
     )
     _warn_of_other_costs(bundle.manifest, settings)
+    tell_of_difference(bundle, settings)
     return Analyzer(bundle)
 
 

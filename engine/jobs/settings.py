@@ -16,6 +16,7 @@ from feeds.errors import FeedError
 from feeds.messages import printable
 from feeds.section import Section
 from feeds.symbol import normalise_symbol
+from ml.models.member_config import Members
 from ml.training.config import TrainingConfig
 from strategies.config import CryptoScalpingConfig, OpinionPoints, OwnConfig
 
@@ -27,7 +28,7 @@ class StatisticsConfig(Section):
 
 
 class Settings(Section):
-    """The sections of a configuration; `symbols` has trading rules by symbol."""
+    """The sections of a configuration; `symbols` and `members` have one for each name."""
 
     seed: int = Field(0, ge=0, lt=2**32)
     broker: BrokerConfig = BrokerConfig()
@@ -35,6 +36,7 @@ class Settings(Section):
     strategy: CryptoScalpingConfig | OwnConfig = CryptoScalpingConfig()
     protections: ProtectionsConfig = ProtectionsConfig()
     training: TrainingConfig = TrainingConfig()
+    members: Members = Field(default_factory=dict)
     statistics: StatisticsConfig = StatisticsConfig()
     paper: PaperConfig = PaperConfig()
     symbols: dict[str, SymbolRules] = Field(default_factory=dict)

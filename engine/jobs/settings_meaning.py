@@ -6,8 +6,10 @@ from typing import NamedTuple
 from engine.config import MOST_COST
 from engine.jobs.settings import Settings
 from feeds.quality import REPAIRS
+from ml.models.member_config import USUAL_WEIGHT
 
 SYMBOL = "<SYMBOL>"  # stands for the name of a symbol in a path
+MEMBER = "<NAME>"  # stands for the name of a member of the ensemble
 
 
 class Meaning(NamedTuple):
@@ -164,6 +166,21 @@ MEANINGS: Mapping[str, Meaning] = {
     "training.tuning_rows": Meaning(
         "rows", "of the train part, which a trial sees; more are thinned evenly in time"
     ),
+    "members.<NAME>.estimator": Meaning(
+        "",
+        "a classifier that joins the five, by scikit-learn's contract; absent for one of them",
+        "absent, or `package.module:Class`, or `file.py:Class`",
+    ),
+    "members.<NAME>.weight": Meaning(
+        "share", f"of the vote, over the sum of all; absent: the built-in one, or {USUAL_WEIGHT:g}"
+    ),
+    "members.<NAME>.params": Meaning("", "keyword arguments of the class", "a table"),
+    "members.<NAME>.standardise": Meaning(
+        "", "whether it sees features less their mean, over their deviation"
+    ),
+    "members.<NAME>.trust": Meaning(
+        "", "types of other packages that its file in a bundle may hold", "names of types"
+    ),
     "statistics.gate_seeds": Meaning(
         "shuffles", "of the random gate that a comparison with ML is measured against"
     ),
@@ -264,6 +281,12 @@ NOTES = {
         "takes the small preset and keeps its bundle in `default_ensemble` below `--out`. The\n"
         "scores of an evaluation rest on the bundle's own label, population, exits, costs and\n"
         "mandatory filter."
+    ),
+    f"members.{MEMBER}": (
+        "One section a member. One of the five (`[members.xgboost]`) takes another `weight`; a\n"
+        "new name joins them, with a classifier of scikit-learn or\n"
+        "[one of your own](custom_members.md). A member's share of the vote is its weight over\n"
+        "that of all members that answer. A bundle keeps the weights that it was trained with."
     ),
     "statistics": "Read by a comparison: `--ml compare`.",
     f"symbols.{SYMBOL}": (

@@ -14,7 +14,10 @@ from pydantic.fields import FieldInfo
 
 from engine.config import to_toml
 from engine.jobs.settings import Settings
-from engine.jobs.settings_meaning import FLAGS, MEANINGS, NOTES, SYMBOL, Flag
+from engine.jobs.settings_meaning import FLAGS, MEANINGS, MEMBER, NOTES, SYMBOL, Flag
+
+# What stands for the name of a section, where there is one for each of many names.
+_NAMED_BY = {"symbols": SYMBOL, "members": MEMBER}
 
 
 class Key(NamedTuple):
@@ -37,7 +40,7 @@ def keys(kind: type[BaseModel] = Settings, prefix: str = "") -> Iterator[Key]:
         if below is None:
             yield Key(prefix + name, field)
         else:
-            kept_by = f"{SYMBOL}." if get_origin(field.annotation) is dict else ""
+            kept_by = f"{_NAMED_BY[name]}." if get_origin(field.annotation) is dict else ""
             inside.append((below, f"{prefix}{name}.{kept_by}"))
     for section, path in inside:
         yield from keys(section, path)
@@ -63,7 +66,7 @@ keeps it so.
 ## Example
 
 All keys. What is optional is absent by default: `exchange` and `base_url`, `trailing_stop`, the
-keys of `[protections]`, and the sections of symbols. Everything else has its default.
+keys of `[protections]`, and the sections of symbols and members. Everything else has its default.
 
 ```toml
 {example}```
@@ -107,6 +110,13 @@ def example() -> Settings:
                 "cooldown_bars": 12,
                 "max_open_positions": 3,
                 "max_exposure": 0.5,
+            },
+            "members": {
+                "extra_trees": {
+                    "estimator": "sklearn.ensemble:ExtraTreesClassifier",
+                    "weight": 0.1,
+                    "params": {"n_estimators": 200},
+                }
             },
             "symbols": {"BTC/USDT": {"amount_step": 1e-5, "tick": 0.01, "min_notional": 5.0}},
         }
@@ -154,6 +164,8 @@ def _named(*units: str) -> str:
 def _default(field: FieldInfo) -> str:
     match field.get_default(call_default_factory=True):
         case None | ():
+            return "none"
+        case dict():
             return "none"
         case bool(value):
             return str(value).lower()

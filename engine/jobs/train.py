@@ -11,6 +11,7 @@ import numpy as np
 from engine.jobs.learning_report import training_text
 from engine.jobs.log import keep_log
 from engine.jobs.markets import AskedBars
+from engine.jobs.members import check_configured, configured
 from engine.jobs.settings import Settings
 from engine.jobs.thresholds import fitted_thresholds
 from engine.jobs.training_rows import asked_facts, training_rows
@@ -67,6 +68,7 @@ class TrainReport:
 def train_on(asked: AskedBars, settings: Settings) -> TrainReport:
     """Read the bars, train on them and keep the bundle."""
     refuse_target(settings.strategy.ml_model_path)  # before the work, not after it
+    check_configured(settings)
     return train_bundle(asked.read(settings.data, settings.strategy.warmup_bars), settings)
 
 
@@ -109,7 +111,7 @@ def learn_bundle(
     every = training_rows(seen, settings, thinned=False)
     rows = every.thinned(settings.training.max_rows)
     log.info("%d rows of %d bars of %s", len(rows), sum(map(len, seen)), ", ".join(rows.symbols))
-    with checkpoints(path) as kept:
+    with checkpoints(path, settings.members) as kept:
         models, tuning = _models(rows, settings)
         trained = train(rows, settings.training, models, seed=settings.seed, kept=kept)
         manifest = Manifest(
@@ -121,7 +123,10 @@ def learn_bundle(
             **origin_of(seen, settings),
         )
         kept_bars = seen if keep_bars else ()
-        keep_log(save_bundle(trained.ensemble, manifest, path, bars=kept_bars))
+        version = save_bundle(
+            trained.ensemble, manifest, path, bars=kept_bars, members=settings.members
+        )
+        keep_log(version)
     return Learned(rows, trained, TrainReport(manifest, path))
 
 
@@ -139,7 +144,8 @@ def known_bars(markets: Sequence[Bars], until: np.datetime64 | None) -> list[Bar
 def _models(rows: TrainingSet, settings: Settings) -> tuple[Models, dict[str, Any]]:
     """Return the models to train, and what the manifest says of how they were tuned."""
     training = settings.training
-    models: Models = default_models(training.preset, seed=settings.seed, jobs=training.jobs)
+    five = default_models(training.preset, seed=settings.seed, jobs=training.jobs)
+    models: Models = configured(five, settings)
     if not training.optimize:
         return models, {}
     from ml.training.tuning import tune  # a training without a search starts without Optuna

@@ -19,6 +19,7 @@ from engine.errors import UsageError
 from engine.jobs.as_trained import as_trained
 from engine.jobs.log import keep_log
 from engine.jobs.markets import BarSource, ExchangeBars, last_close
+from engine.jobs.members import tell_of_difference
 from engine.jobs.settings import Settings
 from engine.jobs.train import metrics_of, origin_of, thresholds_of, usual_of
 from engine.jobs.training_rows import training_rows
@@ -80,7 +81,8 @@ def update_bundle(
     UsageError
         if parameters are to be searched for
     """
-    old = load_bundle(settings.strategy.ml_model_path)
+    old = load_bundle(settings.strategy.ml_model_path, settings.members)
+    tell_of_difference(old, settings)
     refuse_target(settings.strategy.ml_model_path)  # before the work, not after it
     settings = _settings_of(old, settings)
     kept = old.kept.read(fill_limit=old.manifest.fill_limit)
@@ -231,7 +233,7 @@ def _train(
     markets = [each.bars for each in grown]
     every = training_rows(markets, settings, thinned=False)
     rows = every.thinned(settings.training.max_rows)
-    with checkpoints(path) as members:
+    with checkpoints(path, settings.members) as members:
         trained = train(
             rows, settings.training, _models(old, settings), seed=settings.seed, kept=members
         )
@@ -244,7 +246,9 @@ def _train(
             "references": usual_of(trained, rows, every, settings),
         }
         manifest = _manifest(old.manifest, metrics, origin, clock)
-        version = save_bundle(trained.ensemble, manifest, path, bars=markets, extends=old)
+        version = save_bundle(
+            trained.ensemble, manifest, path, bars=markets, extends=old, members=settings.members
+        )
         keep_log(version)
     return UpdateReport(
         manifest=manifest,

@@ -22,6 +22,7 @@ from engine.errors import UsageError
 from engine.jobs.backtest import runs
 from engine.jobs.default_market import default_markets
 from engine.jobs.markets import Market, cut
+from engine.jobs.members import check_configured
 from engine.jobs.run_report import RunContext
 from engine.jobs.run_request import RunRequest
 from engine.jobs.serving import MLMode, is_in_sample
@@ -54,6 +55,7 @@ def walk_forward(request: RunRequest, spec: WindowSpec) -> WalkForwardReport:
     request.check_out()
     if request.model is not None:
         refuse_target(request.model)
+    check_configured(request.settings)
     settings, markets = _markets(request)
     windows = _windows(request, markets, spec)
     bars = [market.bars for market in markets]

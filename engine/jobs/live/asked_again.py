@@ -13,6 +13,7 @@ from feeds.moments import readable
 from ml.analyzer import Analyzer
 from ml.bundle import load_version
 from ml.errors import BundleError
+from ml.models.member_config import MemberConfig
 from ml.prediction import Prediction, Unavailable
 from strategies.views import NoEnsemble, OpinionTable
 
@@ -25,9 +26,16 @@ _DIGEST_LETTERS = 64
 
 @dataclass(slots=True)
 class Versions:
-    """The versions of a bundle by their digests, each loaded once."""
+    """The versions of a bundle by their digests, each loaded once.
+
+    Attributes
+    ----------
+    path : of the bundle
+    members : of the settings, which name the code of the user's own that may be run
+    """
 
     path: Path
+    members: Mapping[str, MemberConfig] = field(default_factory=dict)
     _loaded: dict[str, Analyzer | None] = field(default_factory=dict)
 
     def of(self, digest: str) -> Analyzer | None:
@@ -38,7 +46,7 @@ class Versions:
 
     def _load(self, digest: str) -> Analyzer | None:
         try:
-            bundle = load_version(self.path, digest)
+            bundle = load_version(self.path, digest, self.members)
             if bundle is not None:
                 return Analyzer(bundle)
             why = f"{self.path} does not hold it any more"

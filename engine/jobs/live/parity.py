@@ -98,7 +98,7 @@ def parity(path: Path) -> Parity:
         ask = AskedAgain(
             opinions_of(rows),
             {moment.closed_at: moment.ml for moment in reader.moments()},
-            Versions(settings.strategy.ml_model_path),
+            Versions(settings.strategy.ml_model_path, settings.members),
         )
         asked = ask if wants_ml(settings, MLMode(facts.settings["ml"])) else None
         rules = session_rules(reader)

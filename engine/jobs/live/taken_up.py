@@ -46,7 +46,7 @@ def first_asked(
     digest = _answered_last(state) if wants_ml(settings, mode) else None
     if digest is not None:
         try:
-            bundle = load_version(settings.strategy.ml_model_path, digest)
+            bundle = load_version(settings.strategy.ml_model_path, digest, settings.members)
             if bundle is not None:
                 return serving(bundle, settings, timeframe)
             why = "it is not kept any more"

@@ -184,7 +184,7 @@ def _finished(job: _Job) -> WindowBundle | None:
         return None
     try:
         record = Record.model_validate_json(job.record.read_bytes())
-        bundle = load_bundle(job.bundle)
+        bundle = load_bundle(job.bundle, job.settings.members)
     except (OSError, ValidationError, BundleError) as error:
         log.warning("%s is trained again, for what was kept is damaged: %s", job.window, error)
         return None
@@ -216,7 +216,8 @@ def _train(job: _Job, parent: int) -> tuple[Window, float]:
         try:
             seen = known_bars(job.bars, job.window.train_end)
             learned = learn_bundle(seen, job.settings, keep_bars=job.keep_bars)
-            record = _record(job.window, learned, load_bundle(job.bundle).digest)
+            kept = load_bundle(job.bundle, job.settings.members)
+            record = _record(job.window, learned, kept.digest)
         except (FeedError, MLError) as error:
             raise RunError(f"{job.window}: {error}") from error
         atomic_text(job.record, record.model_dump_json(indent=1))
