@@ -11,6 +11,7 @@ from engine.cost_sweep import CostSweep
 from engine.equity import EquityCurve
 from engine.metrics import Metrics
 from engine.records import Fill, Rejection, Trade
+from engine.statistics.figures import FigureIntervals
 from feeds.identity import SYNTHETIC
 
 IN_SAMPLE = "IN-SAMPLE"
@@ -38,6 +39,7 @@ class RunResult:
     digests : of what went in, by name: a symbol's bars, the bundle
     versions : of the libraries, by name
     seed : of all chance in the run
+    intervals : how sure the metrics are; None where nobody asked
     """
 
     label: str
@@ -59,6 +61,7 @@ class RunResult:
     digests: Mapping[str, str]
     versions: Mapping[str, str]
     seed: int
+    intervals: FigureIntervals | None = None
 
     @property
     def stamps(self) -> tuple[str, ...]:

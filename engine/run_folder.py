@@ -139,6 +139,7 @@ def _run_json(result: RunResult, digest: str) -> dict[str, Any]:
         "synthetic": result.synthetic,
         "clock": asdict(result.clock),
         "metrics": result.metrics.to_dict(),
+        "intervals": None if result.intervals is None else asdict(result.intervals),
         **result.sweep.to_json(),
         "flattery": result.flattery,
         "result_hash": digest,

@@ -27,7 +27,7 @@ MAX_MEDIAN_BODY_LINES = 8
 # Who may import what is heavy, foreign or hard to replace; a folder ends in a slash.
 HOMES = {
     "aiohttp": ("feeds/standin/",),
-    "arch": ("engine/statistics/",),
+    "arch": (),
     "backtrader": ("engine/", "strategies/"),
     "ccxt": ("feeds/exchange.py", "feeds/live/"),
     "fastapi": ("engine/dashboard/",),

@@ -180,6 +180,7 @@ def test_every_key_of_the_metrics_is_on_the_page(folder: Path) -> None:
     assert run["vetoes"].keys() <= tables()["Protections", "protection"]
     assert run["vetoes"]
     assert tables()["Cost sweep", "step"] == set(run["cost_sweep"][0])
+    assert tables()["Intervals", "of a run's intervals"] == set(run["intervals"])
     assert tables()["Metrics", "key"] == set(run["metrics"]) == set(compared["difference"])
     assert tables()["Comparison", "key"] == set(compared)
     assert tables()["Comparison", "group"] == set(groups)

@@ -1,7 +1,7 @@
 """What a run command answers with: results of record, comparison, and where they are kept."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ from engine.report import side_by_side
 from engine.result import RunResult
 from engine.result_hash import hashes_of, joint_hash
 from engine.run_folder import Making, save_run, to_json
+from engine.statistics.figures import figure_intervals
+from engine.statistics.intervals import TradeReturns
 from feeds.moments import iso, parse_utc, readable
 from ml.analyzer import Analyzer
 from ml.manifest import library_versions
@@ -102,6 +104,8 @@ def kept(
     ----------
     beside : what a comparison was made with
     """
+    block = None if compared is None else compared["intervals"]["block_days"]
+    results = [_with_intervals(result, context, block) for result in results]
     data = data_facts(context.markets)
     asked = context.request.model_dump(mode="json")
     page = report_page(results, context.markets, asked, beside)
@@ -144,6 +148,18 @@ def run_result(run: HybridRun, context: RunContext, *, ml_on: bool) -> RunResult
         versions=library_versions(),
         seed=context.settings.seed,
     )
+
+
+def _with_intervals(result: RunResult, context: RunContext, block_days: float | None) -> RunResult:
+    """Return the result with how sure its figures are, by the days of the comparison if any."""
+    intervals = figure_intervals(
+        TradeReturns.of(result.trades),
+        result.equity,
+        context.settings.broker.cash,
+        seed=result.seed,
+        block_days=block_days,
+    )
+    return replace(result, intervals=intervals)
 
 
 def _circumstances(context: RunContext, *, in_sample: bool) -> Circumstances:

@@ -92,8 +92,7 @@ class Sample:
         error = _standard_errors(np.ones((1, len(self.table))), self.table, figure)
         errors = _standard_errors(self.counts, self.table, figure)
         if not figure.factor:
-            reach = _reach(drawn - value, errors) * float(error[0])
-            return _around(value, value - reach, value + reach)
+            return symmetric(value, float(error[0]), drawn, errors)
         reach = _reach(np.log(drawn / value), errors / drawn) * float(error[0]) / value
         with np.errstate(over="ignore"):  # beyond every float is as good as unknown
             return _around(value, value * float(np.exp(-reach)), value * float(np.exp(reach)))
@@ -113,6 +112,18 @@ class Sample:
         """
         drawn = figure.of(self.sums)
         return None if np.isnan(drawn).any() or np.ptp(drawn) <= _NOTHING else drawn
+
+
+def symmetric(value: float, error: float, drawn: FloatArray, errors: FloatArray) -> Ends:
+    """Return the symmetric studentised interval of a figure.
+
+    Parameters
+    ----------
+    value, error : as measured: the figure and its standard error
+    drawn, errors : the same in each draw
+    """
+    reach = _reach(drawn - value, errors) * error
+    return _around(value, value - reach, value + reach)
 
 
 def _reach(distances: FloatArray, errors: FloatArray) -> float:

@@ -2,9 +2,9 @@
 
 Trades that are open at the same time share the market's fate, and trades of two runs on the same
 bars share nearly everything. So what is drawn anew is not trades but calendar days in blocks, and
-the same days for all runs and symbols: a stationary bootstrap (Politis & Romano 1994, "The
-Stationary Bootstrap", JASA 89) of one table of days by sums. A day without trades is a row of
-zeros, which is why the number of trades is as uncertain as it should be.
+the same days for all runs and symbols: a stationary bootstrap (`engine.statistics.blocks`) of one
+table of days by sums. A day without trades is a row of zeros, which is why the number of trades is
+as uncertain as it should be.
 
 Every figure here is a ratio of two sums over the days, so that a draw of days is a count per day,
 and all draws together are one product of matrices:
@@ -21,9 +21,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from engine.records import Trade
+from engine.statistics.blocks import block_length, counts_of, drawn_days
 from engine.statistics.drawn_days import LEVEL, Figure, Sample
 from feeds.bars import FloatArray, TimeArray
 
+DRAWS = 2000
 # A block holds what hangs together, such as a position that is open over midnight. The estimate of
 # its length is noisy on few days; with fewer than some 20 blocks coverage falls.
 SHORTEST_BLOCK_DAYS = 2.0
@@ -55,6 +58,14 @@ class TradeReturns:
 
     decided_at: TimeArray
     returns: FloatArray
+
+    @classmethod
+    def of(cls, trades: Sequence[Trade]) -> "TradeReturns":
+        """Return what the trades of a run came to."""
+        return cls(
+            np.array([trade.decided_at for trade in trades], "datetime64[ms]"),
+            np.array([trade.return_fraction for trade in trades], np.float64),
+        )
 
     def __post_init__(self) -> None:
         if self.decided_at.shape != self.returns.shape or self.returns.ndim != 1:
@@ -155,7 +166,7 @@ def joint_intervals(
     first: np.datetime64,
     last: np.datetime64,
     seed: int,
-    draws: int = 2000,
+    draws: int = DRAWS,
 ) -> Intervals:
     """Return 95 % intervals for the runs and for the differences of the pairs.
 
@@ -173,18 +184,19 @@ def joint_intervals(
     ValueError
         if a trade was decided before `first` or after `last`
     """
-    days = _calendar(first, last)
-    tables = {name: _pooled(sets, days) for name, sets in runs.items()}
+    days = calendar(first, last)
+    tables = {name: day_table(sets, days) for name, sets in runs.items()}
     table = np.concatenate([*tables.values()], axis=1)
     start = {name: _COLUMNS * place for place, name in enumerate(tables)}
-    block = _block_days(next(iter(tables.values())))
-    sample = Sample.drawn(table, _drawn_counts(len(table), block, seed=seed, draws=draws))
+    block = asked_block_days(next(iter(tables.values())))
+    drawn = drawn_days(len(table), block, seed=seed, draws=draws)
+    sample = Sample.drawn(table, counts_of(drawn))
     return Intervals(
         level=LEVEL,
         days=len(table),
         block_days=block,
         draws=draws,
-        runs={name: _run(sample, tables[name], start[name]) for name in runs},
+        runs={name: run_intervals(sample, start[name]) for name in runs},
         pairs={pair_name(a, b): _pair(sample, start[a], start[b]) for a, b in pairs},
     )
 
@@ -198,8 +210,10 @@ def smallest_difference(standard_error: float) -> float:
     return _POWER * standard_error
 
 
-def _run(sample: Sample, table: FloatArray, start: int) -> RunIntervals:
-    return RunIntervals(trades=float(table[:, _TRADES].sum()), **_intervals(sample, start))
+def run_intervals(sample: Sample, start: int = 0) -> RunIntervals:
+    """Return the intervals of the run whose columns begin there."""
+    trades = float(sample.table[:, start + _TRADES].sum())
+    return RunIntervals(trades=trades, **_intervals(sample, start))
 
 
 def _pair(sample: Sample, first: int, second: int) -> PairIntervals:
@@ -214,14 +228,14 @@ def _intervals(sample: Sample, *starts: int) -> dict[str, Interval]:
     return {name: Interval(value=v, low=low, high=high) for name, (v, low, high) in ends.items()}
 
 
-def _calendar(first: np.datetime64, last: np.datetime64) -> TimeArray:
+def calendar(first: np.datetime64, last: np.datetime64) -> TimeArray:
     """Return the UTC days from the first to the last moment."""
     start, end = first.astype("datetime64[D]"), last.astype("datetime64[D]")
     return np.arange(start, end + np.timedelta64(1, "D"))
 
 
-def _pooled(sets: Sequence[TradeReturns], days: TimeArray) -> FloatArray:
-    """Return the sums of each day (days, columns), the mean over the sets."""
+def day_table(sets: Sequence[TradeReturns], days: TimeArray) -> FloatArray:
+    """Return what is drawn: the sums of each day (days, columns), the mean over the sets."""
     if not sets:
         return np.zeros((len(days), _COLUMNS))
     return np.asarray(np.mean([_day_sums(trades, days) for trades in sets], axis=0))
@@ -240,31 +254,16 @@ def _day_sums(trades: TradeReturns, days: TimeArray) -> FloatArray:
     return np.stack(columns, axis=1).astype(np.float64)
 
 
-def _block_days(table: FloatArray) -> float:
+def asked_block_days(table: FloatArray) -> float:
     """Return the mean block length: what the first run's expectancy asks for, or the floor.
 
-    Politis & White (2004), as corrected by Patton, Politis & White (2009), on the days' sums of
-    returns less expectancy.
+    Asked are the days' sums of returns less expectancy.
     """
-    from arch.bootstrap import optimal_block_length  # takes a second and more to load
-
     trades = table[:, _TRADES].sum()
     excess = table[:, _RETURNS] - table[:, _TRADES] * table[:, _RETURNS].sum() / (trades or 1.0)
     asked = SHORTEST_BLOCK_DAYS
     if len(table) > _FEWEST_DAYS_FOR_ESTIMATE and np.ptp(excess) > _NOTHING:
-        with np.errstate(divide="ignore", invalid="ignore"):  # few days with trades
-            asked = float(optimal_block_length(excess)["stationary"].iloc[0])
+        asked = block_length(excess)
     longest = max(SHORTEST_BLOCK_DAYS, len(table) / FEWEST_BLOCKS)
     # An estimate that failed is NaN.
     return min(asked, longest) if asked > SHORTEST_BLOCK_DAYS else SHORTEST_BLOCK_DAYS
-
-
-def _drawn_counts(days: int, block: float, *, seed: int, draws: int) -> FloatArray:
-    """Return how often each day was drawn (draws, days)."""
-    from arch.bootstrap import StationaryBootstrap  # takes a second and more to load
-
-    drawn = StationaryBootstrap(block, np.arange(days), seed=np.random.default_rng(seed))
-    counts = np.empty((draws, days))
-    for row, ((index,), _) in zip(counts, drawn.bootstrap(draws), strict=True):
-        row[:] = np.bincount(index, minlength=days)
-    return counts

@@ -51,19 +51,12 @@ def comparison(off: RunResult, on: RunResult, beside: References, tried: Trials)
 def _intervals(off: RunResult, on: RunResult, beside: References) -> Intervals:
     """Return the intervals of the runs, of the gates, and of what ML-on has above each."""
     runs = {
-        ON: [_returns(on.trades)],
-        OFF: [_returns(off.trades)],
+        ON: [TradeReturns.of(on.trades)],
+        OFF: [TradeReturns.of(off.trades)],
         RANDOM: [TradeReturns(run.decided_at, run.returns) for run in beside.random],
         VOLATILITY: [TradeReturns(beside.volatility.decided_at, beside.volatility.returns)],
     }
     return joint_intervals(runs, PAIRS, first=beside.first, last=beside.last, seed=on.seed)
-
-
-def _returns(trades: Sequence[Trade]) -> TradeReturns:
-    return TradeReturns(
-        np.array([trade.decided_at for trade in trades], "datetime64[ms]"),
-        np.array([trade.return_fraction for trade in trades], np.float64),
-    )
 
 
 def _sharpe(on: RunResult, cash: float, tried: Trials) -> dict[str, float | int | None]:
