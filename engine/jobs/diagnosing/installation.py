@@ -92,9 +92,13 @@ def libraries(asked: Asked) -> Iterator[Finding]:
 
 
 def compilation(_: Asked) -> Iterator[Finding]:
-    """Compile a loop, or take it from the cache, and look whether the cache can be kept."""
-    from feeds.order_kernels import tick_up  # compiled; a broken installation comes so far
-
+    """Compile a loop, or take it from the cache."""
+    try:
+        from feeds.order_kernels import tick_up  # compiled, and kept beside its file
+    except RuntimeError as error:  # so numba says that it finds no place to keep what it compiles
+        remedy = "let the folder feeds be written, or set NUMBA_CACHE_DIR to a folder that can"
+        yield Finding("compilation", State.FAIL, f"cannot be kept: {error}", remedy)
+        return
     if tick_up(10.01, 0.25) != 10.25:
         remedy = "delete the folders __pycache__ below feeds, ml and engine"
         yield Finding("compilation", State.FAIL, "compiled code computes something else", remedy)
@@ -102,19 +106,7 @@ def compilation(_: Asked) -> Iterator[Finding]:
         found = "numba's compiler is switched off by NUMBA_DISABLE_JIT: loops take a hundred times"
         yield Finding("compilation", State.WARN, found, "unset NUMBA_DISABLE_JIT")
     else:
-        yield _cache(Path(str(tick_up.stats.cache_path)))
-
-
-def _cache(path: Path) -> Finding:
-    why = refused(path)
-    if why:
-        return Finding(
-            "compilation",
-            State.WARN,
-            f"works; its cache {path} cannot be written ({why}), so every command compiles again",
-            "let it be written, or set NUMBA_CACHE_DIR to a folder that can",
-        )
-    return Finding("compilation", State.OK, f"works; kept in {path}")
+        yield Finding("compilation", State.OK, f"works; kept in {tick_up.stats.cache_path}")
 
 
 def refused(folder: Path) -> str:
