@@ -85,7 +85,8 @@ class Analyzer:
         }
         table = self.bundle.ensemble.predict(samples).among(ready, late)
         fitted = self.bundle.manifest.thresholds
-        return table if fitted is None else replace(table, thresholds=(fitted,) * len(rows))
+        thresholds = () if fitted is None else (fitted,) * len(rows)
+        return replace(table, thresholds=thresholds, features=features[rows])
 
     def predict_last(self, window: Bars) -> Prediction | Unavailable:
         """Return the opinion on the last bar of a trailing window."""

@@ -14,14 +14,14 @@ from typing import Self
 
 import numpy as np
 
-from feeds.bars import BoolArray, FloatArray
+from feeds.bars import BoolArray, FloatArray, IntArray
 
 BINS = 10
 NOTICED = 0.10
 LARGE = 0.25
 STRETCH = 200  # rows
 
-_STEP = 50  # rows from one stretch to the next
+_STEP = 50  # rows from one stretch to the next, of which a stretch holds a whole number
 _LEAST_SHARE = 1e-4  # stands for an empty bin, whose logarithm there is not
 
 
@@ -70,8 +70,17 @@ class Reference:
     def stretch_indices(self, values: FloatArray) -> FloatArray:
         """Return the index of every stretch of the values, oldest first; empty if there is none."""
         bins = np.searchsorted(self.edges, values, side="left")
-        inside = bins[:, None] == np.arange(len(self.shares))
-        return _index(np.array(self.shares), stretch_means(inside))
+        count, steps = len(self.shares), len(values) // _STEP
+        cells = bins[: steps * _STEP] + np.repeat(np.arange(steps) * count, _STEP)
+        each = np.bincount(cells, minlength=steps * count).reshape(steps, count)
+        total = np.concatenate([np.zeros((1, count)), np.cumsum(each, axis=0)])
+        length = STRETCH // _STEP
+        return _index(np.array(self.shares), (total[length:] - total[:-length]) / STRETCH)
+
+
+def stretch_ends(rows: int) -> IntArray:
+    """Return the positions of the last row of each stretch out of so many rows, oldest first."""
+    return np.arange(STRETCH - 1, rows, _STEP)
 
 
 def stretch_means(values: FloatArray | BoolArray) -> FloatArray:

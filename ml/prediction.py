@@ -107,6 +107,7 @@ class PredictionTable:
     left_out : reason for each member that answered none of the rows it was asked about
     reasons : why there is no opinion, by row
     thresholds : of each row, as in `Prediction`; empty where none were fitted
+    features : (n, features) of each row's bar, where whoever asked kept them
     """
 
     probability: FloatArray
@@ -115,6 +116,7 @@ class PredictionTable:
     left_out: Mapping[str, str]
     reasons: Mapping[int, str]
     thresholds: Sequence[Thresholds | None] = ()
+    features: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.probability)

@@ -9,7 +9,14 @@ from engine.jobs.comparing.comparison import comparison
 from engine.jobs.comparing.references import References, references
 from engine.jobs.default_market import default_run
 from engine.jobs.hybrid_run import run_batch
-from engine.jobs.run_report import RunContext, RunReport, data_facts, kept, run_result
+from engine.jobs.run_report import (
+    RunContext,
+    RunReport,
+    data_facts,
+    kept,
+    run_result,
+    told_of_ensemble,
+)
 from engine.jobs.run_request import RunRequest
 from engine.jobs.serving import MLMode, analyzer_for, refuse_in_sample, wants_ml
 from engine.result import RunResult
@@ -58,15 +65,18 @@ def runs(context: RunContext, mode: MLMode) -> RunReport:
     ensemble = context.analyzer
     asked = None if ensemble is None else ask(tables, strategy, ensemble)
     if mode is not MLMode.COMPARE:
-        return kept([_run(context, tables, asked)], None, context)
+        done = [_run(context, tables, asked)]
+        model = told_of_ensemble(context, tables, asked or {}, done)
+        return kept(done, None, context, model=model)
     done = [_run(context, tables, None)]
     try:
         done.append(_run(context, tables, asked))
         compared, beside = _compared(done, context, tables, asked or {})
+        model = told_of_ensemble(context, tables, asked or {}, done)
     except KeyboardInterrupt:
         _keep_interrupted(done, context)
         raise
-    return kept(done, compared, context, beside)
+    return kept(done, compared, context, beside, model)
 
 
 def _compared(

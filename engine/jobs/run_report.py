@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.clock import clock_text
 from engine.cost_report import flattery_text, sweep_text
@@ -28,7 +28,11 @@ from engine.statistics.intervals import TradeReturns
 from feeds.moments import iso, parse_utc, readable
 from ml.analyzer import Analyzer
 from ml.manifest import library_versions
-from strategies.views import NoEnsemble
+from strategies.evidence import EvidenceTable
+from strategies.views import Asked, NoEnsemble
+
+if TYPE_CHECKING:
+    from engine.jobs.walking.quality import Answers
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,13 +87,20 @@ class RunReport:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RunContext:
-    """What the runs of one command have in common; `request` is what was asked of them."""
+    """What the runs of one command have in common.
+
+    Attributes
+    ----------
+    request : what was asked of them
+    windows : of a walk-forward, what its ensembles say of their tests; else empty
+    """
 
     settings: Settings
     markets: Sequence[Market]
     analyzer: Analyzer | WindowAnalyzers | NoEnsemble | None
     out: Path
     request: RequestRecord
+    windows: "Sequence[Answers]" = ()
 
 
 def kept(
@@ -97,21 +108,42 @@ def kept(
     compared: Mapping[str, Any] | None,
     context: RunContext,
     beside: References | None = None,
+    model: Mapping[str, Any] | None = None,
 ) -> RunReport:
     """Save the results in a run folder of their own and return the report.
 
     Parameters
     ----------
     beside : what a comparison was made with
+    model : what the page tells of the ensemble
     """
     block = None if compared is None else compared["intervals"]["block_days"]
     results = [_with_intervals(result, context, block) for result in results]
     data = data_facts(context.markets)
     asked = context.request.model_dump(mode="json")
-    page = report_page(results, context.markets, asked, beside)
+    page = report_page(results, context.markets, asked, beside, model)
     making = Making(request=asked, log=log_so_far(), page=page)
     folder = save_run(results, compared, data, context.out, making=making)
     return RunReport(results, compared, data, folder)
+
+
+def told_of_ensemble(
+    context: RunContext,
+    tables: Mapping[str, EvidenceTable],
+    asked: Mapping[str, Asked],
+    results: Sequence[RunResult],
+) -> Mapping[str, Any] | None:
+    """Return what the page tells of the ensemble; None for a run without ML."""
+    match context.analyzer:
+        case None:
+            return None
+        case NoEnsemble(reason=reason):
+            return {"unavailable": reason}
+        case analyzer:
+            from engine.jobs.reporting.model import AskedRun, model_facts  # it loads scikit-learn
+
+            known = (context.markets, context.settings, analyzer, asked, tables, results)
+            return model_facts(AskedRun(*known, context.windows))
 
 
 def run_result(run: HybridRun, context: RunContext, *, ml_on: bool) -> RunResult:

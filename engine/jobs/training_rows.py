@@ -55,7 +55,12 @@ def asked_facts(strategy: HybridConfig) -> dict[str, Any]:
 
 def training_source(bars: Bars, settings: Settings) -> Source:
     """Return one market with the bars on which the ensemble is asked, and their labels."""
-    table = evidence_table(bars, settings.strategy)
+    return source_of(evidence_table(bars, settings.strategy), settings)
+
+
+def source_of(table: EvidenceTable, settings: Settings) -> Source:
+    """Return the same of a market whose evidence is at hand."""
+    bars = table.bars
     candidate = candidates(table, settings.strategy)
     technical = technical_scores(table, settings.strategy.points)
     labels = _labels(table, settings)

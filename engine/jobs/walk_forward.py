@@ -67,7 +67,7 @@ def walk_forward(request: RunRequest, spec: WindowSpec) -> WalkForwardReport:
     analyzer = _analyzer(bundles, tested, digest)
     answers = _answers(bundles, tested, settings, analyzer)
     record = request.record("walk-forward", mode, None, windows=str(spec))
-    run = runs(RunContext(settings, tested, analyzer, request.out, record), mode)
+    run = runs(RunContext(settings, tested, analyzer, request.out, record, answers), mode)
     if request.model is not None:
         copy_bundle(bundles[-1].path, request.model)
     report = WalkForwardReport(run, spec, answers, analyzer, request.model)

@@ -1,6 +1,7 @@
 """What a session came to until it was stopped."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,13 @@ from engine.jobs.live.request import PaperRequest
 from engine.jobs.live.result import session_markets, session_run
 from engine.jobs.live.trading import session_rules
 from engine.jobs.request_record import LiveRecord, RequestRecord
-from engine.jobs.run_report import RunContext, RunReport, kept, run_result
+from engine.jobs.run_report import RunContext, RunReport, kept, run_result, told_of_ensemble
 from engine.jobs.run_request import RunRequest
 from engine.paper.reading import StateReader
+from engine.result import RunResult
 from feeds.moments import readable
 from ml.analyzer import Analyzer
+from strategies.evidence import evidence_table
 from strategies.views import NoEnsemble
 
 log = logging.getLogger("tandem.paper")
@@ -84,7 +87,18 @@ def session_report(
     context = RunContext(ruled, markets, ensemble, request.out, asked)
     run = run_result(session_run(reader, markets), context, ml_on=isinstance(ensemble, Analyzer))
     log.info("the session stands at %s", readable(moments[-1].closed_at))
-    return PaperReport(kept([run], None, context), facts, reader.path)
+    return PaperReport(kept([run], None, context, model=_told(context, run)), facts, reader.path)
+
+
+def _told(context: RunContext, run: RunResult) -> Mapping[str, Any] | None:
+    """Return what the page tells of the ensemble, as far as the journal knows."""
+    if not isinstance(context.analyzer, Analyzer):
+        return told_of_ensemble(context, {}, {}, [run])
+    from engine.jobs.reporting.opinions import asked_in  # a session without ML does without
+
+    strategy = context.settings.strategy
+    tables = {m.bars.symbol: evidence_table(m.bars, strategy) for m in context.markets}
+    return told_of_ensemble(context, tables, asked_in(run.decisions, context.markets), [run])
 
 
 def _asked(request: PaperRequest, reader: StateReader, ensemble: object) -> RequestRecord:

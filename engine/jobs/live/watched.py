@@ -38,7 +38,7 @@ class WatchedAnalyzer:
         self, analyzer: Analyzer, settings: Settings, timeframe: Timeframe, bars_of: BarsOf
     ) -> None:
         self.analyzer = analyzer
-        self.unwatched = _unwatched(analyzer, settings)
+        self.unwatched = why_unwatched(analyzer, settings)
         self._settings = settings
         self._bar = timeframe.delta
         self._bars_of = bars_of
@@ -110,7 +110,7 @@ class WatchedAnalyzer:
         }
 
 
-def _unwatched(analyzer: Analyzer, settings: Settings) -> str | None:
+def why_unwatched(analyzer: Analyzer, settings: Settings) -> str | None:
     """Return why the bundle cannot be watched in this run; None if it can."""
     manifest = analyzer.bundle.manifest
     if manifest.references is None:

@@ -23,6 +23,7 @@ def report_page(
     markets: Sequence[Market],
     request: Mapping[str, Any],
     beside: References | None,
+    model: Mapping[str, Any] | None = None,
 ) -> PageOf:
     """Return what writes the page once the run has a folder."""
 
@@ -36,6 +37,7 @@ def report_page(
                 groups={} if beside is None else entry_groups(*results),
                 markets={m.bars.symbol: Traded(m.bars, m.first) for m in markets},
                 beside=None if beside is None else _beside(beside),
+                model=model,
                 request=request,
                 repeat=(f"show_run.py {folder} --rerun",),
             )

@@ -2,27 +2,20 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.table import Table
 
 from engine.jobs.run_report import RunReport
 from engine.jobs.walking.analyzer import WindowAnalyzers
-from engine.jobs.walking.quality import (
-    Answers,
-    drift_table,
-    reliability_table,
-    window_scores,
-)
+from engine.jobs.walking.quality import Answers, drift_table, reliability_table
+from engine.jobs.walking.window_facts import window_facts
 from engine.jobs.walking.windows import WindowSpec
 from engine.plain import plain
-from engine.records import Trade
 from engine.tables import formatted, rendered, table
 from feeds.atomic import atomic_text
-from feeds.moments import iso
 from ml.drift import LARGE, NOTICED
 
 Facts = Mapping[str, Any]
@@ -50,7 +43,7 @@ class WalkForwardReport:
         found: dict[str, Any] = plain(
             {
                 "spec": str(self.spec),
-                "windows": self._windows(),
+                "windows": window_facts(self.answers, self.analyzer, self.run.results),
                 "reliability": reliability_table(self.answers),
                 "drift": drift_table(self.answers),
                 "last_bundle": self.last_bundle,
@@ -93,34 +86,6 @@ class WalkForwardReport:
         ]
         return "\n".join(parts)
 
-    def _windows(self) -> list[dict[str, Any]]:
-        return [self._window(place, each) for place, each in enumerate(self.answers)]
-
-    def _window(self, place: int, answers: Answers) -> dict[str, Any]:
-        window, manifest = answers.window.window, answers.window.bundle.manifest
-        training: Any = manifest.metrics["training"]
-        return {
-            "window": window.number,
-            "train_start": iso(window.train_start),
-            "train_end": iso(window.train_end),
-            "test_end": iso(window.test_end),
-            "seen_until": iso(manifest.seen_until_ms),
-            "bundle": answers.window.bundle.digest,
-            "path": answers.window.path,
-            "rows": {name: part["rows"] for name, part in training["parts"].items()},
-            **window_scores(answers),
-            "thresholds": manifest.thresholds and asdict(manifest.thresholds),
-            "trades": {
-                result.label: _summary(self._decided_in(place, result.trades))
-                for result in self.run.results
-            },
-        }
-
-    def _decided_in(self, place: int, trades: Sequence[Trade]) -> list[Trade]:
-        decided = np.array([trade.decided_at for trade in trades], "datetime64[ms]")
-        inside = self.analyzer.window_of(decided) == place
-        return [trade for trade, here in zip(trades, inside, strict=True) if here]
-
     def _last(self) -> list[str]:
         facts = self.run.data
         path = self.last_bundle if self.model is None else self.model
@@ -134,16 +99,6 @@ class WalkForwardReport:
             "add the --config of this run if it had one, and for recorded bars --rehearse FILE:",
             command,
         ]
-
-
-def _summary(trades: Sequence[Trade]) -> dict[str, Any]:
-    if not trades:
-        return {"trades": 0, "win_rate": None, "expectancy": None}
-    return {
-        "trades": len(trades),
-        "win_rate": float(np.mean([trade.pnl > 0 for trade in trades])),
-        "expectancy": float(np.mean([trade.return_fraction for trade in trades])),
-    }
 
 
 def _windows_table(windows: Sequence[Facts]) -> Table:
