@@ -216,7 +216,7 @@ def check_serves(
         Naming the first difference: what the bundle has and what the run has.
     """
     if strategy is not None:
-        _check_strategy(manifest.strategy, strategy)
+        check_strategy(manifest, strategy)
     pairs = [
         ("timeframe", manifest.timeframe, timeframe),
         *_by_place("feature", manifest.feature_names, feature_names),
@@ -233,15 +233,26 @@ def check_serves(
             )
 
 
-def _check_strategy(trained: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    """Refuse a run whose candidate bars are another strategy's."""
+def check_strategy(manifest: Manifest, wanted: Mapping[str, Any]) -> None:
+    """Refuse a strategy whose candidate bars the bundle has not learned from.
+
+    Parameters
+    ----------
+    wanted : name and, of a strategy of one's own, digest of its file
+
+    Raises
+    ------
+    BundleMismatchError
+        Naming both.
+    """
+    trained = manifest.strategy
     if trained == wanted:
         return
     if trained.get("name") != wanted.get("name"):
         raise BundleMismatchError(
-            f"the bundle learned from candidate bars of {shown(trained.get('name'))}, this run is "
-            f"of {shown(wanted.get('name'))}: train a bundle for it with the same --strategy, or "
-            "name another --model"
+            f"the bundle learned from candidate bars of {shown(trained.get('name'))}, this "
+            f"command is about {shown(wanted.get('name'))}: name its own by --strategy, or another "
+            "bundle by --model"
         )
     before, now = (str(each.get("digest"))[:16] for each in (trained, wanted))
     raise BundleMismatchError(

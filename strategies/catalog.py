@@ -1,5 +1,6 @@
 """Which strategies there are: the built-in one, and those that a file holds."""
 
+from types import FunctionType
 from typing import Any, TypeAlias
 
 import backtrader as bt
@@ -9,6 +10,7 @@ from strategies.crypto_scalping import CryptoScalpingStrategy
 from strategies.errors import StrategyError
 from strategies.hybrid import HybridStrategy
 from strategies.own_file import OwnFile, read_class
+from strategies.rule_books import own_class
 from strategies.rules import Rule
 
 Defaults: TypeAlias = dict[str, Any]
@@ -27,7 +29,7 @@ def strategy_of(config: HybridConfig) -> type[HybridStrategy]:
     """
     if not isinstance(config, OwnConfig):
         return CryptoScalpingStrategy
-    strategy: type[HybridStrategy] = read_strategy(config.file).found
+    strategy: type[HybridStrategy] = own_class(config.file, config.digest).found
     return strategy
 
 
@@ -82,7 +84,18 @@ def _check(own: OwnFile) -> None:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise StrategyError(f"{where}.rules must have names of their own, found {twice[0]} twice")
+    methods = [name for name, v in vars(HybridStrategy).items() if isinstance(v, FunctionType)]
+    taken = [name for name in methods if getattr(own.found, name) is not _ours(name)]
+    if taken:
+        raise StrategyError(
+            f"{where}.{taken[0]}: a hybrid strategy says its rules and leaves methods as they are; "
+            "one with methods of its own is a plain one, a subclass of backtrader.Strategy"
+        )
     for name, kind in _SECTIONS.items():
         found = getattr(own.found, name)
         if type(found) is not kind:
             raise StrategyError(f"{where}.{name} must be {kind.__name__}(…), found {found!r}")
+
+
+def _ours(name: str) -> Any:
+    return getattr(HybridStrategy, name)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from feeds.entries import EntryLimit
 from feeds.exits import ExitFractions, Fraction
@@ -190,10 +190,16 @@ class CryptoScalpingConfig(HybridConfig):
         return {"rsi_period": 14.0, "rsi_below": self.rsi_oversold}
 
 
+def absolute(file: str) -> str:
+    """Return PATH.py:ClassName with the whole path: a run is repeated from anywhere."""
+    path, _, name = file.rpartition(":")
+    return f"{Path(path).resolve()}:{name}"
+
+
 class OwnConfig(HybridConfig):
     """What a strategy of one's own decides by; its rules are in its file."""
 
-    file: str
+    file: Annotated[str, AfterValidator(absolute)]
     digest: str = Field(pattern=r"^[0-9a-f]{64}$")
     points: OwnPoints = OwnPoints()
 

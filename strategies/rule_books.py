@@ -1,8 +1,10 @@
 """Which rules a configuration decides by."""
 
+from functools import lru_cache
+
 from strategies.config import CryptoScalpingConfig, HybridConfig, OwnConfig
 from strategies.errors import StrategyError
-from strategies.own_file import read_class
+from strategies.own_file import OwnFile, read_class
 from strategies.own_rules import OwnRules
 from strategies.rules import RuleBook
 from strategies.scalping_rules import ScalpingRules
@@ -20,28 +22,33 @@ def rules_of(config: HybridConfig) -> RuleBook:
         case CryptoScalpingConfig():
             return ScalpingRules(config)
         case OwnConfig():
-            return _own(config.file, config.digest)
+            return own_rules(config)
         case _:
             raise TypeError(f"a configuration of a strategy is needed, found {type(config)}")
 
 
-def _own(file: str, digest: str) -> OwnRules:
-    known = _KNOWN.get((file, digest))
-    if known is None:
-        found = read_class(file)
-        if found.digest != digest:
-            raise StrategyError(changed(file, digest, found.digest))
-        known = _KNOWN[file, digest] = OwnRules(found.name, found.found.rules)
-    return known
+def own_rules(config: OwnConfig) -> OwnRules:
+    """Return the rules of a strategy of one's own."""
+    own = own_class(config.file, config.digest)
+    return OwnRules(own.name, own.found.rules)
 
 
-# A session decides by the rules it began with, whatever becomes of the file.
-_KNOWN: dict[tuple[str, str], OwnRules] = {}
+@lru_cache
+def own_class(file: str, digest: str) -> OwnFile:
+    """Return the class that a file holds in the state that the digest names.
 
+    It is read once, so that a session goes on by the rules it began with, whatever becomes of the
+    file.
 
-def changed(file: str, before: str, now: str) -> str:
-    """Return the line that says that a strategy's file is another one."""
-    return (
-        f"{file}: must have the digest {before[:16]}, found {now[:16]}: the strategy was changed "
-        "since; put the old file back, or begin anew with this one"
-    )
+    Raises
+    ------
+    StrategyError
+        if the file is gone, or in another state
+    """
+    found = read_class(file)
+    if found.digest != digest:
+        raise StrategyError(
+            f"{found.path}: must have the digest {digest[:16]}, found {found.digest[:16]}: the "
+            "strategy was changed since; put the old file back, or begin anew with this one"
+        )
+    return found

@@ -5,7 +5,8 @@ from pydantic import ValidationError
 from engine.jobs.settings import Settings
 from feeds.messages import shown
 from ml.errors import BundleMismatchError
-from ml.manifest import Manifest
+from ml.manifest import Manifest, check_strategy
+from strategies.config import CryptoScalpingConfig
 
 
 def as_trained(settings: Settings, manifest: Manifest) -> Settings:
@@ -14,8 +15,9 @@ def as_trained(settings: Settings, manifest: Manifest) -> Settings:
     Raises
     ------
     BundleMismatchError
-        if this version has no such settings
+        if its candidate bars are another strategy's, or this version has no such settings
     """
+    check_strategy(manifest, settings.strategy.identity)
     label = {key: value for key, value in manifest.label.items() if key != "kind"}
     known = settings.model_dump()
     kind = manifest.label.get("kind")
@@ -24,7 +26,8 @@ def as_trained(settings: Settings, manifest: Manifest) -> Settings:
     known["training"] |= dict.fromkeys(needed) | label
     known["training"]["fit_thresholds"] |= manifest.thresholds is not None
     known["strategy"] |= {"entry": manifest.entry, "exits": manifest.exits}
-    known["strategy"] |= {"rsi_oversold": manifest.mandatory.get("rsi_below")}
+    if isinstance(settings.strategy, CryptoScalpingConfig):
+        known["strategy"] |= {"rsi_oversold": manifest.mandatory.get("rsi_below")}
     # Bundles from before slippage grew with the range were trained without it.
     known["broker"] |= {"range_slippage": 0.0, "maker_fee": None} | manifest.costs
     known["data"] |= {"fill_limit": manifest.fill_limit}

@@ -16,6 +16,7 @@ from feeds.moments import iso, parse_utc
 from feeds.symbol import normalise_symbol
 from feeds.timeframe import Timeframe
 from ml.analyzer import Analyzer
+from strategies.own_file import split
 
 
 def _that_reads(read: Callable[[str], object]) -> AfterValidator:
@@ -98,6 +99,14 @@ class ModelRecord(_Frozen):
     digest: str
 
 
+class StrategyRecord(_Frozen):
+    """A strategy of one's own: its class, its file and the SHA-256 of it."""
+
+    path: Path
+    name: str
+    digest: str
+
+
 class RequestRecord(_Frozen):
     """What was asked of a run.
 
@@ -107,6 +116,7 @@ class RequestRecord(_Frozen):
     bars : where they came from
     start, end : of the dates that count, ISO in UTC; None for all
     ml : the mode in force
+    strategy : None for the built-in one
     model : None where no bundle answered
     options : what only this kind of run is told
     """
@@ -116,6 +126,7 @@ class RequestRecord(_Frozen):
     start: MomentText | None = None
     end: MomentText | None = None
     ml: MLMode
+    strategy: StrategyRecord | None = None
     model: ModelRecord | None = None
     in_sample: bool = False
     options: dict[str, JsonValue] = Field(default_factory=dict)
@@ -184,6 +195,14 @@ def model_record(analyzer: object, path: Path) -> ModelRecord | None:
         return None
     version = analyzer.bundle.kept.version.name
     return ModelRecord(path=path.resolve(), version=version, digest=analyzer.digest)
+
+
+def strategy_record(file: str | None, digest: str | None) -> StrategyRecord | None:
+    """Return which strategy decides, as the settings name it."""
+    if file is None or digest is None:
+        return None
+    path, name = split(file)
+    return StrategyRecord(path=path.resolve(), name=name, digest=digest)
 
 
 def text_of(moment: np.datetime64 | None) -> str | None:

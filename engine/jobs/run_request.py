@@ -13,7 +13,13 @@ from engine.errors import RunError, UsageError
 from engine.jobs.bar_flags import asked_bars, bar_overrides
 from engine.jobs.flags import add_strategy_flag
 from engine.jobs.markets import AskedBars, Market
-from engine.jobs.request_record import RequestRecord, bars_record, model_record, text_of
+from engine.jobs.request_record import (
+    RequestRecord,
+    bars_record,
+    model_record,
+    strategy_record,
+    text_of,
+)
 from engine.jobs.serving import MLMode
 from engine.jobs.settings import Settings
 
@@ -68,6 +74,7 @@ class RunRequest:
             start=None if self.bars is None else text_of(self.bars.start),
             end=None if self.bars is None else text_of(self.bars.end),
             ml=mode,
+            strategy=strategy_record(self.settings.strategy.file, self.settings.strategy.digest),
             model=model_record(analyzer, self.settings.strategy.ml_model_path),
             in_sample=self.in_sample,
             options=options,

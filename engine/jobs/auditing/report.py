@@ -9,7 +9,7 @@ import numpy as np
 from engine.plain import plain
 from feeds.moments import readable
 
-Kind: TypeAlias = Literal["altered", "cut"]
+Kind: TypeAlias = Literal["altered", "cut", "window"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +20,7 @@ class Leak:
     ----------
     where : whether it was found in what a run is shown, or in what is learned
     what : the feature, the column of evidence, the stage or the member
-    kind : what was done to the later bars when it showed
+    kind : what was done when it showed: to the later bars, or that only the last ones were left
     symbol : of the first row that differs; None where there is no such row
     first_at : when that row's bar closed
     difference : what the row said before and after
@@ -81,6 +81,7 @@ class AuditReport:
             "altered, then cut away, and nothing before it may change",
             f"serving: {serving['moments']} moments, {serving['bars']:,} bars; "
             f"{serving['columns']} columns of features, evidence, scores and opinions",
+            f"windows: {serving['windows']} bars whose rules see the last bars alone, as live",
             f"orders: {orders['moments']} moments, {orders['bars']:,} bars; "
             f"{orders['decisions']:,} decisions, {orders['fills']:,} fills",
             "clock: every bar run, and none that the sparse clock passes over was busy",

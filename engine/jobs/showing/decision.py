@@ -158,7 +158,10 @@ def rules_seen(row: Row, settings: Settings) -> Sequence[RuleSeen]:
 
 
 def _found_by_own(row: Row, names: Sequence[str]) -> dict[str, str]:
-    return {name: formatted(row.get(f"{SHOWN}{name}"), ".6g") for name in names}
+    """Return what each rule says that it looked at, else whether it speaks for an entry."""
+    shown = {name: row.get(f"{SHOWN}{name}") for name in names}
+    said = {name: "yes" if row[f"{_POINTS}{name}"] else "no" for name in names}
+    return {k: said[k] if value is None else f"{value:.6g}" for k, value in shown.items()}
 
 
 def _asked_by_own(strategy: HybridConfig, names: Sequence[str]) -> dict[str, str]:
