@@ -19,9 +19,11 @@ from ml.ensemble import Member
 from ml.errors import BundleError, MemberError, TrainingError
 from ml.member_files import member_bytes, member_record, read_member
 from ml.models.configured import custom_model
+from ml.models.estimator_class import estimator_class
 from ml.models.member_config import MemberConfig
 
 _ROWS, _FEATURES = 300, 8
+_CONTRACT = ("fit", "get_params", "set_params", "__sklearn_tags__")
 
 log = logging.getLogger("tandem.ml")
 
@@ -79,6 +81,14 @@ def _check(
 
 
 def _check_contract(member: MemberConfig, model: Any) -> None:
+    kind = estimator_class(model.estimator)
+    missing = [name for name in _CONTRACT if not hasattr(kind, name)]
+    if missing:
+        raise MemberError(
+            f"{member.estimator} must keep to scikit-learn's contract, found no "
+            f"{', '.join(missing)}: begin with class {kind.__name__}(ClassifierMixin, "
+            "BaseEstimator) of sklearn.base"
+        )
     estimator = model.made()
     if not is_classifier(estimator):
         raise MemberError(
@@ -105,7 +115,13 @@ def _check_storing(
 ) -> None:
     member = Member(name, 1.0, fitted, PlattCalibrator(slope=1.0, intercept=0.0))
     data = member_bytes(member, members)
-    restored = read_member(member_record(member, sha256=""), data, members).model
+    try:
+        restored = read_member(member_record(member, sha256=""), data, members).model
+    except BundleError as error:
+        raise MemberError(
+            f"what it learned must come back from a file, found: {error}; keep numbers, text, "
+            "arrays and estimators of scikit-learn in its attributes"
+        ) from error
     if not np.array_equal(restored.predict_proba(_made_up().X), answer):
         raise MemberError("it must answer from a file as it did before, found other probabilities")
 

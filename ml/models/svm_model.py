@@ -12,7 +12,7 @@ from feeds.bars import FloatArray
 from ml.base import FloatMatrix, Rows
 from ml.calibration import logistic
 from ml.models.binary_model import BinaryModel, drawn_rows, standardised
-from ml.models.one_thread import one_thread
+from ml.models.one_thread import one_thread_of_blas
 from ml.models.search_space import SearchSpace, Span
 
 _CHUNK = 512  # rows whose kernel against some 10^4 support vectors is held at a time: 40 MB
@@ -58,7 +58,7 @@ class SVMModel(BinaryModel):
     def _probability(self, X: FloatMatrix) -> FloatArray:
         border = _border(self.classifier_)
         chunks = [X[at : at + _CHUNK] for at in range(0, len(X), _CHUNK)]
-        with one_thread():
+        with one_thread_of_blas():
             distances = [border.distance(standardised(chunk, self.scaler_)) for chunk in chunks]
         return logistic(np.concatenate(distances))
 

@@ -1,10 +1,12 @@
 """Small trained ensembles for tests."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from engine.jobs.settings import load_settings
 from feeds.bars import Bars
 from ml.base import Samples
 from ml.calibration import PlattCalibrator
@@ -13,8 +15,11 @@ from ml.features.catalog import FEATURE_NAMES
 from ml.features.matrix import feature_matrix
 from ml.manifest import Manifest
 from ml.models.catalog import MEMBER_NAMES, model_class
+from ml.models.configured import custom_model
+from ml.models.member_config import MemberConfig
 
 WARMUP_BARS = 400
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "custom_member.toml"
 
 
 # Parameters with which a model learns in a blink; one that is not named is quick as it is.
@@ -24,6 +29,7 @@ _QUICK: dict[str, dict[str, Any]] = {
     "lstm": {"steps": 3, "hidden": 16, "max_epochs": 8, "learning_rate": 0.01},
     "svm": {"max_rows": 500},
 }
+_SMALL: dict[str, dict[str, Any]] = {"extra_trees": {"n_estimators": 25, "min_samples_leaf": 20}}
 
 
 def quick_model(name: str) -> Any:
@@ -34,6 +40,19 @@ def quick_model(name: str) -> Any:
 def quick_models() -> dict[str, Any]:
     """Return every model of the catalog, small and not fitted."""
     return {name: quick_model(name) for name in MEMBER_NAMES}
+
+
+def custom_members() -> dict[str, MemberConfig]:
+    """Return the members of the example, small."""
+    return {
+        name: member.model_copy(update={"params": member.params | _SMALL.get(name, {})})
+        for name, member in load_settings(EXAMPLE).members.items()
+    }
+
+
+def custom_models() -> dict[str, Any]:
+    """Return the models of the example's members, small and not fitted."""
+    return {name: custom_model(member, seed=0) for name, member in custom_members().items()}
 
 
 def samples_of(bars: Bars) -> Samples:
