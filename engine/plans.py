@@ -17,7 +17,6 @@ from feeds.entries import EntryLimit, EntryTable
 from feeds.entries import entries as entry_fills
 from feeds.exit_reasons import ExitReason
 from feeds.exits import ExitFractions, Exits, first_exit, range_at
-from feeds.ticks import tick_down, tick_up
 
 NEVER = -1
 
@@ -157,9 +156,10 @@ def _positions(entries: Entries, fills: EntryTable, moment: IntArray, costs: Cos
     bars, tick, made = entries.bars, entries.rules.tick, fills.made
     filled, bought = fills.bar[made], fills.price[made]
     below, above, behind = (_column(x, made)[made] for x in entries.away)
+    stop, target = ExitFractions(below, above).prices(bought, tick)
     exits = Exits(
-        target=tick_up(bought * (1.0 + above), tick),
-        stop=tick_down(bought * (1.0 - below), tick),
+        target=target,
+        stop=stop,
         trail=behind,
         max_bars=np.full(len(filled), entries.max_bars),
         tick=tick,

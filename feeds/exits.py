@@ -16,6 +16,7 @@ import numpy as np
 from feeds.bars import Bars, BoolArray, FloatArray, IntArray
 from feeds.costs import Costs
 from feeds.exit_reasons import ExitReason
+from feeds.ticks import tick_down, tick_up
 
 Fraction: TypeAlias = float | FloatArray
 
@@ -32,6 +33,11 @@ class ExitFractions(NamedTuple):
     stop: Fraction
     target: Fraction
     trail: Fraction = 0.0
+
+    def prices(self, fill: FloatArray, tick: float) -> tuple[FloatArray, FloatArray]:
+        """Return stops and targets, on the tick, of positions that were bought at these prices."""
+        below, above = fill * (1.0 - self.stop), fill * (1.0 + self.target)
+        return tick_down(below, tick), tick_up(above, tick)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

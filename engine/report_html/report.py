@@ -17,6 +17,21 @@ class Traded:
     first: int
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Levels:
+    """Where the exits of a run's trades lay, one row per trade; NaN and NaT where nobody knows.
+
+    Attributes
+    ----------
+    stop, target : prices; a stop that follows the price begins here
+    until : datetime64[ms], when a market order would have ended the position
+    """
+
+    stop: FloatArray
+    target: FloatArray
+    until: TimeArray
+
+
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Beside:
     """What stands beside ML-off and ML-on over time.
@@ -27,7 +42,6 @@ class Beside:
     low, high : of the random gate's equity, over its seeds
     share : of the seeds that lie between the two
     volatility : the account of the volatility gate
-    held : the account of who buys at the start and holds
     """
 
     time: TimeArray
@@ -35,7 +49,6 @@ class Beside:
     high: FloatArray
     share: float
     volatility: EquityCurve
-    held: EquityCurve
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -49,8 +62,10 @@ class Report:
     document : what metrics.json says; each figure on the page is one of its
     results : the runs, as in the document
     markets : by symbol
+    levels : where exits lay, by the run's label; without those whose strategy does not say it
     groups : what made entries differ, by the names of the document; empty for a single run
     beside : None for a single run
+    held : the account of who buys at the start and holds
     model : what is told of the ensemble, by topic (`engine.jobs.reporting.model`); None without ML
     request : what was asked
     repeat : commands that show this run, and that make it again
@@ -61,8 +76,10 @@ class Report:
     document: Mapping[str, Any]
     results: Sequence[RunResult]
     markets: Mapping[str, Traded]
+    levels: Mapping[str, Levels] = field(default_factory=dict)
     groups: Mapping[str, TradeGroup] = field(default_factory=dict)
     beside: Beside | None = None
+    held: EquityCurve | None = None
     model: Mapping[str, Any] | None = None
     request: Mapping[str, Any]
     repeat: Sequence[str] = ()

@@ -7,9 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from engine.config import BrokerConfig
+from engine.equity import EquityCurve
 from engine.jobs.comparing.groups import entry_groups
-from engine.jobs.comparing.references import BAND, References
+from engine.jobs.comparing.references import BAND, References, held
 from engine.jobs.markets import Market
+from engine.jobs.reporting.levels import levels_of
 from engine.report_html.page import page
 from engine.report_html.report import Beside, Report, Traded
 from engine.result import RunResult
@@ -34,9 +37,11 @@ def report_page(
                 created_at=f"{created:%Y-%m-%d %H:%M}Z",
                 document=document,
                 results=results,
+                levels=levels_of(results, markets),
                 groups={} if beside is None else entry_groups(*results),
                 markets={m.bars.symbol: Traded(m.bars, m.first) for m in markets},
                 beside=None if beside is None else _beside(beside),
+                held=_held(results[0], markets) if beside is None else beside.held,
                 model=model,
                 request=request,
                 repeat=(f"show_run.py {folder} --rerun",),
@@ -58,5 +63,9 @@ def _beside(found: References) -> Beside:
         high=high,
         share=BAND[1] - BAND[0],
         volatility=found.volatility.equity,
-        held=found.held,
     )
+
+
+def _held(result: RunResult, markets: Sequence[Market]) -> EquityCurve:
+    broker = BrokerConfig.model_validate(result.config["broker"])
+    return held(markets, cash=broker.cash, costs=broker.costs)
