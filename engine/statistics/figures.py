@@ -14,8 +14,18 @@ A drawdown has no standard error, and depends on the order of the days. Its inte
 days come to in another order; it is made to hold the measured one, which a decline over months,
 longer than any block, would leave outside.
 
-Measured on simulated accounts, 400 each (normal and Student t with 3 degrees of freedom, volatility
-in clusters or not, 60 to 365 days): COVERAGE
+Measured on simulated accounts whose truth is known (24 bars a day, normal or Student t with 3
+degrees of freedom, the size of moves steady or in clusters that last for weeks, rising, level and
+falling, 60 to 365 days; 27 kinds, 200 seeds each, blocks of 2 days; in percent):
+
+    figure                            covered, mean    least    where moves are steady
+    total return                      93.7             92.5     93.3
+    Sharpe ratio                      90.4             83.5     93.2
+    the drawdown that half exceed     90.4             72.0     95.8
+    the drawdown of a further run     78.1             64.0     84.4
+
+The least are those of 60 days, or of a drift, with clusters of weeks: what a sample shows of them
+is much or little by luck.
 """
 
 import math
