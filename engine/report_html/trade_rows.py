@@ -67,7 +67,7 @@ def pack_candidates(result: RunResult, symbols: Sequence[str]) -> dict[str, Any]
     place = rest["symbol"].map({symbol: at for at, symbol in enumerate(symbols)})
     return {
         "numbers": {
-            "market": pack_whole(place.to_numpy(np.int64)),
+            "market": pack_whole(place.to_numpy().astype(np.int64)),
             "decided_at": pack_times(rest["decided_at"].to_numpy("datetime64[ms]")),
             "score": pack_numbers(rest["score"].to_numpy(np.float64)),
         },
