@@ -3,9 +3,10 @@
 from collections.abc import Callable, Sequence
 
 from engine.report_html.difference import difference
+from engine.report_html.model import model
 from engine.report_html.report import Report
 from engine.report_html.section import Section
 from engine.report_html.verdict import verdict
 
-SECTIONS: Sequence[Callable[[Report], Section | None]] = (verdict, difference)
+SECTIONS: Sequence[Callable[[Report], Section | None]] = (verdict, difference, model)
 """Each returns None where there is nothing to say."""

@@ -50,8 +50,20 @@ def predictors(judged: Opinions) -> list[Facts]:
             | {"adds": _contribution(judged, rows, name, whole)}
             for name, vote in judged.votes.items()
         ),
-        {"name": VOLATILITY_ALONE, "kind": "baseline"} | ranked(rows, judged.volatility),
+        _baseline(judged, rows, whole),
     ]
+
+
+def _baseline(judged: Opinions, rows: Rows, whole: Area | None) -> Facts:
+    """Return what recent volatility alone ranks, and by how much the ensemble is above it."""
+    found = area(rows, judged.volatility)
+    behind = None if whole is None or found is None else difference_interval(rows, whole, found)
+    return {
+        "name": VOLATILITY_ALONE,
+        "kind": "baseline",
+        **ranked(rows, judged.volatility, found),
+        "behind": _plain(behind),
+    }
 
 
 def _shares(judged: Opinions) -> Mapping[str, float]:
@@ -77,6 +89,7 @@ def _scored(judged: Opinions, rows: Rows, said: FloatArray, known: Area | None =
         if len(y)
         else None,
         "said": float(np.average(natural, weights=rows.weight)) if len(y) else None,
+        "came": _plain(share_interval(rows)),
         "reliability": _reliability(rows, natural),
         "histogram": _histogram(rows.came, said),
     }

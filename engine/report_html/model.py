@@ -1,0 +1,192 @@
+"""What the ensemble knew: how well it ranked, how true its word was, and what it was made of."""
+
+from collections.abc import Mapping, Sequence
+from shlex import quote
+from typing import Any
+
+from engine.report_html.model_words import between, drift_words, left_out, share, skill
+from engine.report_html.report import Report
+from engine.report_html.section import Section, render
+from engine.report_html.words import fraction, number
+
+Facts = Mapping[str, Any]
+
+SHOWN_FEATURES = 10
+_TITLE = "The ensemble"
+
+
+def model(report: Report) -> Section | None:
+    """Return the section of the ensemble; None for a run without ML."""
+    told = report.model
+    if told is None:
+        return None
+    if "unavailable" in told:
+        html = render("model_unavailable.html", reason=told["unavailable"])
+        return Section(name="model", title=_TITLE, html=html)
+    return Section(
+        name="model",
+        title=_TITLE,
+        html=render("model.html", **_words(report, told)),
+        data=_drawn(told),
+    )
+
+
+def _words(report: Report, told: Facts) -> dict[str, Any]:
+    windows = told["windows"]
+    return {
+        "about": told["about"],
+        "rows": told["rows"],
+        "seen": told["rows"]["seen"],
+        "sentences": skill(told),
+        "left_out": left_out(told["rows"]),
+        "predictors": [_scores(each, told["trained"]) for each in told["predictors"]],
+        "answering": [each["name"] for each in told["predictors"] if "reliability" in each],
+        "reliability": _reliability(told["predictors"]),
+        "bands": _bands(told["bands"]),
+        "trained": [_trained(each) for each in told["trained"]],
+        "drift": None if told["drift"] is None else _drift(told["drift"]),
+        "importance": importance_command(report, windows),
+        "windows": None if windows is None else [_window(each) for each in windows["each"]],
+        "labels": [run["ml"] for run in report.document["runs"]],
+        "worst": [] if windows is None else windows["worst_features"],
+    }
+
+
+def _scores(each: Facts, trained: Sequence[Facts]) -> dict[str, str]:
+    """Return a row of the table of predictors; the baseline ranks, and says nothing else."""
+    tested = {member["name"]: member["roc_auc"] for member in trained}
+    adds = each.get("adds")
+    return {
+        "name": each["name"],
+        "weight": fraction(each.get("weight"), 0),
+        "rows": f"{each['rows']:,}",
+        "roc_auc": between(each["roc_auc"]),
+        "brier": number(each.get("brier"), 4),
+        "calibration_error": number(each.get("calibration_error"), 3),
+        "adds": between(adds["roc_auc"], 4) if adds else number(None, 4),
+        "adds_brier": number(adds["brier"], 4) if adds else number(None, 4),
+        "tested": number(tested.get(each["name"]), 3),
+    }
+
+
+def _reliability(predictors: Sequence[Facts]) -> list[dict[str, str]]:
+    return [
+        {
+            "name": each["name"],
+            "span": f"{bin_['low']:.1f} to {bin_['high']:.1f}",
+            "rows": f"{bin_['rows']:,}",
+            "said": fraction(bin_["said"], 1),
+            "came": share(bin_["came"]),
+        }
+        for each in predictors
+        for bin_ in each.get("reliability", ())
+    ]
+
+
+def _bands(bands: Sequence[Facts]) -> list[dict[str, str]]:
+    whole = sum(band["rows"] for band in bands)
+    return [
+        {
+            "floor": f"{band['floor']:.2f} or more" if band["floor"] else "below",
+            "rows": f"{band['rows']:,}",
+            "share": fraction(band["rows"] / whole if whole else None, 1),
+            "came": fraction(band["observed"], 1),
+        }
+        for band in bands
+    ]
+
+
+def _trained(member: Facts) -> dict[str, str]:
+    rows, seconds = member["rows"], member["seconds"]
+    return {
+        "name": member["name"],
+        "weight": number(member["weight"], 2),
+        "rows": number(rows, 0),
+        "seconds": number(seconds, 1),
+        "slope": number(member["slope"], 2),
+        "part": member["part"],
+        "roc_auc": number(member["roc_auc"], 3),
+        "brier": number(member["brier"], 4),
+    }
+
+
+def _drift(drift: Facts) -> dict[str, Any]:
+    features = sorted(drift.get("features", ()), key=lambda each: each["usual"] - each["largest"])[
+        :SHOWN_FEATURES
+    ]
+    return {
+        "sentences": drift_words(drift),
+        "known": "unknown" not in drift,
+        "stretches": len(drift.get("ends", ())),
+        "features": [
+            {
+                "name": each["name"],
+                "usual": number(each["usual"], 2),
+                "largest": number(each["largest"], 2),
+                "at": each["at"][:10],
+                "drifted": f"{each['drifted']:,}",
+            }
+            for each in features
+        ],
+    }
+
+
+def _window(window: Facts) -> dict[str, Any]:
+    drift = window["drift"] or {}
+    return {
+        "number": window["window"],
+        "train": f"{window['train_start'][:10]} to {window['train_end'][:10]}",
+        "test": f"{window['train_end'][:10]} to {window['test_end'][:10]}",
+        "candidates": f"{window['candidates']['rows']:,}",
+        "candidate_auc": number(window["candidates"]["roc_auc"], 3),
+        "asked_auc": between(window["roc_auc"]),
+        "brier": number(window["candidates"]["brier"], 4),
+        "drifted": str(drift["features_large"]) if drift else number(None, 0),
+        "trades": [
+            {"trades": f"{each['trades']:,}", "expectancy": fraction(each["expectancy"], 3)}
+            for each in window["trades"].values()
+        ],
+    }
+
+
+def _drawn(told: Facts) -> dict[str, Any]:
+    """Return what the charts are drawn from."""
+    windows = told["windows"]
+    return {
+        "predictors": [
+            {
+                key: each.get(key)
+                for key in ("name", "kind", "roc_auc", "curve", "reliability", "histogram", "adds")
+            }
+            for each in told["predictors"]
+        ],
+        "edges": told["edges"],
+        "thresholds": told["thresholds"],
+        "drift": told["drift"] if told["drift"] and "unknown" not in told["drift"] else None,
+        "windows": None if windows is None else windows["each"],
+    }
+
+
+def importance_command(report: Report, windows: Facts | None) -> str:
+    """Return the command that shuffles the features on the bars of the run, as far as is known."""
+    request = report.request
+    dates = [f"--{end}-date {request[end][:10]}" for end in ("start", "end") if request.get(end)]
+    model = quote(_bundle(report, windows))
+    words = ["evaluate_ml_ensemble.py", *_bars(request.get("bars") or {}), *dates]
+    return " ".join([*words, "--model", model, "--feature-importance"])
+
+
+def _bars(bars: Facts) -> list[str]:
+    match bars.get("kind"):
+        case "files":
+            return ["--test-data", *(quote(str(path)) for path in bars["paths"])]
+        case "exchange" | "live":
+            return ["--symbols", ",".join(bars["symbols"]), "--timeframe", str(bars["timeframe"])]
+        case _:
+            return ["--test-data", "FILE"]
+
+
+def _bundle(report: Report, windows: Facts | None) -> str:
+    if windows is not None and windows["each"]:
+        return str(windows["each"][-1]["path"])
+    return str(report.results[-1].config["strategy"]["ml_model_path"])

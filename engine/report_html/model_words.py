@@ -1,0 +1,108 @@
+"""What is said of an ensemble in sentences."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from engine.report_html.words import fraction, number
+
+Facts = Mapping[str, Any]
+
+
+def between(interval: Facts, digits: int = 3) -> str:
+    """Return a figure with its interval.
+
+    >>> between({"value": 0.6, "low": 0.55, "high": 0.65}, 2)
+    '0.60 (0.55 to 0.65)'
+    """
+    value = number(interval["value"], digits)
+    if interval["low"] is None:
+        return value
+    return f"{value} ({number(interval['low'], digits)} to {number(interval['high'], digits)})"
+
+
+def share(interval: Facts) -> str:
+    """Return a share in percent with its interval."""
+    value = fraction(interval["value"], 1)
+    if interval["low"] is None:
+        return value
+    return f"{value} ({fraction(interval['low'], 1)} to {fraction(interval['high'], 1)})"
+
+
+def skill(model: Facts) -> list[str]:
+    """Return in sentences whether the ensemble ranks, and whether more than volatility does."""
+    rows = model["rows"]
+    if not rows["judged"]:
+        return [f"The ensemble was asked about {rows['asked']:,} bars, and none can be judged yet."]
+    ensemble, baseline = model["predictors"][0], model["predictors"][-1]
+    return [_ranking(rows, ensemble["roc_auc"]), *_over_volatility(baseline), _level(ensemble)]
+
+
+def _ranking(rows: Facts, area: Facts) -> str:
+    head = f"On {rows['judged']:,} asked bars of {rows['days']:,} days"
+    if area["value"] is None:
+        return f"{head} all came out alike, so that nothing can be ranked."
+    said = (
+        f"{head} the ensemble put what came true above what did not with an area under the ROC "
+        f"curve (AUC) of {between(area)}, where chance gives 0.5:"
+    )
+    if area["low"] is None:
+        return f"{said} too few days to say how sure that is."
+    if area["low"] > 0.5:
+        return f"{said} it tells the two apart better than chance."
+    if area["high"] < 0.5:
+        return f"{said} it tells them apart the wrong way round."
+    return f"{said} it is not shown to be better than chance."
+
+
+def _over_volatility(baseline: Facts) -> list[str]:
+    behind, alone = baseline["behind"], baseline["roc_auc"]
+    if behind["value"] is None:
+        return []
+    said = (
+        f"Recent volatility alone, which needs no learning, reaches {number(alone['value'], 3)}; "
+        f"the ensemble is above it by {between(behind)}"
+    )
+    if behind["low"] is None:
+        return [f"{said}."]
+    shown = "which is shown" if behind["low"] > 0.0 else "which is not shown"
+    return [f"{said}, {shown}."]
+
+
+def _level(ensemble: Facts) -> str:
+    said, came = ensemble["said"], ensemble["came"]
+    sentence = f"It said {fraction(said, 1)} on average; {share(came)} came true"
+    if came["low"] is None:
+        return f"{sentence}."
+    if came["low"] <= said <= came["high"]:
+        return f"{sentence}, which agrees."
+    return f"{sentence}: it said too {'much' if said > came['high'] else 'little'}."
+
+
+def left_out(rows: Facts) -> list[str]:
+    """Return what could not be judged and why, a line each."""
+    said = [f"{count:,} asked bars had no opinion: {why}" for why, count in rows["reasons"].items()]
+    if rows["unsettled"]:
+        said.append(
+            f"{rows['unsettled']:,} answers cannot be judged: their outcome lies beyond the data, "
+            "or their entry would not have been filled"
+        )
+    return [*said, *(f"{name} never answered: {why}" for name, why in rows["silent"].items())]
+
+
+def drift_words(drift: Facts) -> list[str]:
+    """Return in sentences whether the run was another market than that of the training."""
+    if drift.get("unknown"):
+        return [f"Drift cannot be told: {drift['unknown']}."]
+    stretches, most = len(drift["drifted"]), drift["most_features"]
+    over = sum(count > most for count in drift["drifted"])
+    said = [
+        f"In {over:,} of {stretches:,} stretches of {drift['stretch']} answers more than "
+        f"{most:.0f} of {len(drift['features'])} features lay further from the training than any "
+        "stretch of the training did; a paper session says DRIFT then."
+    ]
+    if (probability := drift["probability"]) is not None:
+        beyond = sum(index > probability["limit"] for index in probability["index"])
+        said.append(
+            f"The probabilities were beyond their limit in {beyond:,} of {stretches:,} stretches."
+        )
+    return said
