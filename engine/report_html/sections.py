@@ -3,10 +3,20 @@
 from collections.abc import Callable, Sequence
 
 from engine.report_html.difference import difference
+from engine.report_html.equity import equity
 from engine.report_html.model import model
+from engine.report_html.price import price
 from engine.report_html.report import Report
 from engine.report_html.section import Section
+from engine.report_html.trades import trades
 from engine.report_html.verdict import verdict
 
-SECTIONS: Sequence[Callable[[Report], Section | None]] = (verdict, difference, model)
+SECTIONS: Sequence[Callable[[Report], Section | None]] = (
+    verdict,
+    price,
+    equity,
+    difference,
+    trades,
+    model,
+)
 """Each returns None where there is nothing to say."""

@@ -10,8 +10,7 @@ export async function drawDifference(section, data, arrays) {
 }
 
 function profitBridge(steps, c) {
-  const inner = ["Removed<br>left out", "Added", "Moved", "Kept, other<br>amounts"];
-  const names = ["ML-off", ...inner, "ML-on"];
+  const names = ["ML-off", "Removed", "Added", "Moved", "Kept", "ML-on"];
   const trace = {
     type: "waterfall",
     x: names,
@@ -19,6 +18,7 @@ function profitBridge(steps, c) {
     measure: steps.map((_, i) => (i === 0 ? "absolute" : i === steps.length - 1 ? "total" : "relative")),
     text: steps.map((step) => Math.round(step.value).toLocaleString("en").replace("-", "\u2212")),
     textposition: "outside",
+    constraintext: "none",
     cliponaxis: false,
     customdata: steps.map((step) => step.title),
     hovertemplate: "%{customdata}: %{text}<extra></extra>",
@@ -29,7 +29,7 @@ function profitBridge(steps, c) {
   };
   return {
     traces: [trace],
-    layout: { hovermode: "closest", showlegend: false, margin: { l: 8, r: 8, t: 24, b: 8 }, xaxis: { tickangle: 0 } },
+    layout: { hovermode: "closest", showlegend: false, margin: { l: 56, r: 8, t: 24, b: 24 }, xaxis: { automargin: false, tickangle: 0, tickfont: { size: 11 } }, yaxis: { automargin: false, tickformat: ",.0f" } },
   };
 }
 
@@ -72,10 +72,10 @@ function aroundZero({ title, unit, rows }, c) {
     layout: {
       hovermode: "closest",
       showlegend: false,
-      margin: { l: 8, r: 12, t: 28, b: 8 },
-      title: { text: `${title}${unit ? `, ${unit}` : ""}`, font: { size: 13 }, x: 0, xref: "paper", y: 0.98, yanchor: "top" },
-      xaxis: { zeroline: true, zerolinewidth: 2, zerolinecolor: c.ink, nticks: 5 },
-      yaxis: { categoryorder: "array", categoryarray: rows.map((row) => row.label).reverse(), range: [-0.6, rows.length - 0.4] },
+      margin: { l: 112, r: 12, t: 28, b: 26 },
+      title: { text: `${title}${unit ? `, ${unit}` : ""}`, font: { size: 13 }, x: 0, xref: "container", y: 0.98, yanchor: "top" },
+      xaxis: { automargin: false, zeroline: true, zerolinewidth: 2, zerolinecolor: c.ink, nticks: 5 },
+      yaxis: { automargin: false, categoryorder: "array", categoryarray: rows.map((row) => row.label).reverse(), range: [-0.6, rows.length - 0.4] },
     },
   };
 }

@@ -11,7 +11,7 @@ from tests.browsing import DESKTOP, PHONE, run, said, text
 from tests.engine.report_html.reading import read
 
 MOST_BYTES = 8_000_000
-SECTIONS = ["verdict", "difference", "model"]
+SECTIONS = ["verdict", "price", "equity", "difference", "trades", "model"]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
