@@ -5,6 +5,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from engine.errors import UsageError
 from engine.jobs.backtest import backtest
 from engine.jobs.bar_flags import add_bar_flags
 from engine.jobs.flags import (
@@ -15,9 +16,9 @@ from engine.jobs.flags import (
     refuse_flags,
     window_spec,
 )
-from engine.jobs.run_request import add_run_flags, run_overrides, run_request
+from engine.jobs.run_request import add_run_flags, plain_request, run_overrides, run_request
 from engine.jobs.serving import MLMode
-from engine.jobs.settings import Settings
+from engine.jobs.settings import PlainSettings, Settings
 
 EXAMPLES = """\
   run_backtest.py
@@ -97,6 +98,16 @@ def _run(args: argparse.Namespace, settings: Settings) -> Report:
     return walk_forward(request, args.walk_forward)
 
 
+def _run_plain(args: argparse.Namespace, settings: PlainSettings) -> Report:
+    why = "needs a hybrid strategy, and this one is plain: leave it out"
+    refuse_flags(args, ("walk_forward", "fit_thresholds"), why)
+    if args.audit:
+        raise UsageError(f"--audit {why}")
+    from engine.jobs.plain_backtest import plain_backtest  # few runs are of one
+
+    return plain_backtest(plain_request(args, settings))
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     args = make_parser().parse_args(argv)
@@ -105,6 +116,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         args,
         _overrides(args),
         lambda settings: _run(args, settings),
+        lambda settings: _run_plain(args, settings),
     )
 
 

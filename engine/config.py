@@ -2,7 +2,7 @@
 
 import difflib
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -68,20 +68,25 @@ class DataConfig(Section):
     base_url: str | None = None
 
 
-def load_config(
-    kind: type[S],
-    path: Path | None,
-    overrides: Mapping[str, Any],
-    own_defaults: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda _found: {},
-) -> S:
+def load_config(kind: type[S], path: Path | None, overrides: Mapping[str, Any]) -> S:
     """Return the configuration of `kind`: defaults, then the file, then `overrides`.
 
-    `overrides` is nested like the file; None in it means "not given". `own_defaults` returns, for
-    what was found so far, what lies below it and above the defaults of `kind`.
+    `overrides` is nested like the file; None in it means "not given".
     """
-    found = _merged({} if path is None else _read(path), overrides)
+    return checked_config(kind, merged_config(path, overrides), path, overrides)
+
+
+def merged_config(path: Path | None, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the file says with `overrides` above it, unchecked."""
+    return merged({} if path is None else _read(path), overrides)
+
+
+def checked_config(
+    kind: type[S], found: Mapping[str, Any], path: Path | None, overrides: Mapping[str, Any]
+) -> S:
+    """Return what was found as a configuration; errors say which of both it came from."""
     try:
-        return kind.model_validate(_merged(own_defaults(found), found))
+        return kind.model_validate(found)
     except ValidationError as error:
         from_flag = path is None or _holds(overrides, error.errors()[0]["loc"])
         where = "command line" if from_flag else str(path)
@@ -114,16 +119,17 @@ def _read(path: Path) -> dict[str, Any]:
     )
 
 
-def _merged(low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(low)
+def merged(low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
+    """Return both, section by section; what `high` has of a key stands above, unless it is None."""
+    found = dict(low)
     for key, value in high.items():
         if isinstance(value, Mapping):
-            below = merged.get(key, {})
+            below = found.get(key, {})
             if isinstance(below, Mapping):  # else it is refused as it stands
-                merged[key] = _merged(below, value)
+                found[key] = merged(below, value)
         elif value is not None:
-            merged[key] = value
-    return merged
+            found[key] = value
+    return found
 
 
 def _holds(overrides: Mapping[str, Any], loc: tuple[int | str, ...]) -> bool:

@@ -1,5 +1,6 @@
 """Which strategies there are: the built-in one, and those that a file holds."""
 
+from collections.abc import Mapping
 from types import FunctionType
 from typing import Any, TypeAlias
 
@@ -58,12 +59,18 @@ def is_hybrid(own: OwnFile) -> bool:
     return issubclass(own.found, HybridStrategy)
 
 
+def params_of(own: OwnFile) -> Mapping[str, Any]:
+    """Return the parameters of a plain strategy, with their defaults."""
+    return dict(own.found.params._getitems())
+
+
 def defaults_of(own: OwnFile) -> Defaults:
-    """Return what a hybrid strategy says of itself, as the settings have it."""
-    found = own.found
+    """Return what a strategy says of itself, as the settings have it."""
+    found, named = own.found, {"file": own.text, "digest": own.digest}
+    if not is_hybrid(own):
+        return named
     return {
-        "file": own.text,
-        "digest": own.digest,
+        **named,
         "min_entry_score": found.min_entry_score,
         "points": {rule.name: rule.points for rule in found.rules},
         **{name: getattr(found, name).model_dump() for name in _SECTIONS},

@@ -13,6 +13,8 @@ from ml.bundle import DEFAULT_PATH
 WARMUP_BARS = 400
 BUILT_IN = "CryptoScalpingStrategy"
 
+_DIGEST = r"^[0-9a-f]{64}$"
+
 
 class OpinionPoints(Section):
     """What the ensemble's opinion adds to any strategy's score."""
@@ -123,8 +125,8 @@ class Sizing(Section):
     reserve_percent: float = Field(0.5, ge=0, lt=100)
 
 
-class HybridConfig(Section):
-    """What every hybrid strategy decides by, beside its rules.
+class StrategyConfig(Section):
+    """What there is to say of every strategy.
 
     `file` names a strategy of one's own, PATH.py:ClassName, and `digest` is the SHA-256 of the
     file; None for the built-in strategy.
@@ -134,12 +136,22 @@ class HybridConfig(Section):
     digest: str | None = None
     use_ml_ensemble: bool = True
     ml_model_path: Path = DEFAULT_PATH
+    warmup_bars: int = Field(WARMUP_BARS, ge=WARMUP_BARS)
+
+    @property
+    def enters_by_limit(self) -> bool:
+        """Whether entries are known to wait as limit orders."""
+        return False
+
+
+class HybridConfig(StrategyConfig):
+    """What every hybrid strategy decides by, beside its rules."""
+
     ml_strong_threshold: float = Field(0.70, ge=0, le=1)
     ml_entry_threshold: float = Field(0.60, ge=0, le=1)
     ml_weak_threshold: float = Field(0.50, ge=0, le=1)
     ml_avoid_threshold: float = Field(0.45, ge=0, le=1)
     min_entry_score: float = Field(6.0, ge=0)
-    warmup_bars: int = Field(WARMUP_BARS, ge=WARMUP_BARS)
     points: OpinionPoints = OpinionPoints()
     entry: EntryRules = EntryRules()
     exits: ExitRules = ExitRules()
@@ -156,6 +168,10 @@ class HybridConfig(Section):
         if list(found) != sorted(found, reverse=True):
             raise ValueError(f"thresholds must fall from strong to avoid, found {found}")
         return self
+
+    @property
+    def enters_by_limit(self) -> bool:
+        return self.entry.order == "limit"
 
     @property
     def identity(self) -> dict[str, str]:
@@ -200,7 +216,7 @@ class OwnConfig(HybridConfig):
     """What a strategy of one's own decides by; its rules are in its file."""
 
     file: Annotated[str, AfterValidator(absolute)]
-    digest: str = Field(pattern=r"^[0-9a-f]{64}$")
+    digest: str = Field(pattern=_DIGEST)
     points: OwnPoints = OwnPoints()
 
     @property
@@ -211,3 +227,11 @@ class OwnConfig(HybridConfig):
     def mandatory_filter(self) -> dict[str, Any]:
         """The mandatory rules are code: `identity` tells them from any other."""
         return {}
+
+
+class PlainConfig(StrategyConfig):
+    """A plain strategy of backtrader: it decides by itself, `params` are those of its class."""
+
+    file: Annotated[str, AfterValidator(absolute)]
+    digest: str = Field(pattern=_DIGEST)
+    params: dict[str, bool | int | float | str] = Field(default_factory=dict)

@@ -15,7 +15,7 @@ import numpy as np
 from engine.errors import UsageError
 from engine.jobs.flags import date, day_count, given, refuse_flags, symbol, timeframe
 from engine.jobs.markets import AskedBars, BarFiles, ExchangeBars, last_close
-from engine.jobs.settings import Settings
+from engine.jobs.settings import RunSettings
 from feeds.clock import SystemClock
 from feeds.timeframe import Timeframe
 
@@ -122,7 +122,7 @@ def bar_overrides(args: argparse.Namespace) -> Mapping[str, Any]:
     }
 
 
-def asked_bars(args: argparse.Namespace, settings: Settings) -> AskedBars | None:
+def asked_bars(args: argparse.Namespace, settings: RunSettings) -> AskedBars | None:
     """Return the bars that the flags of `add_bar_flags` ask for; None if they ask for none.
 
     Raises

@@ -15,7 +15,7 @@ from engine.config import to_toml
 from engine.errors import EngineError, UsageError
 from engine.jobs.display import error_console, show_progress
 from engine.jobs.log import logged
-from engine.jobs.settings import Settings, load_settings
+from engine.jobs.settings import PlainSettings, Settings, hybrid, load_any_settings
 from engine.jobs.walking.windows import WindowSpec
 from feeds.errors import FeedError
 from feeds.messages import one_line
@@ -60,7 +60,7 @@ class Coded(Protocol):
 class ShownSettings:
     """The answer to `--show-config`."""
 
-    settings: Settings
+    settings: Settings | PlainSettings
 
     def to_json(self) -> dict[str, Any]:
         return self.settings.model_dump(mode="json")
@@ -167,6 +167,7 @@ def answer(
     args: argparse.Namespace,
     overrides: Mapping[str, Any],
     make: Callable[[Settings], Report],
+    plain: Callable[[PlainSettings], Report] | None = None,
 ) -> int:
     """Load the settings, make the report, print it and return the exit code, as `tell` does.
 
@@ -176,11 +177,16 @@ def answer(
     args : what `command_parser` read
     overrides : of the settings, from flags; None for those not given
     make : does the work
+    plain : does it for a plain strategy; None where there is nothing to do for one
     """
 
     def made() -> Report:
-        settings = load_settings(args.config, overrides)
-        return ShownSettings(settings) if args.show_config else make(settings)
+        settings = load_any_settings(args.config, overrides)
+        if args.show_config:
+            return ShownSettings(settings)
+        if plain is not None and isinstance(settings, PlainSettings):
+            return plain(settings)
+        return make(hybrid(settings))
 
     return tell(name, args, made)
 

@@ -16,7 +16,7 @@ from engine.jobs.markets import Market
 from engine.jobs.reporting.page import report_page
 from engine.jobs.request_record import LiveRecord, RequestRecord
 from engine.jobs.serving import is_in_sample
-from engine.jobs.settings import Settings
+from engine.jobs.settings import RunSettings, Settings
 from engine.jobs.walking.analyzer import WindowAnalyzers
 from engine.metrics import compute_metrics
 from engine.report import side_by_side
@@ -86,7 +86,7 @@ class RunReport:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class RunContext:
+class Context:
     """What the runs of one command have in common.
 
     Attributes
@@ -95,7 +95,7 @@ class RunContext:
     windows : of a walk-forward, what its ensembles say of their tests; else empty
     """
 
-    settings: Settings
+    settings: RunSettings
     markets: Sequence[Market]
     analyzer: Analyzer | WindowAnalyzers | NoEnsemble | None
     out: Path
@@ -103,10 +103,17 @@ class RunContext:
     windows: "Sequence[Answers]" = ()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class RunContext(Context):
+    """The same of a hybrid strategy's runs."""
+
+    settings: Settings
+
+
 def kept(
     results: Sequence[RunResult],
     compared: Mapping[str, Any] | None,
-    context: RunContext,
+    context: Context,
     beside: References | None = None,
     model: Mapping[str, Any] | None = None,
 ) -> RunReport:
@@ -146,7 +153,7 @@ def told_of_ensemble(
             return model_facts(AskedRun(*known, context.windows))
 
 
-def run_result(run: HybridRun, context: RunContext, *, ml_on: bool) -> RunResult:
+def run_result(run: HybridRun, context: Context, *, ml_on: bool) -> RunResult:
     """Return the result of record of one run."""
     analyzer = context.analyzer if ml_on else None
     seen = isinstance(analyzer, Analyzer | WindowAnalyzers) and is_in_sample(
@@ -182,7 +189,7 @@ def run_result(run: HybridRun, context: RunContext, *, ml_on: bool) -> RunResult
     )
 
 
-def _with_intervals(result: RunResult, context: RunContext, block_days: float | None) -> RunResult:
+def _with_intervals(result: RunResult, context: Context, block_days: float | None) -> RunResult:
     """Return the result with how sure its figures are, by the days of the comparison if any."""
     intervals = figure_intervals(
         TradeReturns.of(result.trades),
@@ -194,13 +201,13 @@ def _with_intervals(result: RunResult, context: RunContext, block_days: float | 
     return replace(result, intervals=intervals)
 
 
-def _circumstances(context: RunContext, *, in_sample: bool) -> Circumstances:
+def _circumstances(context: Context, *, in_sample: bool) -> Circumstances:
     return Circumstances(
         costs=context.settings.costs,
         rules=context.settings.symbols,
         markets={market.bars.symbol: market.bars for market in context.markets},
         in_sample=in_sample,
-        limit_entries=context.settings.strategy.entry.order == "limit",
+        limit_entries=context.settings.strategy.enters_by_limit,
         on_paper=context.request.command == "paper",
         live=isinstance(context.request.bars, LiveRecord),
     )
@@ -228,7 +235,7 @@ def _market_facts(market: Market) -> dict[str, Any]:
     }
 
 
-def _digests(context: RunContext, analyzer: Any) -> dict[str, str]:
+def _digests(context: Context, analyzer: Any) -> dict[str, str]:
     digests = {market.bars.symbol: market.bars.digest() for market in context.markets}
     match analyzer:
         case Analyzer():

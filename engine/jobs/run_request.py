@@ -21,14 +21,14 @@ from engine.jobs.request_record import (
     text_of,
 )
 from engine.jobs.serving import MLMode
-from engine.jobs.settings import Settings
+from engine.jobs.settings import PlainSettings, RunSettings, Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunRequest:
+class AskedRun:
     """Bars, ML mode and settings of a run; without bars it is about the embedded default."""
 
-    settings: Settings
+    settings: RunSettings
     bars: AskedBars | None = None
     ml: MLMode | None = None
     model: Path | None = None
@@ -81,6 +81,20 @@ class RunRequest:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest(AskedRun):
+    """A run of a hybrid strategy."""
+
+    settings: Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlainRequest(AskedRun):
+    """A run of a plain strategy."""
+
+    settings: PlainSettings
+
+
 def add_run_flags(parser: argparse.ArgumentParser, modes: Iterable[MLMode], default: str) -> None:
     """Add the flags of a run; `default` says which ML mode is taken without `--ml`."""
     add_strategy_flag(parser.add_argument_group("the strategy"))
@@ -108,11 +122,19 @@ def run_overrides(args: argparse.Namespace) -> Mapping[str, Any]:
 
 def run_request(args: argparse.Namespace, settings: Settings) -> RunRequest:
     """Return what the flags of a run ask for."""
-    return RunRequest(
-        settings=settings,
-        bars=asked_bars(args, settings),
-        ml=None if args.ml is None else MLMode(args.ml),
-        model=args.model,
-        in_sample=args.in_sample,
-        out=args.out,
-    )
+    return RunRequest(settings=settings, **_asked(args, settings))
+
+
+def plain_request(args: argparse.Namespace, settings: PlainSettings) -> PlainRequest:
+    """Return what the flags of a run of a plain strategy ask for."""
+    return PlainRequest(settings=settings, **_asked(args, settings))
+
+
+def _asked(args: argparse.Namespace, settings: RunSettings) -> dict[str, Any]:
+    return {
+        "bars": asked_bars(args, settings),
+        "ml": None if args.ml is None else MLMode(args.ml),
+        "model": args.model,
+        "in_sample": args.in_sample,
+        "out": args.out,
+    }

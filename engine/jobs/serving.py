@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.jobs.markets import Market
 from engine.jobs.members import tell_of_difference
-from engine.jobs.settings import Settings
+from engine.jobs.settings import PlainSettings, RunSettings, Settings
 from engine.jobs.walking.analyzer import WindowAnalyzers
 from feeds.bars import BoolArray, TimeArray
 from feeds.moments import readable
@@ -33,7 +33,7 @@ class MLMode(StrEnum):
     COMPARE = "compare"
 
 
-def wants_ml(settings: Settings, mode: MLMode) -> bool:
+def wants_ml(settings: RunSettings, mode: MLMode) -> bool:
     """Return whether the run asks the ensemble: the mode decides, for AUTO the settings."""
     return settings.strategy.use_ml_ensemble if mode is MLMode.AUTO else mode is not MLMode.OFF
 
@@ -51,6 +51,31 @@ def analyzer_for(
             raise
         log.warning("TRADING WITHOUT ML: %s", error)
         return NoEnsemble(str(error))
+
+
+def plain_analyzer(
+    settings: PlainSettings, timeframe: Timeframe, mode: MLMode
+) -> Analyzer | NoEnsemble:
+    """Return the ensemble that a plain strategy asks, or in mode AUTO why there is none.
+
+    It has no exits or candidate bars that a bundle could have been trained for.
+    """
+    try:
+        bundle = load_bundle(settings.strategy.ml_model_path, settings.members)
+        manifest = bundle.manifest
+        check_serves(manifest, timeframe=str(timeframe), feature_names=FEATURE_NAMES)
+    except BundleError as error:
+        if mode is not MLMode.AUTO:
+            raise
+        log.warning("TRADING WITHOUT ML: %s", error)
+        return NoEnsemble(str(error))
+    if manifest.population == "candidates":
+        log.warning(
+            "the bundle learned from candidate bars of %s alone, and this strategy asks about bars "
+            "of its own choice: --population all trains one for any bar",
+            manifest.strategy.get("name"),
+        )
+    return Analyzer(bundle)
 
 
 def serving_analyzer(settings: Settings, timeframe: Timeframe) -> Analyzer:

@@ -1,13 +1,13 @@
 """The whole configuration of a command, from `--config FILE.toml` and the flags."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field, field_validator
 
-from engine.config import BrokerConfig, DataConfig, load_config
-from engine.errors import ConfigError
+from engine.config import BrokerConfig, DataConfig, checked_config, merged, merged_config
+from engine.errors import ConfigError, UsageError
 from engine.paper.config import PaperConfig
 from engine.protections import ProtectionsConfig
 from engine.rules import SymbolRules
@@ -18,7 +18,14 @@ from feeds.section import Section
 from feeds.symbol import normalise_symbol
 from ml.models.member_config import Members
 from ml.training.config import TrainingConfig
-from strategies.config import CryptoScalpingConfig, OpinionPoints, OwnConfig
+from strategies.config import (
+    CryptoScalpingConfig,
+    OpinionPoints,
+    OwnConfig,
+    PlainConfig,
+    StrategyConfig,
+)
+from strategies.own_file import OwnFile
 
 
 class StatisticsConfig(Section):
@@ -27,28 +34,19 @@ class StatisticsConfig(Section):
     gate_seeds: int = Field(100, ge=2, le=10_000)
 
 
-class Settings(Section):
+class RunSettings(Section):
     """The sections of a configuration; `symbols` and `members` have one for each name."""
 
     seed: int = Field(0, ge=0, lt=2**32)
     broker: BrokerConfig = BrokerConfig()
     data: DataConfig = DataConfig()
-    strategy: CryptoScalpingConfig | OwnConfig = CryptoScalpingConfig()
+    strategy: StrategyConfig
     protections: ProtectionsConfig = ProtectionsConfig()
     training: TrainingConfig = TrainingConfig()
     members: Members = Field(default_factory=dict)
     statistics: StatisticsConfig = StatisticsConfig()
     paper: PaperConfig = PaperConfig()
     symbols: dict[str, SymbolRules] = Field(default_factory=dict)
-
-    @field_validator("strategy", mode="before")
-    @classmethod
-    def _of_its_kind(cls, found: Any) -> Any:
-        """Read the section of a strategy of one's own as such; its file is not run for it."""
-        if not isinstance(found, Mapping):
-            return found
-        own = found.get("file") is not None
-        return (OwnConfig if own else CryptoScalpingConfig).model_validate(found)
 
     @field_validator("symbols")
     @classmethod
@@ -71,6 +69,38 @@ class Settings(Section):
         return self.broker.costs
 
 
+class Settings(RunSettings):
+    """The configuration of a hybrid strategy, the built-in one or one's own."""
+
+    strategy: CryptoScalpingConfig | OwnConfig = CryptoScalpingConfig()
+
+    @field_validator("strategy", mode="before")
+    @classmethod
+    def _of_its_kind(cls, found: Any) -> Any:
+        """Read the section of a strategy of one's own as such; its file is not run for it."""
+        if not isinstance(found, Mapping):
+            return found
+        own = found.get("file") is not None
+        return (OwnConfig if own else CryptoScalpingConfig).model_validate(found)
+
+
+class PlainSettings(RunSettings):
+    """The configuration of a plain strategy of backtrader."""
+
+    strategy: PlainConfig
+    statistics: StatisticsConfig = StatisticsConfig(gate_seeds=20)  # each is a run, bar by bar
+
+    @field_validator("protections")
+    @classmethod
+    def _none(cls, found: ProtectionsConfig) -> ProtectionsConfig:
+        if found != ProtectionsConfig():
+            raise ValueError(
+                "a plain strategy sends its orders without asking a protection; leave the section "
+                "out, or write a hybrid strategy"
+            )
+        return found
+
+
 def load_settings(path: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Settings:
     """Return the settings: defaults, then the file, then `overrides` (None: not given).
 
@@ -82,22 +112,47 @@ def load_settings(path: Path | None = None, overrides: Mapping[str, Any] | None 
         if they break a rule
     StrategyError
         if there is no such strategy
+    UsageError
+        if it is a plain one, which has nothing that this command could work on
     """
-    return load_config(Settings, path, overrides or {}, _own_defaults)
+    return hybrid(load_any_settings(path, overrides))
 
 
-def _own_defaults(found: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return what a strategy of one's own says of itself, where the settings name one."""
+def hybrid(settings: "Settings | PlainSettings") -> Settings:
+    """Return the settings of a hybrid strategy; refuse those of a plain one."""
+    if isinstance(settings, PlainSettings):
+        raise UsageError(
+            f"{settings.strategy.file} is a plain strategy: nothing but run_backtest.py runs it; "
+            "what is trained, audited or traded on paper needs rules, those of a HybridStrategy"
+        )
+    return settings
+
+
+def load_any_settings(
+    path: Path | None = None, overrides: Mapping[str, Any] | None = None
+) -> Settings | PlainSettings:
+    """Return the settings of a hybrid or of a plain strategy, as `load_settings` does."""
+    given = overrides or {}
+    found = merged_config(path, given)
     section = found.get("strategy")
     file = section.get("file") if isinstance(section, Mapping) else None
     if not isinstance(section, Mapping) or not isinstance(file, str):
-        return {}
-    from strategies.catalog import defaults_of, read_strategy  # loads backtrader
+        return checked_config(Settings, found, path, given)
+    from strategies.catalog import (  # loads backtrader
+        defaults_of,
+        is_hybrid,
+        params_of,
+        read_strategy,
+    )
 
-    defaults = defaults_of(read_strategy(file))
+    own = read_strategy(file)
+    defaults = defaults_of(own)
     _refuse_another(section.get("digest"), defaults)
-    _refuse_unknown_rules(section.get("points"), defaults)
-    return {"strategy": defaults}
+    if is_hybrid(own):
+        _refuse_unknown("points", {*defaults["points"], *OpinionPoints.model_fields}, section, own)
+        return checked_config(Settings, merged({"strategy": defaults}, found), path, given)
+    _refuse_unknown("params", set(params_of(own)), section, own)
+    return checked_config(PlainSettings, merged({"strategy": defaults}, found), path, given)
 
 
 def _refuse_another(digest: Any, defaults: Mapping[str, Any]) -> None:
@@ -108,11 +163,11 @@ def _refuse_another(digest: Any, defaults: Mapping[str, Any]) -> None:
         )
 
 
-def _refuse_unknown_rules(points: Any, defaults: Mapping[str, Any]) -> None:
-    known = {*defaults["points"], *OpinionPoints.model_fields}
-    unknown = [key for key in points if key not in known] if isinstance(points, Mapping) else []
+def _refuse_unknown(key: str, known: Set[str], section: Mapping[str, Any], own: OwnFile) -> None:
+    found = section.get(key)
+    unknown = [name for name in found if name not in known] if isinstance(found, Mapping) else []
     if unknown:
         raise ConfigError(
-            f"strategy.points.{printable(str(unknown[0]))} is no rule of {defaults['file']}; "
-            f"known keys: {', '.join(sorted(known))}"
+            f"strategy.{key}.{printable(str(unknown[0]))} is not known to {own.text}; known keys: "
+            f"{', '.join(sorted(known))}"
         )

@@ -7,7 +7,7 @@ from typing import Any
 import backtrader as bt
 import numpy as np
 
-from feeds.bars import Bars, BoolArray
+from feeds.bars import Bars, BoolArray, FloatArray
 from ml.models.catalog import MEMBER_NAMES
 from ml.prediction import Confidence, Prediction, Signal
 from strategies.config import WARMUP_BARS
@@ -18,11 +18,11 @@ LINES = ("probability", "signal", "confidence", *MEMBER_NAMES)
 
 
 class MLEnsemble(bt.Indicator):
-    """Lines of the ensemble's opinion; NaN where it was not asked or has none.
+    """Lines of the ensemble's opinion; NaN where it was not asked or has none, or there is none.
 
     Parameters
     ----------
-    analyzer : ml.analyzer.Analyzer
+    analyzer : ml.analyzer.Analyzer; None where there is no ensemble
     where : function of `Bars` that returns True for the bars to ask about; all by default.
         Asking is what costs: a filter keeps a long run short.
     window : bars that `where` and the analyzer see when bars come one by one
@@ -40,6 +40,9 @@ class MLEnsemble(bt.Indicator):
 
     def next(self) -> None:
         """Bar by bar: from a trailing window."""
+        if self.p.analyzer is None:
+            self._put(0, None)
+            return
         window = self.data.window(self.p.window)
         asked = bool(_asked(window, self.p.where)[-1])
         self._put(0, self.p.analyzer.predict_last(window) if asked else None)
@@ -49,16 +52,20 @@ class MLEnsemble(bt.Indicator):
 
     def once(self, _start: int, end: int) -> None:
         """All at once: one batch over the bars to ask about."""
+        columns = np.full((len(LINES), end), np.nan)
+        if self.p.analyzer is not None:
+            self._ask(columns)
+        for line, values in zip(self.lines, columns, strict=True):
+            line.array = array("d", values.tobytes())
+
+    def _ask(self, columns: FloatArray) -> None:
         bars, first = self.data.recorded, self.data.first
         asked = _asked(bars, self.p.where)
         asked[:first] = False
         rows = np.flatnonzero(asked)
         table = self.p.analyzer.predict(bars, rows)
-        columns = np.full((len(LINES), end), np.nan)
         for row, bar in enumerate(rows.tolist()):
             columns[:, bar - first] = _line_values(table.at(row))
-        for line, values in zip(self.lines, columns, strict=True):
-            line.array = array("d", values.tobytes())
 
     def _put(self, ago: int, opinion: Any) -> None:
         for line, value in zip(self.lines, _line_values(opinion), strict=True):

@@ -25,7 +25,8 @@ from engine.jobs.settings import Settings
 from engine.jobs.sizing_rule import size_rule
 from engine.plans import Entries
 from engine.replay import Replay, Replayed
-from feeds.bars import BoolArray, FloatArray, IntArray
+from feeds import indicators
+from feeds.bars import Bars, BoolArray, FloatArray, IntArray
 from feeds.progress import progress
 from ml.features.catalog import FEATURES
 from ml.features.matrix import feature_matrix
@@ -130,7 +131,7 @@ class Gates:
     def volatility(self) -> tuple[Ranking, Replayed]:
         """Return the ranking that did best by expectancy, and its run."""
         runs = [(ranking, self._ranked(ranking)) for ranking in RANKINGS]
-        return max(runs, key=lambda each: _merit(each[1]))
+        return max(runs, key=lambda each: merit(each[1]))
 
     def _ranked(self, ranking: Ranking) -> Replayed:
         rng = np.random.default_rng([self._settings.seed, _VOLATILITY])
@@ -197,37 +198,54 @@ def _candidates_of(
         points=points[bars],
         probability=probability[bars],
         month=table.bars.closed_at[bars].astype("datetime64[M]").astype(np.int64),
-        volatility={
-            "volatility_20": feature_matrix(table.bars, _RECENT_VOLATILITY)[bars, 0].astype(float),
-            "atr_fraction": table.values["atr_fraction"][bars],
-        },
+        volatility=volatility_of(table.bars, bars),
     )
+
+
+def volatility_of(bars: Bars, rows: IntArray) -> dict[str, FloatArray]:
+    """Return the volatility of the bars at `rows`, by the measures of a `Ranking`."""
+    segments = (bars[each] for each in bars.segments())
+    atr = [indicators.atr(each.high, each.low, each.close, 14) / each.close for each in segments]
+    return {
+        "volatility_20": feature_matrix(bars, _RECENT_VOLATILITY)[rows, 0].astype(float),
+        "atr_fraction": np.concatenate(atr)[rows],
+    }
 
 
 def shuffled(own: Candidates, rng: np.random.Generator) -> FloatArray:
     """Return the points in any order within each month."""
+    return own.points[shuffle_order(own, rng)]
+
+
+def shuffle_order(own: Candidates, rng: np.random.Generator) -> IntArray:
+    """Return for each bar with an opinion which one it gets when they are shuffled."""
     place = np.lexsort([own.month])  # keeps the order of equals
     drawn = np.lexsort([rng.random(len(place)), own.month])
-    return _handed_out(own.points[drawn], place)
+    return _handed_out(drawn, place)
 
 
 def by_volatility(own: Candidates, ranking: Ranking, rng: np.random.Generator) -> FloatArray:
     """Return the points handed out by the rank of volatility; chance decides ties."""
+    return own.points[volatility_order(own, ranking, rng)]
+
+
+def volatility_order(own: Candidates, ranking: Ranking, rng: np.random.Generator) -> IntArray:
+    """Return for each bar with an opinion which one it gets by the rank of its volatility."""
     volatility = own.volatility[ranking.measure]
     wildness = -volatility if ranking.calmest else volatility
     month = own.month if ranking.monthly else np.zeros_like(own.month)
     place = np.lexsort([rng.random(len(month)), wildness, month])
     lowest_first = np.lexsort([own.probability, own.points, month])
-    return _handed_out(own.points[lowest_first], place)
+    return _handed_out(lowest_first, place)
 
 
-def _merit(run: Replayed) -> tuple[bool, float]:
+def merit(run: Replayed) -> tuple[bool, float]:
     """Return what rankings are picked by: the expectancy, of those that trade enough."""
     return len(run) >= _FEWEST_TRADES, float(np.mean(run.returns)) if len(run) else -np.inf
 
 
-def _handed_out(values: FloatArray, place: IntArray) -> FloatArray:
-    """Return the values, each at its place."""
-    given = np.empty(len(values))
-    given[place] = values
+def _handed_out(opinions: IntArray, place: IntArray) -> IntArray:
+    """Return the opinions, each at its place."""
+    given = np.empty_like(opinions)
+    given[place] = opinions
     return given

@@ -25,7 +25,7 @@ def entry_groups(off: RunResult, on: RunResult) -> Mapping[str, TradeGroup]:
     of_off, of_on = _by_decision(off.trades), _by_decision(on.trades)
     only_on = [key for key in of_on if key not in of_off]
     only_off = [key for key in of_off if key not in of_on]
-    off_below, on_below = _scored_below(off.decisions), _scored_below(on.decisions)
+    off_below, on_below = _below(off, only_on), _below(on, only_off)
     return {
         "added": TradeGroup(on.label, [of_on[key] for key in only_on if key in off_below]),
         "removed": TradeGroup(off.label, [of_off[key] for key in only_off if key in on_below]),
@@ -42,10 +42,23 @@ def _by_decision(trades: Sequence[Trade]) -> dict[Key, int]:
     return {(trade.symbol, trade.decided_at): place for place, trade in enumerate(trades)}
 
 
+def _below(run: RunResult, others: Sequence[Key]) -> set[Key]:
+    """Return those of the other run's entries that the opinion kept this run from.
+
+    A plain strategy has no scores: it is the opinion where it held nothing and did not enter.
+    """
+    if run.decisions.empty:
+        return {key for key in others if not _held(run.trades, *key)}
+    return _scored_below(run.decisions)
+
+
+def _held(trades: Sequence[Trade], symbol: str, moment: np.datetime64) -> bool:
+    own = (trade for trade in trades if trade.symbol == symbol)
+    return any(trade.decided_at < moment <= trade.closed_at for trade in own)
+
+
 def _scored_below(decisions: pd.DataFrame) -> set[Key]:
     """Return the candidate bars at which the score did not suffice."""
-    if decisions.empty:
-        return set()
     below = decisions[decisions["outcome"] == Outcome.SCORE_BELOW]
     moments = below["decided_at"].to_numpy("datetime64[ms]")
     return set(zip(below["symbol"], moments, strict=True))
