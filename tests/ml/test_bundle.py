@@ -275,6 +275,30 @@ def test_bytes_that_are_no_model_are_damaged_whatever_their_digest(
         load_bundle(bundle_path)
 
 
+@pytest.mark.parametrize(
+    ("name", "attribute", "spoil"),
+    [
+        ("logistic", "classifier_.coef_", lambda coef: coef[:0]),
+        ("logistic", "classifier_.coef_", lambda coef: coef[0]),
+        ("logistic", "classifier_.intercept_", lambda intercept: intercept[:0]),
+        ("logistic", "scaler_.mean_", lambda mean: mean[:-1]),
+        ("svm", "classifier_.dual_coef_", lambda weights: weights[:0]),
+        ("svm", "classifier_.support_vectors_", lambda supports: supports[:, :-1]),
+        ("random_forest", "forest_.estimators_", lambda trees: trees[:0]),
+    ],
+)
+def test_arrays_that_do_not_fit_together_are_damaged_when_read_and_not_in_a_run(
+    bundle_path: Path, name: str, attribute: str, spoil: Any
+) -> None:
+    model: Any = trained_on(BARS, {name: quick_model(name)}).members[0].model
+    owner, _, last = attribute.rpartition(".")
+    part = getattr(model, owner)
+    vars(part)[last] = spoil(getattr(part, last))
+    replant(bundle_path, plant(f"{name}.skops", skops.io.dumps(model)))
+    with pytest.raises(BundleDamagedError, match=rf"{name}\.skops cannot be read"):
+        load_bundle(bundle_path)
+
+
 # What is planted does not run
 
 
