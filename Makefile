@@ -28,9 +28,11 @@ $(READY): requirements.lock
 run: $(READY) ## Do the whole main job on a synthetic market: train, then compare ML-off and ML-on
 	$(BIN)/python run_backtest.py
 
-# Without the environment, too: that there is none is then what the doctor says.
+# Without the environment, too: that it is missing is then what the doctor says.
+doctor: PATIENT = $(firstword $(wildcard $(BIN)/python) $(PYTHON))
 doctor: ## Look whether all is there that is needed, and say what to do about the rest
-	@$(firstword $(wildcard $(BIN)/python) $(PYTHON)) -m engine.jobs.doctor
+	@$(PATIENT) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Tandem needs Python 3.11 or later: make doctor PYTHON=python3.11")'
+	@$(PATIENT) -m engine.jobs.doctor
 
 test: $(READY) ## Run the tests, but not the slow ones
 	$(BIN)/python -m pytest -m "not slow"

@@ -6,6 +6,7 @@ whatever is missing is a line of its answer.
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -96,19 +97,37 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     args = make_parser().parse_args(argv)
     asked = Asked(args.exchange, args.base_url, args.store, args.model, args.out)
+    try:
+        return _told(asked, as_json=args.json)
+    except KeyboardInterrupt:
+        sys.stderr.write("doctor: stopped\n")
+        return 130
+    except OSError as error:
+        # Nobody takes the answer. What is left of it would fail again at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.stderr.write(f"doctor: the answer cannot be written: {error.strerror}\n")
+        return 1
+
+
+def _told(asked: Asked, *, as_json: bool) -> int:
+    """Say what is found, lines as soon as they are known, and return the exit code."""
     findings = []
     for finding in examine(asked):
         findings.append(finding)
-        if not args.json:
-            sys.stdout.write(f"{text_of(finding)}\n")
-            sys.stdout.flush()
+        if not as_json:
+            _say(text_of(finding))
     passed = all(finding.state is not State.FAIL for finding in findings)
-    if args.json:
+    if as_json:
         said = {"passed": passed, "findings": [finding.to_json() for finding in findings]}
-        sys.stdout.write(f"{json.dumps(said, indent=2)}\n")
+        _say(json.dumps(said, indent=2))
     else:
-        sys.stdout.write(f"\n{summary_of(findings)}\n")
+        _say(f"\n{summary_of(findings)}")
     return 0 if passed else 1
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

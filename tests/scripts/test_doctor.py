@@ -3,6 +3,8 @@
 import json
 import shutil
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -12,7 +14,7 @@ import pandas as pd
 import pytest
 
 from engine.jobs.diagnosing.exchange import TOLERATED
-from engine.jobs.diagnosing.finding import Asked, Finding, State
+from engine.jobs.diagnosing.finding import ROOT, Asked, Finding, State
 from engine.jobs.diagnosing.machine import PORT, ROOMY, TIGHT, nearest, port, room
 from engine.jobs.doctor import CHECKS, examine, main, summary_of, text_of
 from feeds.bars import Bars
@@ -98,6 +100,33 @@ def test_a_look_that_fails_is_a_line_and_the_next_ones_go_on() -> None:
     assert "ZeroDivisionError: by nought" in found[1].found
     assert "No module named 'torch'" in found[2].found
     assert found[3].check == "port"
+
+
+@pytest.mark.parametrize(
+    ("environment", "python"), [(".venv", ".venv/bin/python"), ("nowhere", "python3.11")]
+)
+def test_make_asks_the_environment_or_without_one_the_python_that_is_named(
+    environment: str, python: str
+) -> None:
+    words = ["make", "--dry-run", "doctor", f"VENV={environment}", "PYTHON=python3.11"]
+    planned = subprocess.run(  # noqa: S603  make only prints what it would do
+        words, cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    assert f"{python} -m engine.jobs.doctor" in planned
+    assert "pip install" not in planned
+
+
+def test_an_answer_that_nobody_takes_ends_with_a_line(tmp_path: Path) -> None:
+    words = [sys.executable, "-S", "-m", "engine.jobs.doctor", "--out", str(tmp_path)]
+    with subprocess.Popen(  # noqa: S603  our own interpreter
+        words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as asked:
+        assert asked.stdout is not None
+        asked.stdout.close()
+        assert asked.wait(60) == 1
+        assert asked.stderr is not None
+        said = asked.stderr.read()
+    assert said == "doctor: the answer cannot be written: Broken pipe\n"
 
 
 def test_wrong_usage_is_2(capsys: pytest.CaptureFixture[str]) -> None:

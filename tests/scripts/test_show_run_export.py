@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from engine.records import Fill, trades_of
 from engine.run_folder import Making, save_run
 from tests.engine.run_makers import BAR, START, make_fill, make_result
 from tests.scripts.showing import answer, read, refusal, rewrite, text
+from tests.test_layout import ROOT
 
 
 def exported(path: Path, label: str) -> pd.DataFrame:
@@ -80,6 +82,14 @@ def test_the_columns_are_freqtrades_and_the_sums_are_ours(
         assert paid.sum() == pytest.approx(ours["fees"].sum(), rel=1e-12)
         rows += len(ours)
     assert file["rows"] == rows > 10
+
+
+def test_the_page_explains_the_columns_in_their_order() -> None:
+    page = (ROOT / "docs" / "exports.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`.*?) \|.*\| (.*) \|$", page, re.MULTILINE)
+    explained = [(name, said) for names, said in rows for name in re.findall(r"`(\w+)`", names)]
+    assert tuple(name for name, _ in explained) == COLUMNS
+    assert {name for name, said in explained if said.startswith("empty")} == set(UNKNOWN)
 
 
 def test_every_trade_tells_what_it_was(kept: Path, tmp_path: Path) -> None:
