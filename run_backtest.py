@@ -16,6 +16,7 @@ from engine.jobs.flags import (
     refuse_flags,
     window_spec,
 )
+from engine.jobs.opening import add_open_flag
 from engine.jobs.run_request import add_run_flags, plain_request, run_overrides, run_request
 from engine.jobs.serving import MLMode
 from engine.jobs.settings import PlainSettings, Settings
@@ -48,6 +49,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_run_flags(parser, MLMode, ML_DEFAULT)
     _add_walk_forward_flags(parser.add_argument_group("the walk-forward"))
     _add_audit_flags(parser.add_argument_group("the leak audit"))
+    add_open_flag(parser)
     add_common_flags(parser)
     return parser
 
@@ -85,7 +87,9 @@ def _run(args: argparse.Namespace, settings: Settings) -> Report:
     request = run_request(args, settings)
     if args.audit:
         refuse_flags(
-            args, ("walk_forward", "fit_thresholds"), "does not go with --audit: run them apart"
+            args,
+            ("walk_forward", "fit_thresholds", "open"),
+            "does not go with --audit: run them apart",
         )
         from engine.jobs.audit import audit  # a run starts without learning
 

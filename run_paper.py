@@ -13,6 +13,7 @@ from engine.jobs.live.flags import (
 )
 from engine.jobs.live.parity import parity
 from engine.jobs.live.status import status
+from engine.jobs.opening import add_open_flag
 from engine.jobs.paper import trade_on_paper
 from engine.jobs.settings import Settings
 
@@ -31,6 +32,7 @@ def make_parser() -> argparse.ArgumentParser:
     """Return the flags of the command."""
     parser = command_parser(__doc__ or "", EXAMPLES)
     add_paper_flags(parser)
+    add_open_flag(parser)
     add_common_flags(parser)
     return parser
 

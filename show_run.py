@@ -10,6 +10,7 @@ from pathlib import Path
 
 from engine.errors import UsageError
 from engine.jobs.flags import Report, add_output_flags, command_parser, tell
+from engine.jobs.opening import add_open_flag
 from engine.jobs.show import Shown, show
 
 EXAMPLES = """\
@@ -22,6 +23,8 @@ EXAMPLES = """\
   show_run.py last --rerun
       the run made again from its folder, and what differs; 0 if nothing does, else 1
   show_run.py last --diff runs/20240131T180000Z-41103555 --json
+  show_run.py last --open
+      its page in the browser
   show_run.py last --export-trades trades.json
       its trades under freqtrade's names (docs/exports.md)
   show_run.py last --export-returns returns.csv
@@ -55,6 +58,7 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="FILE.csv",
         help="write its daily returns, a column each for ML-off and ML-on",
     )
+    add_open_flag(asked)
     parser.add_argument(
         "--out",
         type=Path,

@@ -15,6 +15,7 @@ from engine.config import to_toml
 from engine.errors import EngineError, UsageError
 from engine.jobs.display import error_console, show_progress
 from engine.jobs.log import logged
+from engine.jobs.opening import opened
 from engine.jobs.settings import PlainSettings, Settings, hybrid, load_any_settings
 from engine.jobs.walking.windows import WindowSpec
 from feeds.errors import FeedError
@@ -205,6 +206,8 @@ def tell(name: str, args: argparse.Namespace, make: Callable[[], Report]) -> int
         ):
             report = make()
         _print(_said(report, as_json=args.json))
+        if getattr(args, "open", None) and (why_not := opened(report)):
+            print(why_not, file=sys.stderr)
     except NAMED_ERRORS as error:
         print(f"{name}: {one_line(str(error))}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1

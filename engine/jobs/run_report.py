@@ -22,7 +22,7 @@ from engine.metrics import compute_metrics
 from engine.report import side_by_side
 from engine.result import RunResult
 from engine.result_hash import hashes_of, joint_hash
-from engine.run_folder import Making, save_run, to_json
+from engine.run_folder import PAGE, Making, save_run, to_json
 from engine.statistics.figures import figure_intervals
 from engine.statistics.intervals import TradeReturns
 from feeds.moments import iso, parse_utc, readable
@@ -63,8 +63,14 @@ class RunReport:
             *(f"ML-{result.label}: {clock_text(result.clock)}" for result in self.results),
             f"result hash {joint_hash(hashes_of(self.results))}",
             f"kept in {self.run_dir}",
+            f"to look at it, open {self.page} in a browser, or add --open",
         ]
         return "\n".join(parts)
+
+    @property
+    def page(self) -> Path:
+        """The run as a page for people."""
+        return self.run_dir / PAGE
 
     def _markets(self) -> list[str]:
         return [

@@ -168,7 +168,7 @@ def paper_request(args: argparse.Namespace, settings: Settings) -> PaperRequest:
 
 def refuse_flags_of_a_session(args: argparse.Namespace, name: str) -> None:
     """Raise `UsageError` if a look at a session was asked for together with one to run."""
-    wrong = [*given(args, _RUN), *(["--rehearse"] if args.data else [])]
+    wrong = [*given(args, ("open", *_RUN)), *(["--rehearse"] if args.data else [])]
     if wrong:
         raise UsageError(f"{wrong[0]} goes with a session to run, and {name} looks at one")
 

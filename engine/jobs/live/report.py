@@ -38,6 +38,11 @@ class PaperReport:
     state: Path
     stays: bool = False
 
+    @property
+    def page(self) -> Path | None:
+        """The session as a page for people."""
+        return None if self.run is None else self.run.page
+
     def to_json(self) -> dict[str, Any]:
         run = {} if self.run is None else self.run.to_json()
         stays = {"state_stays": True} if self.stays else {}

@@ -1,6 +1,7 @@
 """A kept run in short: how it was made, what it came to, what flatters it."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from textwrap import fill
 from typing import Any
 
@@ -9,6 +10,7 @@ from engine.jobs.request_record import DefaultRecord, ExchangeRecord, FilesRecor
 from engine.jobs.showing.folder import RunFolder
 from engine.plain import plain
 from engine.report import METRICS, cell
+from engine.run_folder import PAGE
 from engine.tables import WIDTH, rendered, run_name, stamp_line, table
 
 
@@ -17,6 +19,11 @@ class Summary:
     """The run of a folder."""
 
     run: RunFolder
+
+    @property
+    def page(self) -> Path:
+        """The run as a page for people, which older ones lack."""
+        return self.run.path / PAGE
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that `--json` prints."""

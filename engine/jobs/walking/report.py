@@ -53,6 +53,11 @@ class WalkForwardReport:
         return found
 
     @property
+    def page(self) -> Path:
+        """The run as a page for people."""
+        return self.run.page
+
+    @property
     def last_bundle(self) -> Path:
         """The bundle to go on with."""
         return self.answers[-1].window.path
