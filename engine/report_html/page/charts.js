@@ -7,12 +7,20 @@ night.addEventListener("change", () => {
   for (const [frame, make] of drawn) Plotly.react(frame, ...dressed(make));
 });
 
-// Draw into a frame what `make(colours)` returns: { traces, layout }. Resolves to the frame.
-export async function chart(frame, make) {
+// Draw into a frame what `make(colours)` returns: { traces, layout }; `own` is of Plotly's
+// configuration. Between charts the page can be scrolled and used. Resolves to the frame.
+export async function chart(frame, make, own = {}) {
   drawn.set(frame, make);
+  await breath();
   const [traces, layout] = dressed(make);
-  await Plotly.newPlot(frame, traces, layout, { displaylogo: false, responsive: true, displayModeBar: false, scrollZoom: false });
+  const usual = { displaylogo: false, responsive: true, displayModeBar: false, scrollZoom: false };
+  await Plotly.newPlot(frame, traces, layout, { ...usual, ...own });
   return frame;
+}
+
+// Let the browser do what else there is to do.
+function breath() {
+  return new Promise((go) => setTimeout(go));
 }
 
 // Draw again, after the data of a chart have changed.

@@ -90,6 +90,7 @@ function waysTrace({ name, numbers }, rows, how, color, length) {
 // One mark for all entries within a candle, below it.
 function perCandle(run, rows, candles, looked, c) {
   const mark = markOf(run, looked.runs, c), groups = new Map();
+  const below = (Math.max(...candles.high) - Math.min(...candles.low)) * 0.025;
   for (const at of rows) {
     const begin = candleBegin(run.numbers.opened_at[at], candles.length);
     const group = groups.get(begin) ?? { count: 0, pnl: 0, at };
@@ -98,7 +99,7 @@ function perCandle(run, rows, candles, looked, c) {
   const begins = [...groups.keys()].sort((a, b) => a - b);
   return [{
     type: "scatter", mode: "markers", name: `${run.name} entries`, meta: run.label,
-    x: begins, y: begins.map((begin) => candles.low[countBelow(candles.time, begin)]),
+    x: begins, y: begins.map((begin) => candles.low[countBelow(candles.time, begin)] - below),
     customdata: begins.map((begin) => groups.get(begin).count > 1 ? { from: begin, to: begin + candles.length } : { at: groups.get(begin).at }),
     text: begins.map((begin) => `${run.name}: ${groups.get(begin).count} entries, ${shownNumber(groups.get(begin).pnl, 2)} together`),
     hovertemplate: "%{text}<extra></extra>",
@@ -127,13 +128,13 @@ function candidateTicks({ market, markets, view }, { name, candidates }, { time,
 // ---- the chosen trade ----
 
 function layoutOf(looked, candles, c) {
-  const { view } = looked, levels = levelsOf(looked);
+  const { view } = looked, levels = candles.single ? levelsOf(looked) : [];
   return {
     xaxis: { type: "date", range: view, fixedrange: false, rangeslider: { visible: false }, anchor: "y2" },
     yaxis: { domain: [0.2, 1], side: "right", range: priceRange(candles, levels), tickformat: ",~f", hoverformat: `,.${looked.market.decimals}f` },
     yaxis2: { domain: [0, 0.15], side: "right", nticks: 3, tickformat: "~s", rangemode: "tozero" },
     dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom",
-    bargap: 0.15, ...chosenShapes(looked, levels, c),
+    bargap: 0.15, ...chosenShapes(looked, levels, candles, c),
   };
 }
 
@@ -152,25 +153,35 @@ function priceRange({ high, low }, levels) {
   return [bottom - margin, top + margin];
 }
 
-function chosenShapes(looked, levels, c) {
+// What is drawn of the chosen trade: its span, and its levels where bars are wide enough to tell them apart.
+function chosenShapes(looked, levels, candles, c) {
   const { chosen, market } = looked;
   if (!chosen) return {};
-  const { opened_at, closed_at, until } = chosen.run.numbers, at = chosen.at;
-  const begin = opened_at[at], limit = until?.[at], end = Math.max(closed_at[at], Number.isFinite(limit) ? limit : 0) + market.step;
+  const { opened_at, closed_at, entry_price } = chosen.run.numbers, at = chosen.at;
+  const half = candles.length / 2, ends = { x0: candleBegin(opened_at[at], candles.length) - half, x1: candleBegin(closed_at[at], candles.length) + half };
+  const span = { type: "rect", yref: "y domain", ...ends, y0: 0, y1: 1, fillcolor: c["accent-soft"], line: { width: 0 }, layer: "below" };
+  if (candles.single) return levelLines(looked, levels, span, market.step, c);
+  const here = { x: opened_at[at], y: entry_price[at], text: `trade ${at + 1}`, ax: 40, ay: -40, arrowcolor: c.accent, font: { color: c.accent } };
+  return { shapes: [span], annotations: [here] };
+}
+
+function levelLines(looked, levels, span, step, c) {
+  const limit = looked.chosen.run.numbers.until?.[looked.chosen.at], known = Number.isFinite(limit);
+  const end = Math.max(span.x1, known ? limit + step / 2 : 0);
   const styles = { target: [c.rise, "dash"], entry: [c.ink, "solid"], stop: [c.fall, "dot"] };
-  const span = { type: "rect", yref: "y domain", x0: begin - market.step / 2, x1: closed_at[at] + market.step / 2, y0: 0, y1: 1, fillcolor: c["accent-soft"], line: { width: 0 }, layer: "below" };
-  const lines = levels.map(([name, price]) => ({
-    type: "line", x0: begin - market.step / 2, x1: end, y0: price, y1: price, line: { color: styles[name][0], dash: styles[name][1], width: 1.6 },
-  }));
-  const words = levels.map(([name, price]) => note(end, price, `${name} ${shownPrice(price, looked)}`, styles[name][0]));
-  if (!Number.isFinite(limit)) return { shapes: [span, ...lines], annotations: words };
+  const lines = levels.map(([name, price]) => {
+    const [color, dash] = styles[name];
+    return { type: "line", x0: span.x0, x1: end, y0: price, y1: price, line: { color, dash, width: 1.6 } };
+  });
+  const words = levels.map(([name, price]) => note(end, price, `${name} ${shownPrice(price, looked)}`, styles[name][0], c));
+  if (!known) return { shapes: [span, ...lines], annotations: words };
   const limitLine = { type: "line", yref: "y domain", x0: limit, x1: limit, y0: 0, y1: 1, line: { color: c.muted, dash: "dashdot", width: 1.2 } };
-  const limitWords = { ...note(limit, 1, "time limit", c.muted), yref: "y domain", yanchor: "bottom" };
+  const limitWords = { ...note(limit, 0, "time limit", c.muted, c), yref: "y domain", yanchor: "bottom" };
   return { shapes: [span, ...lines, limitLine], annotations: [...words, limitWords] };
 }
 
-function note(x, y, text, color) {
-  return { x, y, text, showarrow: false, xanchor: "left", xshift: 4, font: { color, size: 12 } };
+function note(x, y, text, color, c) {
+  return { x, y, text, showarrow: false, xanchor: "left", xshift: 4, font: { color, size: 12 }, bgcolor: c.panel, opacity: 0.9 };
 }
 
 export function shownPrice(price, { market }) {

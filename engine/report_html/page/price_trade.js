@@ -16,7 +16,7 @@ export function showTradePanel(looked) {
     return;
   }
   const trade = rowOf(chosen);
-  panel.replaceChildren(heading(trade, looked), built("div", { class: "trade-parts" }, facts(trade, looked), score(trade), opinion(trade)));
+  panel.replaceChildren(heading(trade, looked), ...others(trade, looked), built("div", { class: "trade-parts" }, facts(trade, looked), score(trade), opinion(trade)));
 }
 
 // One row of all columns.
@@ -26,15 +26,36 @@ function rowOf({ run, at }) {
   return { run, at, numbers, words };
 }
 
-function heading({ run, at, numbers }, { market }) {
-  const won = numbers.pnl > 0;
-  const came = `${won ? "won" : "lost"} ${shownNumber(Math.abs(numbers.pnl), 2)} (${percent(numbers.return_fraction)})`;
+function heading({ run, at, numbers }, looked) {
+  const { market } = looked, won = numbers.pnl > 0;
+  const came = `${won ? "won" : "lost"} ${shownNumber(Math.abs(numbers.pnl), 2)} ${quoteOf(looked)} (${shareText(numbers.return_fraction)})`;
   return built("h3", {}, `${run.name}, trade ${at + 1} of ${run.length}: ${market.symbol} `, built("span", { class: won ? "rise" : "fall" }, came));
 }
 
+// What the runs beside it did at the same bar.
+function others({ run, numbers }, { runs }) {
+  return runs.filter((each) => each !== run).flatMap((other) => {
+    const twin = rowAt(other, numbers);
+    if (twin >= 0) {
+      const link = built("a", { href: `#trade=${other.label}-${twin + 1}` }, `its trade ${twin + 1}`);
+      return [built("p", { class: "note" }, `${other.name} entered here too: `, link, ".")];
+    }
+    const scored = other.candidates ? rowAt(other.candidates, numbers) : -1;
+    const why = scored >= 0
+      ? `score ${shownNumber(other.candidates.numbers.score[scored], 1)}, ${shownWords(wordIn(other.candidates.words.outcome, scored))}`
+      : "";
+    return [built("p", { class: "note" }, `${other.name} did not enter here${why && `: ${why}`}.`)];
+  });
+}
+
+// The row that was decided at the same bar, or -1.
+function rowAt({ numbers }, { market, decided_at: moment }) {
+  return numbers.decided_at.findIndex((each, at) => each === moment && numbers.market[at] === market);
+}
+
 function facts({ numbers, words }, looked) {
-  const price = (value) => shownPrice(value, looked);
-  const away = (level) => `${price(level)} (${percent(level / numbers.entry_price - 1)})`;
+  const price = (value) => shownPrice(value, looked), quote = quoteOf(looked);
+  const away = (level) => `${price(level)} (${shareText(level / numbers.entry_price - 1)})`;
   const lines = [
     ["Decided", shownMoment(numbers.decided_at)],
     ["Bought", `${price(numbers.entry_price)}, ${shownMoment(numbers.opened_at)}`],
@@ -45,11 +66,15 @@ function facts({ numbers, words }, looked) {
     ["Stop", numbers.stop && away(numbers.stop)],
     ["Time limit", numbers.until && shownMoment(numbers.until)],
     ["Units", shownDigits(numbers.units, 8)],
-    ["Put in", shownNumber(Math.abs(numbers.units) * numbers.entry_price, 2)],
-    ["Fees", shownNumber(numbers.fees, 2)],
-    ["Net", `${shownNumber(numbers.pnl, 2)} (${percent(numbers.return_fraction)})`],
+    ["Put in", `${shownNumber(Math.abs(numbers.units) * numbers.entry_price, 2)} ${quote}`],
+    ["Fees", `${shownNumber(numbers.fees, 2)} ${quote}`],
+    ["Net", `${shownNumber(numbers.pnl, 2)} ${quote} (${shareText(numbers.return_fraction)})`],
   ];
   return part("What it came to", listOf(lines.filter(([, text]) => text && !/^[\u2013 ]/.test(text))));
+}
+
+function quoteOf({ market }) {
+  return market.symbol.split("/")[1] ?? "";
 }
 
 function score({ run, numbers, words }) {
@@ -70,7 +95,7 @@ function score({ run, numbers, words }) {
 function opinion({ numbers, words }) {
   const votes = named(numbers, "vote_").filter(([, vote]) => Number.isFinite(vote));
   if (votes.length === 0) return part("How the ensemble voted", built("p", { class: "note" }, notAsked(words)));
-  const said = `Probability ${shownNumber(numbers.probability, 3)}, ${shownWords(words.signal)}; the votes agree: ${shownWords(words.confidence)}.`;
+  const said = `Probability ${shownNumber(numbers.probability, 3)}: ${words.signal}, confidence ${words.confidence}.`;
   const table = tableOf(["Member", "Vote", ""], votes.map(([member, vote]) => [shownWords(member), shownNumber(vote, 3), voteBar(vote)]));
   table.classList.add("votes");
   const left = words.ml_reason ? [built("p", { class: "note" }, `Left out: ${words.ml_reason}`)] : [];
@@ -101,7 +126,7 @@ function looksAt(rule, numbers, words) {
     ...Object.entries(words).filter(([name, word]) => begins(name) && word && !PLACED_WORDS.has(name)),
     ...Object.entries(numbers)
       .filter(([name, value]) => begins(name) && Number.isFinite(value) && !PLACED.test(name))
-      .map(([name, value]) => [name, shownDigits(value)]),
+      .map(([name, value]) => [name, shownDigits(value, Math.abs(value) < 1000 ? 4 : 6)]),
   ];
   const short = (name) => shownWords(name.replace(/^found_/, "").slice(rule.length + 1));
   return found.map(([name, text]) => `${short(name)} ${shownWords(text)}`.trim()).join(", ");
@@ -114,7 +139,7 @@ function named(numbers, prefix) {
     .map(([name, value]) => [name.slice(prefix.length), value]);
 }
 
-function percent(fraction) {
+function shareText(fraction) {
   return Number.isFinite(fraction) ? `${shownNumber(100 * fraction, 2)} %` : "\u2013";
 }
 
