@@ -58,14 +58,17 @@ def _over_volatility(baseline: Facts) -> list[str]:
     behind, alone = baseline["behind"], baseline["roc_auc"]
     if behind["value"] is None:
         return []
-    said = (
-        f"Recent volatility alone, which needs no learning, reaches {number(alone['value'], 3)}; "
-        f"the ensemble is above it by {between(behind)}"
+    head = (
+        f"Recent volatility alone, which needs no learning, reaches {number(alone['value'], 3)}. "
+        f"The ensemble's AUC less that is {between(behind)}"
     )
     if behind["low"] is None:
-        return [f"{said}."]
-    shown = "which is shown" if behind["low"] > 0.0 else "which is not shown"
-    return [f"{said}, {shown}."]
+        return [f"{head}."]
+    if behind["low"] > 0.0:
+        return [f"{head}: it knows more than how wild the market is."]
+    if behind["high"] < 0.0:
+        return [f"{head}: it knows less than how wild the market is."]
+    return [f"{head}: it is not shown to know more than how wild the market is."]
 
 
 def _level(ensemble: Facts) -> str:

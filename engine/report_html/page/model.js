@@ -26,17 +26,17 @@ export async function drawModel(section, data) {
     });
 }
 
-const percent = (value) => `${(100 * value).toFixed(1)} %`;
+const asPercent = (value) => `${(100 * value).toFixed(1)} %`;
 
 // Bins of fewer rows are drawn faintly: their intervals would fill the chart and tell nothing.
-const FEW_ROWS = 20;
+const FEW_RELIABLE_ROWS = 20;
 
 function reliabilityDiagram({ reliability }, c) {
-  const told = reliability.filter((bin) => bin.rows >= FEW_ROWS);
-  const few = reliability.filter((bin) => bin.rows < FEW_ROWS);
+  const told = reliability.filter((bin) => bin.rows >= FEW_RELIABLE_ROWS);
+  const few = reliability.filter((bin) => bin.rows < FEW_RELIABLE_ROWS);
   const end = Math.min(1, Math.max(0.2, ...reliability.map((bin) => bin.said), ...told.map((bin) => bin.came.high)) + 0.03);
   return {
-    traces: [diagonal(c, end), reliabilityDots(few, { mode: "markers", marker: { color: c.muted, size: 6, symbol: "circle-open" } }), solidDots(told, c)],
+    traces: [chanceDiagonal(c, end), reliabilityDots(few, { mode: "markers", marker: { color: c.muted, size: 6, symbol: "circle-open" } }), solidReliabilityDots(told, c)],
     layout: {
       hovermode: "closest",
       showlegend: false,
@@ -53,13 +53,13 @@ function reliabilityDots(bins, style) {
     y: bins.map((bin) => bin.came.value),
     cliponaxis: false,
     hovertemplate: bins.map(
-      (bin) => `said ${percent(bin.said)}, came true ${percent(bin.came.value)} (${percent(bin.came.low)} to ${percent(bin.came.high)})<br>${bin.rows.toLocaleString("en")} rows<extra></extra>`,
+      (bin) => `said ${asPercent(bin.said)}, came true ${asPercent(bin.came.value)} (${asPercent(bin.came.low)} to ${asPercent(bin.came.high)})<br>${bin.rows.toLocaleString("en")} rows<extra></extra>`,
     ),
     ...style,
   };
 }
 
-function solidDots(bins, c) {
+function solidReliabilityDots(bins, c) {
   const most = Math.max(...bins.map((bin) => bin.rows), 1);
   return reliabilityDots(bins, {
     mode: "lines+markers",
@@ -96,7 +96,7 @@ function rocCurves(predictors, chosen, c) {
       hovertemplate: `${each.name}, AUC ${each.roc_auc.value.toFixed(3)}: %{y:.0%} of what came true for %{x:.0%} of what did not<extra></extra>`,
     }));
   return {
-    traces: [diagonal(c, 1), ...curves],
+    traces: [chanceDiagonal(c, 1), ...curves],
     layout: {
       hovermode: "closest",
       showlegend: false,
@@ -106,7 +106,7 @@ function rocCurves(predictors, chosen, c) {
   };
 }
 
-function diagonal(c, end) {
+function chanceDiagonal(c, end) {
   return { type: "scatter", mode: "lines", x: [0, end], y: [0, end], line: { color: c.muted, width: 1, dash: "dash" }, hoverinfo: "skip", showlegend: false };
 }
 
@@ -195,14 +195,14 @@ function driftedFeatures(drift, c) {
   };
 }
 
-const windowName = ({ window, train_end }) => `${window}<br>${train_end.slice(0, 10)}`;
+const windowTitle = ({ window, train_end }) => `${window}<br>${train_end.slice(0, 10)}`;
 
 function windowAreas(windows, c) {
   const known = windows.filter(({ roc_auc }) => roc_auc.value !== null);
   const trace = {
     type: "scatter",
     mode: "markers",
-    x: known.map(windowName),
+    x: known.map(windowTitle),
     y: known.map(({ roc_auc }) => roc_auc.value),
     marker: { color: c.accent, size: 9 },
     error_y: {
@@ -223,7 +223,7 @@ function windowExpectancies(windows, c) {
   const traces = labels.map((label) => ({
     type: "bar",
     name: `ML-${label}`,
-    x: windows.map(windowName),
+    x: windows.map(windowTitle),
     y: windows.map(({ trades }) => trades[label].expectancy),
     marker: { color: colourOf(label, c) },
     hovertemplate: "%{y:.3%}",
