@@ -22,7 +22,7 @@ from feeds.clock import ReplayClock, SystemClock
 from feeds.standin.faults import Fault, FaultKind
 from feeds.standin.server import StandIn
 from feeds.store import Listing, Store
-from ml.bundle import save_bundle
+from ml.bundle import load_bundle, save_bundle
 from tests.feeds.sources import market, real_rows, span_of_bars
 from tests.makers import make_bars
 from tests.ml.trained import manifest_for, trained_on
@@ -272,6 +272,17 @@ def test_the_bundle_says_its_age_and_until_when_it_has_seen(bundle: Path) -> Non
     assert found.state is State.OK
     for word in ("members", "BTC/USDT 5m", "days ago", "seen until 20"):
         assert word in found.found
+
+
+def test_a_bundle_of_other_libraries_is_a_warning(bundle: Path, tmp_path: Path) -> None:
+    loaded = load_bundle(bundle)
+    then = {**loaded.manifest.libraries, "numpy": "1.0.0", "theano": "1.0"}
+    old = loaded.manifest.model_copy(update={"libraries": then})
+    save_bundle(loaded.ensemble, old, tmp_path / "old")
+    found, other = looked("bundle", model=tmp_path / "old")
+    assert (found.state, other.state) == (State.OK, State.WARN)
+    assert "numpy 1.0.0, now 2" in other.found
+    assert "theano 1.0, now missing" in other.found
 
 
 def test_a_damaged_bundle_fails_and_names_the_file(bundle: Path, tmp_path: Path) -> None:

@@ -16,11 +16,19 @@ import numpy as np
 import pandas as pd
 import pytest
 import quantstats
+from hypothesis import given
+from hypothesis import strategies as st
 
 from engine.jobs.request_record import OtherRecord, RequestRecord
 from engine.jobs.serving import MLMode
 from engine.jobs.showing.folder import RunFolder, open_run
-from engine.jobs.showing.trade_export import COLUMNS, UNKNOWN, export_trades, filled_trades
+from engine.jobs.showing.trade_export import (
+    COLUMNS,
+    UNKNOWN,
+    export_trades,
+    filled_trades,
+    with_fills,
+)
 from engine.records import Fill, trades_of
 from engine.run_folder import Making, save_run
 from tests.engine.run_makers import BAR, START, make_fill, make_result
@@ -170,6 +178,30 @@ def test_a_position_in_parts_that_turns_around_becomes_a_long_and_a_short(tmp_pa
     assert short["profit_ratio"] == pytest.approx(1 - (250 * 1.001) / (360 * 0.999))
     cash = sum(fill.cash_change for fill in fills)
     assert long["profit_abs"] + short["profit_abs"] == pytest.approx(cash)
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["BTC/USDT", "ETH/USDT"]), st.integers(-4, 4).filter(bool)),
+        max_size=30,
+    )
+)
+def test_the_parts_of_fills_add_up_to_their_trades(wanted: list[tuple[str, int]]) -> None:
+    prices = [100.0 + 7 * place % 11 for place in range(len(wanted))]
+    fills = fills_at(
+        *((float(units), price) for (_, units), price in zip(wanted, prices, strict=True))
+    )
+    fills = [replace(fill, symbol=symbol) for fill, (symbol, _) in zip(fills, wanted, strict=True)]
+    joined = list(with_fills(fills))
+    assert [each.trade for each in joined] == trades_of(fills)
+    for each in joined:
+        assert {fill.symbol for fill in each.fills} == {each.trade.symbol}
+        assert sum(fill.units for fill in each.fills) == pytest.approx(0.0, abs=1e-9)
+        assert sum(fill.fee for fill in each.fills) == pytest.approx(each.trade.fees)
+        assert sum(fill.cash_change for fill in each.fills) == pytest.approx(each.trade.pnl)
+        orders = each.row()["orders"]
+        entered = sum(order["amount"] for order in orders if order["ft_is_entry"])
+        assert entered == pytest.approx(each.row()["amount"])
 
 
 def test_a_run_without_trades_has_the_columns_all_the_same(tmp_path: Path) -> None:

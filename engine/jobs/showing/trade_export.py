@@ -125,7 +125,7 @@ def filled_trades(run: RunFolder, label: str) -> list[FilledTrade]:
     """
     rows: list[Any] = run.table(label, "fills.csv").to_dict("records")
     fills = [_fill(row) for row in rows]
-    found = list(_joined(fills))
+    found = list(with_fills(fills))
     kept = run.table(label, "trades.csv")["pnl"].to_numpy(np.float64)
     came = np.array([each.trade.pnl for each in found])
     if len(came) != len(kept) or not np.allclose(came, kept, rtol=_CLOSE, atol=_CLOSE):
@@ -168,7 +168,7 @@ def _as_json(
     return [written(path, f"{text}\n", tuple(rows), sum(map(len, rows.values())))]
 
 
-def _joined(fills: Sequence[Fill]) -> Iterator[FilledTrade]:
+def with_fills(fills: Sequence[Fill]) -> Iterator[FilledTrade]:
     """Yield each trade with its fills, in the order in which they end."""
     book = TradeBook()
     held: dict[str, list[Fill]] = {}
