@@ -49,7 +49,7 @@ def _made(args: argparse.Namespace, settings: Settings) -> Report:
         return status(args.status)
     if args.parity is not None:
         refuse_flags_of_a_session(args, "--parity")
-        return parity(args.parity)
+        return parity(args.parity, settings.members)
     return trade_on_paper(paper_request(args, settings))
 
 

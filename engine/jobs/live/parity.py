@@ -24,6 +24,7 @@ from engine.paper.records import PricedFill
 from engine.paper.repricing import Repricing, parents_in_bar
 from feeds.messages import printable
 from feeds.moments import readable
+from ml.models.member_config import NOBODY, MemberConfig
 
 _SHOWN = 5  # differences that are told one by one
 
@@ -81,10 +82,14 @@ class Parity:
         )
 
 
-def parity(path: Path) -> Parity:
+def parity(path: Path, members: Mapping[str, MemberConfig] = NOBODY) -> Parity:
     """Return whether a session's record is what the engine makes of its bars.
 
     A session that is running is proved up to now.
+
+    Parameters
+    ----------
+    members : of the settings of today, which name the code of the user's own that may be run
 
     Raises
     ------
@@ -98,7 +103,7 @@ def parity(path: Path) -> Parity:
         ask = AskedAgain(
             opinions_of(rows),
             {moment.closed_at: moment.ml for moment in reader.moments()},
-            Versions(settings.strategy.ml_model_path, settings.members),
+            Versions(settings.strategy.ml_model_path, members),
         )
         asked = ask if wants_ml(settings, MLMode(facts.settings["ml"])) else None
         rules = session_rules(reader)
