@@ -22,6 +22,7 @@ from engine.jobs.bar_flags import (
 )
 from engine.jobs.flags import (
     add_common_flags,
+    add_strategy_flag,
     answer,
     command_parser,
     date,
@@ -29,7 +30,7 @@ from engine.jobs.flags import (
     symbol,
     timeframe,
 )
-from engine.jobs.generate import Generated, Simulation, download, simulate
+from engine.jobs.generate import Generated, Simulation, download, simulate, with_candidates
 from engine.jobs.settings import Settings
 
 EXAMPLES = """\
@@ -51,6 +52,7 @@ def make_parser() -> argparse.ArgumentParser:
     market.add_argument("--symbol", type=symbol, default="BTC/USDT", help="default: BTC/USDT")
     market.add_argument("--timeframe", type=timeframe, help=f"default: {DEFAULT_TIMEFRAME}")
     market.add_argument("--output", type=Path, metavar="FILE", help="FILE.csv or FILE.parquet")
+    add_strategy_flag(market, "also count the bars that it would learn from")
     exchange = parser.add_argument_group("bars from an exchange")
     add_place_flags(exchange)
     add_repair_flag(exchange)
@@ -66,11 +68,12 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def _overrides(args: argparse.Namespace) -> Mapping[str, Any]:
-    return {"seed": args.seed, "data": bar_overrides(args)}
+    return {"seed": args.seed, "data": bar_overrides(args), "strategy": {"file": args.strategy}}
 
 
 def _generated(args: argparse.Namespace, settings: Settings) -> Generated:
-    return _simulated(args, settings) if args.synthetic else _downloaded(args, settings)
+    made = _simulated(args, settings) if args.synthetic else _downloaded(args, settings)
+    return made if args.strategy is None else with_candidates(made, settings)
 
 
 def _simulated(args: argparse.Namespace, settings: Settings) -> Generated:

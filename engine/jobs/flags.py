@@ -92,12 +92,12 @@ def add_common_flags(parser: argparse.ArgumentParser) -> None:
     add_output_flags(parser)
 
 
-def add_strategy_flag(group: Any) -> None:
+def add_strategy_flag(group: Any, purpose: str = "default: the built-in one") -> None:
     """Add the flag that names a strategy of one's own."""
     group.add_argument(
         "--strategy",
         metavar="PATH.py:ClassName",
-        help="a strategy of one's own; default: the built-in one (docs/own_strategies.md)",
+        help=f"a strategy of one's own; {purpose} (docs/own_strategies.md)",
     )
 
 

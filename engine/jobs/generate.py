@@ -1,6 +1,6 @@
 """Market data to train and test on: simulated, or downloaded by way of the store."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from engine.config import DataConfig
 from engine.jobs.markets import ExchangeBars
+from engine.jobs.settings import Settings
 from feeds.bars import Bars
 from feeds.files import refuse_output, write_bars
 from feeds.identity import SYNTHETIC
@@ -33,6 +34,28 @@ class Simulation:
     start: np.datetime64
 
 
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """What a strategy finds in bars.
+
+    Attributes
+    ----------
+    bars : on which its mandatory rules hold
+    asked : those of them on which the ensemble's opinion can matter
+    """
+
+    strategy: str
+    bars: int
+    asked: int
+
+    def line(self) -> str:
+        """Return a line for people."""
+        return (
+            f"\n{self.strategy}: {self.bars:,} candidate bars to learn from, "
+            f"on {self.asked:,} of them an opinion can matter"
+        )
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Generated:
     """Bars that were made or downloaded.
@@ -42,12 +65,14 @@ class Generated:
     source : who they are from: SYNTHETIC, or the exchange
     kept : the files that hold them now
     seed : of a simulation
+    candidates : how many of the bars are candidates of a strategy, if that was asked
     """
 
     bars: Bars
     source: str
     kept: tuple[Path, ...]
     seed: int | None = None
+    candidates: "Candidates | None" = None
 
     def text(self) -> str:
         """Return lines for people."""
@@ -58,6 +83,7 @@ class Generated:
             f"{readable(bars.time[0])} to {readable(bars.closed_at[-1])}, "
             f"{int(bars.filled.sum()):,} filled, {len(list(bars.segments()))} segments{seeded}\n"
             f"written to {' and '.join(map(str, self.kept))}"
+            f"{'' if self.candidates is None else self.candidates.line()}"
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -76,6 +102,7 @@ class Generated:
             "seed": self.seed,
             "digest": bars.digest(),
             "files": [str(path) for path in self.kept],
+            "candidates": None if self.candidates is None else asdict(self.candidates),
         }
 
 
@@ -110,3 +137,22 @@ def download(asked: ExchangeBars, config: DataConfig, output: Path | None) -> Ge
         write_bars(stored.bars, output)
     kept = (stored.file,) if output is None else (stored.file, output)
     return Generated(stored.bars, stored.listing.exchange, kept)
+
+
+def with_candidates(made: Generated, settings: Settings) -> Generated:
+    """Return the same with what the strategy of the settings finds in the bars.
+
+    Raises
+    ------
+    StrategyError
+        if one of its rules fails
+    """
+    from strategies.evidence import candidates, evidence_table  # data alone are made without rules
+    from strategies.scoring import opinion_matters, technical_scores
+
+    strategy = settings.strategy
+    table = evidence_table(made.bars, strategy)
+    found = candidates(table, strategy)
+    matters = opinion_matters(technical_scores(table, strategy.points), strategy)
+    counts = int(found.sum()), int((found & matters).sum())
+    return replace(made, candidates=Candidates(strategy.identity["name"], *counts))

@@ -16,10 +16,10 @@ from engine.jobs.default_market import default_run
 from engine.jobs.heard import AskedOtherwiseError, HeardEnsemble
 from engine.jobs.markets import Market
 from engine.jobs.plain_run import ASKS, PlainStrategy, as_run, execute
+from engine.jobs.request_record import PLAIN
 from engine.jobs.run_report import Context, RunReport, data_facts, kept, run_result
 from engine.jobs.run_request import PlainRequest
 from engine.jobs.serving import MLMode, plain_analyzer, refuse_in_sample, wants_ml
-from engine.jobs.settings import Settings
 from engine.result import RunResult
 from engine.statistics.trials import trials
 from ml.analyzer import Analyzer
@@ -42,7 +42,7 @@ def plain_backtest(request: PlainRequest) -> RunReport:
     strategy = PlainStrategy.of(request.settings)
     mode = _mode(request, strategy)
     markets, analyzer = _on_bars(request, mode) if request.bars else _on_default(request, mode)
-    record = request.record("plain", mode, None if request.bars is None else analyzer)
+    record = request.record(PLAIN, mode, None if request.bars is None else analyzer)
     context = Context(request.settings, markets, analyzer, request.out, record)
     return _Plain(strategy, request, context).report(mode)
 
@@ -78,8 +78,9 @@ def _on_default(request: PlainRequest, mode: MLMode) -> tuple[Sequence[Market], 
             "--model and --in-sample go with bars: add --data FILE or --symbols, or leave them out "
             "for the embedded default"
         )
-    built_in = Settings.model_validate(request.settings.model_dump(exclude={"strategy"}))
-    made = default_run(built_in, request.out, train=wants_ml(request.settings, mode))
+    made = default_run(
+        request.settings.built_in(), request.out, train=wants_ml(request.settings, mode)
+    )
     return made.markets, made.analyzer
 
 

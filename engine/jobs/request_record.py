@@ -32,6 +32,8 @@ def _that_reads(read: Callable[[str], object]) -> AfterValidator:
     return AfterValidator(checked)
 
 
+PLAIN = "plain"  # the command of a run of a plain strategy
+
 MomentText: TypeAlias = Annotated[str, _that_reads(parse_utc)]
 SymbolText: TypeAlias = Annotated[str, _that_reads(normalise_symbol)]
 TimeframeText: TypeAlias = Annotated[str, _that_reads(Timeframe.parse)]
@@ -112,7 +114,7 @@ class RequestRecord(_Frozen):
 
     Attributes
     ----------
-    command : which kind of run: `backtest`, `paper` or `walk-forward`
+    command : which kind of run: `backtest`, `paper`, `plain` or `walk-forward`
     bars : where they came from
     start, end : of the dates that count, ISO in UTC; None for all
     ml : the mode in force

@@ -51,6 +51,7 @@ class RunReport:
     def text(self) -> str:
         """Return what a person reads: what was traded at which costs, the tables, the folder."""
         parts = [
+            *self._strategy(),
             *self._markets(),
             self._costs(),
             "",
@@ -71,6 +72,10 @@ class RunReport:
     def page(self) -> Path:
         """The run as a page for people."""
         return self.run_dir / PAGE
+
+    def _strategy(self) -> list[str]:
+        own = self.results[0].config["strategy"]
+        return [] if own["file"] is None else [f"{own['file']}, digest {own['digest'][:16]}"]
 
     def _markets(self) -> list[str]:
         return [

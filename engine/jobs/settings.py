@@ -68,6 +68,10 @@ class RunSettings(Section):
         """What fills cost."""
         return self.broker.costs
 
+    def built_in(self) -> "Settings":
+        """Return the same with the built-in strategy: what the embedded default is made with."""
+        return Settings.model_validate(self.model_dump(exclude={"strategy", "statistics"}))
+
 
 class Settings(RunSettings):
     """The configuration of a hybrid strategy, the built-in one or one's own."""
@@ -116,6 +120,22 @@ def load_settings(path: Path | None = None, overrides: Mapping[str, Any] | None 
         if it is a plain one, which has nothing that this command could work on
     """
     return hybrid(load_any_settings(path, overrides))
+
+
+def settings_of_class(file: str, digest: str) -> Settings | PlainSettings:
+    """Return the defaults of a strategy of one's own, in the state in which it was first read.
+
+    Raises
+    ------
+    StrategyError
+        if it was not read yet, and is gone or in another state
+    """
+    from strategies.catalog import defaults_of, is_hybrid  # loads backtrader
+    from strategies.rule_books import own_class
+
+    own = own_class(file, digest)
+    kind = Settings if is_hybrid(own) else PlainSettings
+    return kind.model_validate({"strategy": defaults_of(own)})
 
 
 def hybrid(settings: "Settings | PlainSettings") -> Settings:

@@ -6,16 +6,16 @@ from engine.errors import RunError
 from engine.jobs.default_market import default_markets
 from engine.jobs.markets import Market, cut
 from engine.jobs.request_record import ExchangeRecord
-from engine.jobs.settings import Settings
+from engine.jobs.settings import PlainSettings, RunSettings, Settings
 from engine.jobs.showing.folder import RunFolder
 from feeds.bars import Bars
 from feeds.errors import FeedError
 from feeds.moments import parse_utc
 
 
-def settings_again(run: RunFolder) -> Settings:
+def settings_again(run: RunFolder) -> Settings | PlainSettings:
     """Return the settings of the run; the store is where it was, wherever we are now."""
-    settings = run.settings(run.labels[0])
+    settings = run.any_settings(run.labels[0])
     bars = run.manifest.request.bars
     if not isinstance(bars, ExchangeRecord):
         return settings
@@ -53,10 +53,10 @@ def markets_again(run: RunFolder) -> list[Market]:
     return markets
 
 
-def _bars_again(run: RunFolder, settings: Settings) -> list[Bars]:
+def _bars_again(run: RunFolder, settings: RunSettings) -> list[Bars]:
     asked = run.manifest.request.asked_bars()
     if asked is None:
-        return default_markets(settings, Path())[1]
+        return default_markets(settings.built_in(), Path())[1]
     try:
         return asked.read(settings.data, settings.strategy.warmup_bars)
     except (FeedError, RunError) as error:

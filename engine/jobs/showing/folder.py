@@ -13,8 +13,14 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from engine.errors import RunError
-from engine.jobs.request_record import MomentText, RequestRecord, SymbolText, TimeframeText
-from engine.jobs.settings import Settings
+from engine.jobs.request_record import (
+    PLAIN,
+    MomentText,
+    RequestRecord,
+    SymbolText,
+    TimeframeText,
+)
+from engine.jobs.settings import PlainSettings, Settings
 from feeds.messages import first_line, printable, shown
 
 LAST = "last"
@@ -102,10 +108,21 @@ class RunFolder:
         Raises
         ------
         RunError
-            if this version does not know them
+            if this version does not know them, or they are a plain strategy's
         """
+        found = self.any_settings(label)
+        if isinstance(found, PlainSettings):
+            raise RunError(
+                f"{self.path}: the run is one of a plain strategy, {found.strategy.file}, which "
+                "has no rules and keeps no journal; its trades are in trades.csv"
+            )
+        return found
+
+    def any_settings(self, label: str) -> Settings | PlainSettings:
+        """Return the settings of one run of a hybrid or a plain strategy."""
+        kind = PlainSettings if self.manifest.request.command == PLAIN else Settings
         try:
-            return Settings.model_validate(self.config(label))
+            return kind.model_validate(self.config(label))
         except ValidationError as error:
             first = error.errors()[0]
             key = printable(".".join(map(str, first["loc"])))

@@ -4,13 +4,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeAlias
 
 from engine.errors import RunError
+from engine.jobs import request_record
 from engine.jobs.backtest import backtest
+from engine.jobs.plain_backtest import plain_backtest
 from engine.jobs.request_record import ModelRecord, RequestRecord
-from engine.jobs.run_request import RunRequest
-from engine.jobs.settings import Settings
+from engine.jobs.run_request import PlainRequest, RunRequest
+from engine.jobs.settings import PlainSettings, Settings, hybrid
 from engine.jobs.showing.bars import markets_again, settings_again
 from engine.jobs.showing.folder import TABLES, RunFolder, open_run
 from engine.jobs.showing.tables import Change, TableDifference, differing, table_difference
@@ -19,6 +21,8 @@ from engine.tables import stamp_line
 from feeds.atomic import atomic_text
 from feeds.messages import shown
 from ml.bundle_files import sha256
+
+_Make: TypeAlias = Callable[[Settings | PlainSettings, Mapping[str, Any]], Path]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -94,29 +98,42 @@ def rerun(run: RunFolder) -> Rerun:
         settings = settings_again(run)
         if request.model is not None:
             settings = _with_bundle(settings, _in_force(request.model, place / "bundle"))
-        asked = RunRequest(
-            settings=settings,
-            bars=request.asked_bars(),
-            ml=request.ml,
-            in_sample=request.in_sample,
-            out=place / "runs",
-        )
-        return _compared(run, open_run(str(command(asked)), place))
+        asked = {
+            "bars": request.asked_bars(),
+            "ml": request.ml,
+            "in_sample": request.in_sample,
+            "out": place / "runs",
+        }
+        made = command(settings, asked)
+        return _compared(run, open_run(str(made), place))
 
 
-def _command(request: RequestRecord) -> Callable[[RunRequest], Path]:
+def _command(request: RequestRecord) -> _Make:
     """Return what makes such a run and says where it is kept."""
     match request.command:
         case "backtest":
-            return lambda asked: backtest(asked).run_dir
+            return lambda settings, asked: backtest(_hybrid(settings, asked)).run_dir
+        case request_record.PLAIN:
+            return _plain
         case "paper":
             raise RunError(
                 "a session on paper is proved by its record: run_paper.py --parity STATE"
             )
         case "walk-forward":
-            return lambda asked: _walked(asked, str(request.options.get("windows")))
+            windows = str(request.options.get("windows"))
+            return lambda settings, asked: _walked(_hybrid(settings, asked), windows)
         case other:
             raise RunError(f"this version of Tandem makes no run of the kind {shown(other)}")
+
+
+def _hybrid(settings: Settings | PlainSettings, asked: Mapping[str, Any]) -> RunRequest:
+    return RunRequest(settings=hybrid(settings), **asked)
+
+
+def _plain(settings: Settings | PlainSettings, asked: Mapping[str, Any]) -> Path:
+    if not isinstance(settings, PlainSettings):
+        raise RunError("the request of the run is damaged: its strategy is not a plain one")
+    return plain_backtest(PlainRequest(settings=settings, **asked)).run_dir
 
 
 def _walked(asked: RunRequest, windows: str) -> Path:
@@ -150,7 +167,7 @@ def _in_force(model: ModelRecord, place: Path) -> Path:
     return place
 
 
-def _with_bundle(settings: Settings, path: Path) -> Settings:
+def _with_bundle(settings: Settings | PlainSettings, path: Path) -> Settings | PlainSettings:
     strategy = settings.strategy.model_copy(update={"ml_model_path": path})
     return settings.model_copy(update={"strategy": strategy})
 

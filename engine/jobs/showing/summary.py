@@ -102,4 +102,9 @@ def how_made(request: RequestRecord) -> list[str]:
     ends = dates if request.start or request.end else ""
     model = request.model
     asked_model = [] if model is None else [f"bundle {model.path}, version {model.version}"]
-    return [f"{request.command}, --ml {request.ml}{options}, on {bars}{ends}", *asked_model]
+    own = request.strategy
+    strategy = (
+        [] if own is None else [f"strategy {own.name} of {own.path}, digest {own.digest[:16]}"]
+    )
+    first = f"{request.command}, --ml {request.ml}{options}, on {bars}{ends}"
+    return [first, *strategy, *asked_model]
