@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from engine.equity import EquityCurve
 from engine.result import RunResult, TradeGroup
@@ -51,6 +51,27 @@ class Beside:
     volatility: EquityCurve
 
 
+class Setting(NamedTuple):
+    """A key of the settings: its value in JSON's own types, the default, what it means."""
+
+    name: str
+    value: Any
+    default: Any
+    meaning: str
+
+    @property
+    def is_default(self) -> bool:
+        """Whether nobody said it otherwise."""
+        return bool(self.value == self.default)
+
+
+class Command(NamedTuple):
+    """What a command line does, and the line."""
+
+    does: str
+    line: str
+
+
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Report:
     """All that is drawn.
@@ -68,7 +89,9 @@ class Report:
     held : the account of who buys at the start and holds
     model : what is told of the ensemble, by topic (`engine.jobs.reporting.model`); None without ML
     request : what was asked
-    repeat : commands that show this run, and that make it again
+    settings : of the runs, in their order
+    settings_file : those that are not the defaults, as TOML
+    repeat : what shows this run, and makes it again
     """
 
     name: str
@@ -82,7 +105,9 @@ class Report:
     held: EquityCurve | None = None
     model: Mapping[str, Any] | None = None
     request: Mapping[str, Any]
-    repeat: Sequence[str] = ()
+    settings: Sequence[Setting] = ()
+    settings_file: str = ""
+    repeat: Sequence[Command] = ()
 
     @property
     def stamps(self) -> tuple[str, ...]:

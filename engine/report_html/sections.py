@@ -2,9 +2,13 @@
 
 from collections.abc import Callable, Sequence
 
+from engine.report_html.costs import costs
+from engine.report_html.data import data
 from engine.report_html.difference import difference
 from engine.report_html.equity import equity
+from engine.report_html.making import making
 from engine.report_html.model import model
+from engine.report_html.months import months
 from engine.report_html.price import price
 from engine.report_html.report import Report
 from engine.report_html.section import Section
@@ -18,5 +22,9 @@ SECTIONS: Sequence[Callable[[Report], Section | None]] = (
     difference,
     trades,
     model,
+    months,
+    costs,
+    data,
+    making,
 )
 """Each returns None where there is nothing to say."""

@@ -13,6 +13,8 @@ from engine.jobs.comparing.groups import entry_groups
 from engine.jobs.comparing.references import BAND, References, held
 from engine.jobs.markets import Market
 from engine.jobs.reporting.levels import levels_of
+from engine.jobs.reporting.making import commands, settings_file, settings_of
+from engine.jobs.request_record import RequestRecord
 from engine.report_html.page import page
 from engine.report_html.report import Beside, Report, Traded
 from engine.result import RunResult
@@ -44,11 +46,24 @@ def report_page(
                 held=_held(results[0], markets) if beside is None else beside.held,
                 model=model,
                 request=request,
-                repeat=(f"show_run.py {folder} --rerun",),
+                **_repeated(folder, results[0].config, request),
             )
         )
 
     return write
+
+
+def _repeated(
+    folder: Path, config: Mapping[str, Any], request: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return how the run can be made again."""
+    asked = RequestRecord.model_validate(request)
+    other = settings_file(config, asked)
+    return {
+        "settings": settings_of(config),
+        "settings_file": other,
+        "repeat": commands(folder, asked, other),
+    }
 
 
 def _beside(found: References) -> Beside:

@@ -103,16 +103,21 @@ def test_the_table_says_what_the_metrics_say(browser: Chrome, compared: Path) ->
         assert shown[4] == fraction(figures.get("exposure"), 1)
 
 
-def test_lines_come_and_go_by_keyboard(browser: Chrome, compared: Path) -> None:
+@pytest.mark.parametrize(
+    ("line", "title"),
+    [("held", "Buy and hold"), ("band", "Random gate, 90 % of shuffles, low")],
+)
+def test_lines_come_and_go_by_keyboard(
+    browser: Chrome, compared: Path, line: str, title: str
+) -> None:
     read(browser, compared / "report.html")
-    for line, title in (("held", "Buy and hold"), ("band", "Random gate, 90 % of shuffles, low")):
-        press(browser, f"[data-line={line}]")
-        until(browser, lambda title=title: title not in lines(browser)["y"])
-        button = browser.find_element(By.CSS_SELECTOR, f"[data-line={line}]")
-        assert button.get_attribute("aria-pressed") == "false"
-        press(browser, f"[data-line={line}]")
-        until(browser, lambda title=title: title in lines(browser)["y"])
-        assert button.get_attribute("aria-pressed") == "true"
+    button = browser.find_element(By.CSS_SELECTOR, f"[data-line={line}]")
+    press(browser, f"[data-line={line}]")
+    until(browser, lambda: title not in lines(browser)["y"])
+    assert button.get_attribute("aria-pressed") == "false"
+    press(browser, f"[data-line={line}]")
+    until(browser, lambda: title in lines(browser)["y"])
+    assert button.get_attribute("aria-pressed") == "true"
     assert said(browser) == []
 
 

@@ -11,7 +11,18 @@ from tests.browsing import DESKTOP, PHONE, run, said, text
 from tests.engine.report_html.reading import read
 
 MOST_BYTES = 8_000_000
-SECTIONS = ["verdict", "price", "equity", "difference", "trades", "model"]
+SECTIONS = [
+    "verdict",
+    "price",
+    "equity",
+    "difference",
+    "trades",
+    "model",
+    "months",
+    "costs",
+    "data",
+    "making",
+]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

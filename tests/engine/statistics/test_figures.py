@@ -24,7 +24,7 @@ OF_TRADES = ("expectancy", "win_rate", "profit_factor")
 
 def account(returns: FloatArray, *, step: np.timedelta64 = HOUR, skip: int = 0) -> EquityCurve:
     """Return an account that makes these returns, a bar each; the first opens `skip` bars late."""
-    equity = CASH * np.cumprod(1.0 + returns)
+    equity = np.asarray(CASH * np.cumprod(1.0 + returns), np.float64)
     time = FIRST + (np.arange(len(returns)) + 1 + skip) * step
     return EquityCurve(time, equity, equity, np.zeros(len(equity)))
 

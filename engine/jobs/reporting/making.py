@@ -1,0 +1,126 @@
+"""How a run can be made again: the commands, and the settings that are not the defaults."""
+
+import shlex
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from engine.jobs.request_record import (
+    PLAIN,
+    DefaultRecord,
+    ExchangeRecord,
+    FilesRecord,
+    LiveRecord,
+    OtherRecord,
+    RequestRecord,
+)
+from engine.jobs.settings import Settings, settings_of_class
+from engine.jobs.settings_meaning import MEANINGS, SYMBOL
+from engine.report_html.report import Command, Setting
+
+SETTINGS_FILE = "settings.toml"
+# The embedded default sets these by itself, whatever is asked.
+_OF_DEFAULT = (("strategy", "ml_model_path"), ("training", "preset"), ("training", "optimize"))
+_SECRET = "**********"  # noqa: S105  what pydantic writes where one is
+
+
+def settings_of(config: Mapping[str, Any]) -> list[Setting]:
+    """Return every setting of a run, with its default and what it means."""
+    defaults = dict(_flat(_defaults(config)))
+    return [
+        Setting(name, value, defaults.get(name), _meaning(name)) for name, value in _flat(config)
+    ]
+
+
+def settings_file(config: Mapping[str, Any], request: RequestRecord) -> str:
+    """Return as TOML what a command needs to be told beside its flags; secrets left out."""
+    other = _other(config, _defaults(config))
+    if isinstance(request.bars, DefaultRecord):
+        for section, key in _OF_DEFAULT:
+            other.get(section, {}).pop(key, None)
+    return tomli_w.dumps({name: value for name, value in other.items() if value != {}})
+
+
+def _other(config: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is not as in the defaults; TOML has no word for nothing."""
+    found: dict[str, Any] = {}
+    for key, value in config.items():
+        default = defaults.get(key)
+        if isinstance(value, Mapping):
+            part = _other(value, default if isinstance(default, Mapping) else {})
+            found |= {key: part} if part else {}
+        elif value not in (default, None, _SECRET):
+            found[key] = value
+    return found
+
+
+def commands(folder: Path, request: RequestRecord, settings: str) -> list[Command]:
+    """Return what shows the run, makes it again, and asks anew for what was asked.
+
+    Parameters
+    ----------
+    settings : that the last one needs as a file, if any
+    """
+    name = shlex.quote(str(folder))
+    found = [Command("Look at it in short", f"show_run.py {name}")]
+    if isinstance(request.bars, LiveRecord | OtherRecord):
+        return found  # nobody can ask for these bars again
+    found.append(Command("Make it again and compare every table", f"show_run.py {name} --rerun"))
+    if request.command in {"backtest", "walk-forward", PLAIN}:
+        words = ["run_backtest.py", *_asked(request)]
+        if settings:
+            words += ["--config", SETTINGS_FILE]
+        found.append(Command("Ask for the same, into a folder of its own", shlex.join(words)))
+    return found
+
+
+def _asked(request: RequestRecord) -> Iterator[str]:
+    """Yield the flags that ask for what was asked."""
+    match request.bars:
+        case FilesRecord(paths=paths, symbol=symbol, timeframe=timeframe):
+            yield from ("--data", *map(str, paths))
+            yield from _flag("--symbol", symbol)
+            yield from _flag("--timeframe", timeframe)
+        case ExchangeRecord(symbols=symbols, timeframe=timeframe, store=store):
+            yield from ("--symbols", ",".join(symbols), "--timeframe", timeframe)
+            yield from ("--store", str(store))
+        case _:
+            pass
+    yield from _flag("--start-date", request.start)
+    yield from _flag("--end-date", request.end)
+    yield from ("--ml", request.ml.value)
+    if request.in_sample:
+        yield "--in-sample"
+    if "windows" in request.options:
+        yield from ("--walk-forward", str(request.options["windows"]))
+
+
+def _flag(name: str, value: str | None) -> tuple[str, ...]:
+    return () if value is None else (name, value)
+
+
+def _defaults(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the defaults; those of a strategy of one's own are in its file."""
+    strategy = config.get("strategy") or {}
+    if strategy.get("file") is None:
+        return Settings().model_dump(mode="json")
+    return settings_of_class(strategy["file"], strategy["digest"]).model_dump(mode="json")
+
+
+def _flat(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield each key with its path."""
+    for key, value in section.items():
+        if isinstance(value, Mapping) and value:
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _meaning(name: str) -> str:
+    parts = name.split(".")
+    if parts[0] == "symbols" and len(parts) > 1:
+        parts[1] = SYMBOL
+    found = MEANINGS.get(".".join(parts))
+    return "" if found is None else f"{found.text}; {found.unit}".removesuffix("; ")
