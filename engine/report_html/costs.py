@@ -64,7 +64,7 @@ def _sentences(run: Mapping[str, Any]) -> Iterator[str]:
     """Yield where the money of a mean trade went, and at which costs nothing is left."""
     name = f"ML-{run['ml']}"
     before_costs, before_fees = run["expectancy_before_costs"], run["expectancy_before_fees"]
-    if before_fees is None:
+    if before_costs is None or before_fees is None:
         yield f"{name} made no trade, so that no fee is one to break even at."
         return
     after = run["metrics"]["expectancy"]

@@ -1,0 +1,100 @@
+"""Months compound to the total return; their colours leave the figures readable."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from selenium.webdriver import Chrome
+
+from engine.equity import EquityCurve
+from engine.metrics import total_return
+from engine.report_html.months import MonthlyReturns
+from engine.report_html.words import fraction
+from tests.browsing import run, texts
+from tests.engine.report_html.reading import read
+
+CASH = 1000.0
+READABLE = 4.5  # contrast of text, by the rules of accessibility (WCAG 2, AA)
+
+
+def account(start: str, hours: int, seed: int) -> EquityCurve:
+    rng = np.random.default_rng(seed)
+    equity = np.asarray(CASH * np.exp(np.cumsum(rng.normal(0.0, 0.01, hours))), np.float64)
+    time = np.datetime64(start, "ms") + (np.arange(hours) + 1) * np.timedelta64(3_600_000, "ms")
+    return EquityCurve(time, equity, equity, np.zeros(hours))
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    hours=st.integers(1, 24 * 800),
+    start=st.dates(np.datetime64("2020-01-01").item(), np.datetime64("2030-01-01").item()),
+)
+def test_months_compound_to_the_total_return(seed: int, hours: int, start: object) -> None:
+    curve = account(str(start), hours, seed)
+    found = MonthlyReturns.of(curve, CASH)
+    path = np.append(CASH, curve.equity)
+    assert math.prod(1.0 + found.returns) - 1.0 == pytest.approx(total_return(path), abs=1e-9)
+    assert (np.diff(found.month) == np.timedelta64(1, "M")).all()
+
+
+def test_a_month_ends_at_midnight_in_utc() -> None:
+    """What closes at midnight belongs to the month that is over; only January is whole."""
+    curve = account("2024-01-01", 24 * 32 + 5, 1)
+    found = MonthlyReturns.of(curve, CASH)
+    assert found.month.astype(str).tolist() == ["2024-01", "2024-02"]
+    assert found.part.tolist() == [False, True]
+    assert found.returns[0] == pytest.approx(curve.equity[24 * 31 - 1] / CASH - 1.0)
+    assert found.returns[1] == pytest.approx(curve.equity[-1] / curve.equity[24 * 31 - 1] - 1.0)
+
+
+def test_the_year_shown_is_the_total_return_of_the_metrics(browser: Chrome, compared: Path) -> None:
+    """The runs of the world lie within one year."""
+    document = json.loads((compared / "metrics.json").read_text())
+    read(browser, compared / "report.html")
+    told = {each["ml"]: each["metrics"]["total_return"] for each in document["runs"]}
+    told["held"] = document["comparison"]["buy_and_hold"]["total_return"]
+    for name, value in told.items():
+        row = texts(browser, f"[data-table=months] [data-account={name}] td")
+        assert len(row) == 13
+        assert row[-1] == fraction(value, 1)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_figures_stay_readable_on_their_colours(
+    browser: Chrome, compared: Path, scheme: str
+) -> None:
+    read(browser, compared / "report.html", prefers_color_scheme=scheme)
+    found = run(
+        browser,
+        """
+        const paper = getComputedStyle(document.getElementById('months')).backgroundColor;
+        const pixel = document.createElement('canvas').getContext('2d');
+        const seen = (...colours) => {
+          for (const colour of colours) { pixel.fillStyle = colour; pixel.fillRect(0, 0, 1, 1); }
+          return [...pixel.getImageData(0, 0, 1, 1).data].slice(0, 3);
+        };
+        return [...document.querySelectorAll('td.heat')].map((cell) => {
+          const style = getComputedStyle(cell);
+          return [seen(paper, style.backgroundColor), seen(style.color)];
+        });
+        """,
+    )
+    assert len(found) >= 6
+    assert any(behind != found[0][0] for behind, _ in found)
+    assert min(contrast(behind, text) for behind, text in found) >= READABLE
+
+
+def contrast(one: list[int], other: list[int]) -> float:
+    """Return the contrast of two colours, from 1 to 21."""
+    high, low = sorted((luminance(one), luminance(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+def luminance(colour: list[int]) -> float:
+    parts = np.array(colour) / 255.0
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    return float(linear @ np.array([0.2126, 0.7152, 0.0722]))
