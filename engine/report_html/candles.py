@@ -23,11 +23,14 @@ from engine.report_html.packing import (
 from engine.report_html.report import Traded
 from feeds.bars import PRICES, Bars, IntArray
 
-MOST_TEXT = 4_300_000
-"""Characters that the bars of all markets may take; with the library the page is below 7 MB."""
+MOST_TEXT = 4_800_000
+"""Characters that bars and trades may take; library and all else are 3 million at most."""
+
+LEAST_TEXT = 1_500_000
+"""Of them, what bars may take in any case."""
 
 BEFORE, AFTER = 60, 30  # bars around a trade that are kept one by one
-VOLUME_BITS = 12  # a volume is shown to 0.02 %
+VOLUME_BITS = 9  # a volume is shown to 0.2 %
 SHOWN_DIGITS = 7  # of a price without a grid
 
 _SHARE_OF_CANDLES = 0.3  # of the text, where not every bar is kept
@@ -71,7 +74,7 @@ class Kept:
 
 
 def kept_bars(
-    markets: Mapping[str, Traded], spans: Mapping[str, Spans], most_text: int = MOST_TEXT
+    markets: Mapping[str, Traded], spans: Mapping[str, Spans], most_text: int
 ) -> dict[str, Kept]:
     """Return what the page holds of each market.
 

@@ -1,11 +1,12 @@
 """Price with entries, exits, stops and targets: from the whole run down to one trade."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from engine.report_html.candles import AFTER, BEFORE, Kept, Spans, kept_bars
+from engine.report_html.candles import AFTER, BEFORE, LEAST_TEXT, MOST_TEXT, Kept, Spans, kept_bars
 from engine.report_html.packing import MOST_DECIMALS
 from engine.report_html.report import Report, Traded
 from engine.report_html.section import Section, render
@@ -20,8 +21,10 @@ def price(report: Report) -> Section | None:
     markets = {s: m for s, m in report.markets.items() if m.first < len(m.bars)}
     if not markets:
         return None
-    kept = kept_bars(markets, {s: _spans(report.results, s, m) for s, m in markets.items()})
     runs = [_run(report, result, list(markets)) for result in report.results]
+    spans = {symbol: _spans(report.results, symbol, each) for symbol, each in markets.items()}
+    left = max(MOST_TEXT - len(json.dumps(runs)), LEAST_TEXT)
+    kept = kept_bars(markets, spans, left)
     return Section(
         name="price",
         title="Price and trades",

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from engine.records import Trade
-from engine.report_html.packing import Packed, pack_exact, pack_numbers, pack_times, pack_whole
+from engine.report_html.packing import Packed, pack_numbers, pack_times, pack_whole
 from engine.report_html.report import Levels
 from engine.result import RunResult
 from feeds.bars import FloatArray, IntArray, TimeArray
@@ -18,8 +18,10 @@ MOST_CANDIDATES = 100_000
 
 _ENTERED = "entered"
 _MOMENTS = ("decided", "opened", "closed")
-_MONEY = ("units", "entry_price", "exit_price", "fees", "pnl", "return_fraction")
+_MONEY = ("units", "entry_price", "exit_price", "fees", "pnl")
+# What trades and bars say of themselves.
 _SAID_OTHERWISE = {"symbol", "decided_at", "outcome", "pnl", "return_fraction", "exit_reason"}
+_SAID_OTHERWISE |= {"close"}
 
 
 def pack_trades(result: RunResult, levels: Levels | None, symbols: Sequence[str]) -> dict[str, Any]:
@@ -38,7 +40,7 @@ def pack_trades(result: RunResult, levels: Levels | None, symbols: Sequence[str]
         **{f"{name}_at": pack_times(_times(trades, f"{name}_at")) for name in _MOMENTS},
         "bars_held": pack_whole(np.array([trade.bars_held for trade in trades], np.int64)),
         **{name: pack_numbers(_floats(trades, name)) for name in _MONEY},
-        **({} if levels is None else _pack_levels(levels)),
+        **({} if levels is None else _pack_levels(levels, _times(trades, "opened_at"))),
         **{
             name: pack_numbers(_numbers(journal[name], decided))
             for name in journal
@@ -97,13 +99,13 @@ def decisions_of(result: RunResult) -> IntArray:
     return np.array([found.get(key, NO_DECISION) for key in keys], np.int64)
 
 
-def _pack_levels(levels: Levels) -> dict[str, Packed]:
-    until = levels.until.astype("datetime64[ms]")
-    ms = np.where(np.isnat(until), np.nan, until.astype(np.int64))
+def _pack_levels(levels: Levels, opened: TimeArray) -> dict[str, Packed]:
+    """Pack stop, target, and how long the position may last at most: ms, 0 if nobody knows."""
+    longest = (levels.until - opened).astype("timedelta64[ms]")
     return {
         "stop": pack_numbers(levels.stop),
         "target": pack_numbers(levels.target),
-        "until": pack_exact(ms),
+        "longest": pack_whole(np.where(np.isnat(longest), 0, longest.astype(np.int64))),
     }
 
 

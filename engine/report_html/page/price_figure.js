@@ -134,7 +134,7 @@ function layoutOf(looked, candles, c) {
     yaxis: { domain: [0.2, 1], side: "right", range: priceRange(candles, levels), tickformat: ",~f", hoverformat: `,.${looked.market.decimals}f` },
     yaxis2: { domain: [0, 0.15], side: "right", nticks: 3, tickformat: "~s", rangemode: "tozero" },
     dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom",
-    bargap: 0.15, ...chosenShapes(looked, levels, candles, c),
+    legend: { orientation: "h", y: 1.06, yanchor: "bottom", x: 0 }, bargap: 0.15, ...chosenShapes(looked, levels, candles, c),
   };
 }
 
@@ -176,7 +176,7 @@ function levelLines(looked, levels, span, step, c) {
   const words = levels.map(([name, price]) => note(end, price, `${name} ${shownPrice(price, looked)}`, styles[name][0], c));
   if (!known) return { shapes: [span, ...lines], annotations: words };
   const limitLine = { type: "line", yref: "y domain", x0: limit, x1: limit, y0: 0, y1: 1, line: { color: c.muted, dash: "dashdot", width: 1.2 } };
-  const limitWords = { ...note(limit, 0, "time limit", c.muted, c), yref: "y domain", yanchor: "bottom" };
+  const limitWords = { ...note(limit, 1, "time limit", c.muted, c), yref: "y domain", yanchor: "bottom", xanchor: "center", xshift: 0 };
   return { shapes: [span, ...lines, limitLine], annotations: [...words, limitWords] };
 }
 

@@ -5,7 +5,7 @@ import { shownPrice } from "./price_figure.js";
 import { wordIn } from "./trades_data.js";
 
 // Columns of the journal that have a place of their own, so that they are no values which a rule looked at.
-const PLACED = /^(score|technical_points|ml_points|points_.*|vote_.*|threshold_.*|probability|market|.*_at|bars_held|units|entry_price|exit_price|fees|pnl|return_fraction|stop|target|until|missing_units|close)$/;
+const PLACED = /^(score|technical_points|ml_points|points_.*|vote_.*|threshold_.*|probability|market|.*_at|bars_held|units|entry_price|exit_price|fees|pnl|return_fraction|stop|target|until|longest|missing_units|atr_fraction)$/;
 const PLACED_WORDS = new Set(["exit_reason", "ml", "ml_reason", "signal", "confidence", "shortfall", "veto", "rejection"]);
 
 export function showTradePanel(looked) {
@@ -29,7 +29,7 @@ function rowOf({ run, at }) {
 function heading({ run, at, numbers }, looked) {
   const { market } = looked, won = numbers.pnl > 0;
   const came = `${won ? "won" : "lost"} ${shownNumber(Math.abs(numbers.pnl), 2)} ${quoteOf(looked)} (${shareText(numbers.return_fraction)})`;
-  return built("h3", {}, `${run.name}, trade ${at + 1} of ${run.length}: ${market.symbol} `, built("span", { class: won ? "rise" : "fall" }, came));
+  return built("h3", {}, `${run.name}, trade ${shownNumber(at + 1, 0)} of ${shownNumber(run.length, 0)}: ${market.symbol} `, built("span", { class: won ? "rise" : "fall" }, came));
 }
 
 // What the runs beside it did at the same bar.
@@ -61,10 +61,11 @@ function facts({ numbers, words }, looked) {
     ["Bought", `${price(numbers.entry_price)}, ${shownMoment(numbers.opened_at)}`],
     ["Sold", `${price(numbers.exit_price)}, ${shownMoment(numbers.closed_at)}`],
     ["Why", shownWords(words.exit_reason)],
-    ["Held", `${shownNumber(numbers.bars_held, 0)} bars`],
+    ["Held", `${shownNumber(numbers.bars_held, 0)} bar${numbers.bars_held === 1 ? "" : "s"}`],
     ["Target", numbers.target && away(numbers.target)],
     ["Stop", numbers.stop && away(numbers.stop)],
     ["Time limit", numbers.until && shownMoment(numbers.until)],
+    ["ATR", Number.isFinite(numbers.atr_fraction) && `${shareText(numbers.atr_fraction)} of the price`],
     ["Units", shownDigits(numbers.units, 8)],
     ["Put in", `${shownNumber(Math.abs(numbers.units) * numbers.entry_price, 2)} ${quote}`],
     ["Fees", `${shownNumber(numbers.fees, 2)} ${quote}`],
