@@ -4,6 +4,7 @@ import logging
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 from tests.reliability.cases import CASES
@@ -52,13 +53,14 @@ of the cases once, `make test-slow` all of them {len(TRIES)} times.
 
 
 def main() -> None:
-    """Print the page."""
+    """Print the page, line by line as it is found."""
     logging.disable(logging.CRITICAL)
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(PACE, make_world(Path(folder)), Path(folder))
-        rows = list(told(bench.rows([(case, TRIES) for case in CASES])))
+        faults = table(told(bench.rows([(case, TRIES) for case in CASES])))
+        for line in chain([TEXT.rstrip()], faults, [""], section()):
+            sys.stdout.write(f"{line}\n")
     sys.stderr.write(f"{bench.repeated} sessions were repeated more slowly\n")
-    sys.stdout.write(TEXT + "\n".join((*table(rows), "", *section())) + "\n")
 
 
 def told(rows: Iterable[Row]) -> Iterator[Row]:
