@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml.drift import BINS, LARGE, NOTICED, Reference
+from ml.drift import BINS, LARGE, NOTICED, STRETCH, Reference, stretch_ends
 
 
 def test_two_bins_by_hand() -> None:
@@ -50,3 +50,14 @@ def test_values_beyond_all_that_was_known_count_in_the_outer_bins() -> None:
 def test_nothing_has_no_distribution() -> None:
     with pytest.raises(ValueError, match="found none"):
         Reference.of(np.arange(5.0)).stability_index(np.empty(0))
+
+
+def test_each_stretch_ends_where_it_is_said_to() -> None:
+    rng = np.random.default_rng(4)
+    reference, values = Reference.of(rng.normal(size=500)), rng.normal(0.3, 1.0, 733)
+    expected = [
+        reference.stability_index(values[end + 1 - STRETCH : end + 1])
+        for end in stretch_ends(len(values)).tolist()
+    ]
+    np.testing.assert_allclose(reference.stretch_indices(values), expected, rtol=1e-12)
+    assert len(stretch_ends(STRETCH - 1)) == 0

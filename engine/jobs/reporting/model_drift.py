@@ -66,7 +66,7 @@ def _measured(answered: Opinions, references: References) -> Facts:
 
 def _feature_drift(answered: Opinions, references: References) -> dict[str, dict[str, Any]]:
     found = {}
-    columns = np.asarray(answered.features, np.float64).T
+    columns = np.ascontiguousarray(np.asarray(answered.features, np.float64).T)
     for (name, usual), column in zip(references.features.items(), columns, strict=True):
         index = usual.reference.stretch_indices(column)
         found[name] = {"usual": usual.largest, "index": index, "above": index - usual.largest}
