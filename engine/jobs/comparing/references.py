@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.equity import EquityCurve, last_close
+from engine.equity import EquityCurve, last_close, merged_times
 from engine.jobs.comparing.gates import Gates, Ranking
 from engine.jobs.markets import Market
 from engine.jobs.settings import Settings
@@ -98,7 +98,7 @@ def held(markets: Sequence[Market], *, cash: float, costs: Costs) -> EquityCurve
 
     Costs are paid once at each end.
     """
-    time = np.unique(np.concatenate([market.decided for market in markets]))
+    time = merged_times([market.decided for market in markets])
     money, value = np.zeros(len(time)), np.zeros(len(time))
     for market in markets:
         bars, part = market.bars[market.first :], cash / len(markets)

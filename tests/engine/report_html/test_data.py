@@ -32,7 +32,7 @@ def with_gaps(missing: list[tuple[int, int]]) -> Bars:
         | {name: getattr(whole, name) for name in ("open", "high", "low", "close", "volume")}
     )
     gone = np.concatenate([np.arange(at, at + count) for at, count in missing])
-    return to_bars(frame.drop(index=gone).reset_index(drop=True), "BTC/USDT", FIVE)
+    return to_bars(frame.drop(index=gone.tolist()).reset_index(drop=True), "BTC/USDT", FIVE)
 
 
 def section_of(bars: Bars, **changed: Any) -> str:

@@ -1,5 +1,6 @@
 """Months compound to the total return; their colours leave the figures readable."""
 
+import datetime as dt
 import json
 import math
 from pathlib import Path
@@ -31,7 +32,7 @@ def account(start: str, hours: int, seed: int) -> EquityCurve:
 @given(
     seed=st.integers(0, 2**32 - 1),
     hours=st.integers(1, 24 * 800),
-    start=st.dates(np.datetime64("2020-01-01").item(), np.datetime64("2030-01-01").item()),
+    start=st.dates(dt.date(2020, 1, 1), dt.date(2030, 1, 1)),
 )
 def test_months_compound_to_the_total_return(seed: int, hours: int, start: object) -> None:
     curve = account(str(start), hours, seed)
