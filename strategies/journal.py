@@ -111,7 +111,7 @@ def _fitted_columns(fitted: Thresholds | None) -> dict[str, float]:
 def entry_block(decision: Decision, config: HybridConfig) -> str:
     """Return the lines that the log prints on an entry."""
     evidence, score = decision.evidence, decision.score
-    facts = rules_of(config).facts(evidence.values, evidence.pattern)
+    facts = rules_of(config).facts(evidence.values, evidence.holds, evidence.pattern)
     return "\n".join(
         [
             f"ENTRY {evidence.symbol} decided {readable(evidence.decided_at)}  "

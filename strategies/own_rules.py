@@ -51,11 +51,14 @@ class OwnRules:
         missing = self._missing(window)
         return f"needs {', '.join(missing)}" if missing else "the mandatory rules hold"
 
-    def facts(self, values: Mapping[str, float], _pattern: str | None) -> Sequence[Fact]:
-        return [
-            Fact(name, name.replace("_", " "), f"{values[key]:.6g}" if key in values else "")
-            for name, key in ((name, f"{SHOWN}{name}") for name in self.names)
-        ]
+    def facts(
+        self, values: Mapping[str, float], holds: Mapping[str, bool], _pattern: str | None
+    ) -> Sequence[Fact]:
+        said = {name: "yes" if holds[name] else "no" for name in self.names}
+        said |= {
+            rule.name: f"{values[f'{SHOWN}{rule.name}']:.6g}" for rule in self.rules if rule.shows
+        }
+        return [Fact(name, name.replace("_", " "), value) for name, value in said.items()]
 
     def _missing(self, window: Bars) -> list[str]:
         """Return the mandatory rules that do not hold at the last bar."""

@@ -133,5 +133,7 @@ class RuleBook(Protocol):
     def idle(self, window: Bars) -> str:
         """Return in a few words where the mandatory rules stand at the last bar."""
 
-    def facts(self, values: Mapping[str, float], pattern: str | None) -> Sequence[Fact]:
+    def facts(
+        self, values: Mapping[str, float], holds: Mapping[str, bool], pattern: str | None
+    ) -> Sequence[Fact]:
         """Return what each rule looked at at one bar."""

@@ -43,7 +43,9 @@ class ScalpingRules:
             return "RSI not known yet"
         return f"RSI {rsi:.1f}, needs below {self.config.rsi_oversold:g}"
 
-    def facts(self, values: Mapping[str, float], pattern: str | None) -> Sequence[Fact]:
+    def facts(
+        self, values: Mapping[str, float], _holds: Mapping[str, bool], pattern: str | None
+    ) -> Sequence[Fact]:
         return (
             Fact("rsi", "RSI", f"{values['rsi']:.2f}"),
             Fact("bollinger", "BB lower", f"{values['bollinger_lower']:.8g}"),

@@ -10,7 +10,7 @@ from engine.errors import RunError
 from engine.jobs import request_record
 from engine.jobs.backtest import backtest
 from engine.jobs.plain_backtest import plain_backtest
-from engine.jobs.request_record import ModelRecord, RequestRecord
+from engine.jobs.request_record import ModelRecord, RequestRecord, StrategyRecord
 from engine.jobs.run_request import PlainRequest, RunRequest
 from engine.jobs.settings import PlainSettings, Settings, hybrid
 from engine.jobs.showing.bars import markets_again, settings_again
@@ -21,6 +21,7 @@ from engine.tables import stamp_line
 from feeds.atomic import atomic_text
 from feeds.messages import shown
 from ml.bundle_files import sha256
+from strategies.own_file import digest_of
 
 _Make: TypeAlias = Callable[[Settings | PlainSettings, Mapping[str, Any]], Path]
 
@@ -92,6 +93,8 @@ def rerun(run: RunFolder) -> Rerun:
     """
     request = run.manifest.request
     command = _command(request)
+    if request.strategy is not None:
+        _refuse_changed(request.strategy)
     markets_again(run)
     with TemporaryDirectory(prefix="tandem-rerun-") as folder:
         place = Path(folder)
@@ -106,6 +109,17 @@ def rerun(run: RunFolder) -> Rerun:
         }
         made = command(settings, asked)
         return _compared(run, open_run(str(made), place))
+
+
+def _refuse_changed(strategy: StrategyRecord) -> None:
+    """Raise `RunError` if the strategy's file is not what it was."""
+    found = digest_of(strategy.path)
+    if found != strategy.digest:
+        raise RunError(
+            f"{strategy.path}: must have the digest {strategy.digest[:16]} of the run, found "
+            f"{found[:16]}: the strategy was changed since; put the old file back, or make a new "
+            "run"
+        )
 
 
 def _command(request: RequestRecord) -> _Make:
