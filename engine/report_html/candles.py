@@ -208,5 +208,6 @@ def _decimals(bars: Bars) -> int:
 
 
 def _steps_fit(bars: Bars, decimals: int) -> bool:
-    widest = float(np.max(bars.high, initial=0.0) - np.min(bars.low, initial=0.0))
-    return widest * 10.0**decimals < LARGEST_STEP
+    within = np.max(bars.high - bars.low, initial=0.0)
+    between = np.max(np.abs(bars.open[1:] - bars.close[:-1]), initial=0.0)
+    return max(float(within), float(between)) * 10.0**decimals < LARGEST_STEP
