@@ -168,3 +168,14 @@ def test_the_intervals_of_a_comparison_are_those_of_its_runs(compared: Path) -> 
         of_pair = document["comparison"]["intervals"]["runs"][each["ml"]]
         for figure in ("expectancy", "win_rate", "profit_factor"):
             assert each["intervals"][figure] == of_pair[figure]
+
+
+def test_the_intervals_on_top_are_those_of_the_metrics(browser: Chrome, single: Path) -> None:
+    (off,) = metrics_of(single)["runs"]
+    read(browser, single / "report.html")
+    for name in ("total_return", "max_drawdown", "win_rate"):
+        interval = off["intervals"][name]
+        (shown,) = texts(browser, f"[data-run=off] [data-figure={name}] dd.note")
+        low, high = (fraction(interval[end], 1) for end in ("low", "high"))
+        assert shown == f"95 %: {low} to {high}"
+        assert interval["value"] == pytest.approx(off["metrics"][name], rel=1e-12)
