@@ -1,8 +1,9 @@
 """A member of the user's own as a file: which types it may hold, and whether it is what it says.
 
 Classes that scikit-learn itself defines in Python are allowed. So are, if the settings name the
-member, its own class, the others of its file and the types that the settings trust. What scikit-
-learn has in C is not: it follows the numbers of such a file into memory unchecked.
+member, its own class, the others of its file and the types that the settings trust. What is in C in
+scikit-learn is not, trees aside (`ml.skops_file`): it follows the numbers of a file into memory
+unchecked.
 """
 
 import inspect
@@ -58,33 +59,34 @@ def read_custom(record: MemberRecord, data: bytes, members: Mapping[str, MemberC
     if not isinstance(estimator, str):
         raise TypeError(f"an estimator is named by text, found {estimator!r}")
     config = members.get(record.name)
-    if not (config and config.estimator == estimator) and not _is_own(estimator):
-        raise BundleMismatchError(_not_named(record.name, estimator, config))
     try:
+        _refuse_unnamed(record.name, estimator, config)
         model: Any = from_bytes(data, _allows(estimator, config.trust if config else ()))
-        source = source_digest(estimator)
-        kind = estimator_class(estimator)
+        kind, source = estimator_class(estimator), source_digest(estimator)
     except MemberError as error:
-        raise BundleMismatchError(f"member {record.name}: {error}") from error
+        raise BundleMismatchError(f"the bundle's member {record.name}: {error}") from error
     if type(model) is not CustomModel or plain_params(model) != record.params:
         raise ValueError("it holds another model than the manifest says")
     if type(model.estimator_) is not kind:
         raise ValueError(f"it holds another classifier than {estimator}")
     if model.source_ != source:
+        place, _, _ = estimator.rpartition(":")
         raise BundleMismatchError(
-            f"member {record.name} learned with another {estimator.rpartition(':')[0]}, which has "
-            f"changed since: train again, or restore the file"
+            f"the bundle's member {record.name} learned with another {place}, which has changed "
+            "since: train again, or restore the file"
         )
     return model
 
 
-def _not_named(name: str, estimator: str, config: MemberConfig | None) -> str:
-    found = f"they name {config.estimator}" if config else "they name none"
-    return (
-        f"the bundle's member {name} is {estimator}, and only code that the settings name is run "
-        f'({found}): add [members.{name}] estimator = "{estimator}" to the --config file if you '
-        f"trust it, or train again without"
-    )
+def _refuse_unnamed(name: str, estimator: str, config: MemberConfig | None) -> None:
+    """Refuse a class that is neither scikit-learn's own nor named by the settings."""
+    named = config.estimator if config else None
+    if named != estimator and not _is_own(estimator):
+        raise MemberError(
+            f"it is {estimator}, and of code only what the settings name is run (they name "
+            f'{named or "none"}): add [members.{name}] estimator = "{estimator}" to the --config '
+            "file if you trust it, or train again without"
+        )
 
 
 def _is_own(estimator: str) -> bool:
@@ -100,10 +102,11 @@ def _allows(estimator: str, trust: tuple[str, ...]) -> Allows:
     """Return which types the file of a member may hold whose class the settings name."""
     kind = estimator_class(estimator)
     own = {_OURS, f"{kind.__module__}.{kind.__name__}", *trust}
-    place = module_name(estimator)
+    of_its_file = f"{module_name(estimator)}." if source_digest(estimator) else None
 
     def allowed(name: str) -> bool:
-        return name in own or name.rpartition(".")[0] == place or of_scikit_learn(name)
+        beside = of_its_file is not None and name.startswith(of_its_file) and _is_defined(name)
+        return name in own or beside or of_scikit_learn(name)
 
     return allowed
 
@@ -118,13 +121,17 @@ def of_scikit_learn(name: str) -> bool:
     >>> of_scikit_learn("sklearn.neighbors._kd_tree.KDTree")  # in C
     False
     """
-    module, _, kind = name.rpartition(".")
-    if name == _GUARDED or not module.startswith(_SKLEARN) or ".tests" in module:
+    if name == _GUARDED or not name.startswith(_SKLEARN) or ".tests." in name:
         return name == _GUARDED
+    module, _, _ = name.rpartition(".")
+    return _is_defined(name) and str(import_module(module).__file__).endswith(".py")
+
+
+def _is_defined(name: str) -> bool:
+    """Return whether it is a class, and its module the one that defines it."""
+    module, _, kind = name.rpartition(".")
     try:
-        place = import_module(module)
+        found = getattr(import_module(module), kind, None)
     except ImportError:
         return False
-    found = getattr(place, kind, None)
-    in_python = str(getattr(place, "__file__", "")).endswith(".py")
-    return in_python and inspect.isclass(found) and found.__module__ == module
+    return inspect.isclass(found) and found.__module__ == module

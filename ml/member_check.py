@@ -97,8 +97,7 @@ def _check_contract(member: MemberConfig, model: Any) -> None:
     if not hasattr(estimator, "predict_proba"):
         raise MemberError(
             f"{member.estimator} must have predict_proba, found none with these params: only "
-            "probabilities can vote (sklearn.calibration:CalibratedClassifierCV gives them to "
-            "what has none)"
+            "probabilities can vote; a class of your own can wrap it in CalibratedClassifierCV"
         )
 
 

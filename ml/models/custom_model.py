@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from inspect import signature
+from threading import Lock
 from typing import Any, NoReturn
 
 import numpy as np
@@ -15,6 +16,10 @@ from ml.errors import MemberError, TrainingError
 from ml.models.binary_model import BinaryModel, standardised
 from ml.models.estimator_class import estimator_class, source_digest
 from ml.models.one_thread import one_thread_of
+
+# scikit-learn's forests swap the process's filters of warnings for each tree: two threads that ask
+# them at once leave none, and thousands of warnings come of it.
+_ONE_AT_A_TIME = Lock()
 
 
 class CustomModel(BinaryModel):
@@ -84,7 +89,7 @@ class CustomModel(BinaryModel):
         given = {} if rows.weight is None else {"sample_weight": rows.weight}
         estimator = self.made()
         try:
-            with one_thread_of(self.estimator):
+            with _ONE_AT_A_TIME, one_thread_of(self.estimator):
                 estimator.fit(self._seen(rows.X), rows.y, **given)
         except Exception as error:  # it may be the user's own class
             raise TrainingError(f"{self.estimator} cannot learn: {said(error)}") from error
@@ -93,7 +98,7 @@ class CustomModel(BinaryModel):
 
     def _probability(self, X: FloatMatrix) -> FloatArray:
         try:
-            with one_thread_of(self.estimator):
+            with _ONE_AT_A_TIME, one_thread_of(self.estimator):
                 answer = np.asarray(self.estimator_.predict_proba(self._seen(X)), np.float64)
         except Exception as error:  # noqa: BLE001  it may be the user's own class
             self._refuse_answer(said(error), error)

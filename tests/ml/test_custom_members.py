@@ -3,7 +3,9 @@
 import hashlib
 import re
 import sys
+import warnings
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.naive_bayes import GaussianNB
 
+from engine.jobs.settings import load_settings
 from ml.calibration import PlattCalibrator
 from ml.custom_file import of_scikit_learn
 from ml.ensemble import Member
@@ -23,7 +26,7 @@ from ml.member_check import check_members
 from ml.member_files import member_bytes, member_record, read_member
 from ml.models.configured import custom_model, with_members
 from ml.models.member_config import USUAL_WEIGHT, MemberConfig
-from tests.ml.trained import custom_members, quick_models
+from tests.ml.trained import EXAMPLE, custom_members, quick_models
 
 NB = "sklearn.naive_bayes:GaussianNB"
 TREES = "sklearn.ensemble:ExtraTreesClassifier"
@@ -114,7 +117,10 @@ def test_what_cannot_weigh_rows_is_refused_where_they_have_a_weight() -> None:
         ({"answer": "X"}, r"must be \(rows, 2\), found \(300, 16\)"),
         ({"answer": "1 / 0"}, "predict_proba: ZeroDivisionError: division by zero"),
         ({"fit": "{}[0]"}, "cannot learn: KeyError"),
-        ({"fit": "lambda X: 0.5", "answer": "self.share_(X) + X[:, 0] * 0"}, "must come back"),
+        (
+            {"fit": "lambda X: 0.5", "answer": "self.share_(X) + X[:, 0] * 0"},
+            r"only types of .*<lambda>",
+        ),
     ],
 )
 def test_a_class_of_ones_own_that_breaks_the_contract_is_refused(
@@ -193,6 +199,21 @@ def test_features_are_standardised_unless_the_settings_say_no() -> None:
         np.testing.assert_allclose(trained.predict_proba(X), expected, atol=1e-6)
 
 
+def test_threads_that_ask_at_once_get_the_same_and_leave_the_warnings_alone() -> None:
+    trained = learned(MemberConfig(estimator=TREES, params={"n_estimators": 20}))
+    X, _ = rows()
+    expected, before = trained.predict_proba(X), list(warnings.filters)
+    often = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # seconds: threads change places within a tree
+    try:
+        with ThreadPoolExecutor(4) as threads:
+            answers = list(threads.map(trained.predict_proba, [X] * 40))
+    finally:
+        sys.setswitchinterval(often)
+    assert all(np.array_equal(answer, expected) for answer in answers)
+    assert list(warnings.filters) == before
+
+
 # Files
 
 
@@ -235,7 +256,9 @@ def test_code_of_ones_own_is_not_even_imported_unless_the_settings_name_it(tmp_p
     ]
     named = re.escape(f'[members.mine] estimator = "{member.estimator}"')
     for settings in strangers:
-        with pytest.raises(BundleMismatchError, match=f"only code that .* add {named}") as told:
+        with pytest.raises(
+            BundleMismatchError, match=f"only what the settings name is run .* add {named}"
+        ) as told:
             read_member(*kept, settings)
         assert "\n" not in str(told.value)
     assert not (tmp_path / "ran").exists()
@@ -328,3 +351,42 @@ def test_only_classes_that_scikit_learn_defines_in_python_are_its_own(
     name: str, own_class: bool
 ) -> None:
     assert of_scikit_learn(name) == own_class
+
+
+# The page
+
+
+def blocks(language: str) -> list[str]:
+    text = (EXAMPLE.parents[1] / "docs" / "custom_members.md").read_text(encoding="utf-8")
+    found: list[str] = re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    assert found
+    return found
+
+
+def test_every_table_on_the_page_may_join(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(EXAMPLE.parents[1])
+    for number, text in enumerate(blocks("toml")):
+        file = tmp_path / f"{number}.toml"
+        file.write_text(text)
+        members = load_settings(file).members
+        assert members
+        check_members(members, seed=0)
+
+
+def test_the_class_on_the_page_answers_as_that_of_the_example(tmp_path: Path) -> None:
+    (text,) = blocks("python")
+    (tmp_path / "own.py").write_text(text)
+    mine = MemberConfig(estimator=f"{tmp_path / 'own.py'}:NearerCentre")
+    X, _ = rows()
+    theirs = learned(custom_members()["nearer_centre"])
+    np.testing.assert_array_equal(learned(mine).predict_proba(X), theirs.predict_proba(X))
+
+
+def test_what_the_page_calls_refused_is_refused_and_what_it_offers_instead_is_not() -> None:
+    for name in ("svm:LinearSVC", "linear_model:RidgeClassifier", "svm:SVC"):
+        assert "must have predict_proba" in refusal(MemberConfig(estimator=f"sklearn.{name}"))
+    for name in ("naive_bayes:MultinomialNB", "neighbors:KNeighborsClassifier"):
+        refusal(MemberConfig(estimator=f"sklearn.{name}"))
+    for name in ("VotingClassifier", "StackingClassifier"):
+        assert "estimators" in refusal(MemberConfig(estimator=f"sklearn.ensemble:{name}"))
+    check_members({"mine": MemberConfig(estimator=NB)}, seed=0)

@@ -112,7 +112,7 @@ def test_without_the_settings_the_bundle_runs_no_code_of_its_own(
 ) -> None:
     words = ["--model", bundle, "--start-date", UNTIL, *data(world, "--data"), "--out", tmp_path]
     line = refusal(capsys, backtest, *words, "--ml", "on")
-    assert "nearer_centre is examples/custom_member.py:NearerCentre" in line
+    assert "nearer_centre: it is examples/custom_member.py:NearerCentre" in line
     assert '[members.nearer_centre] estimator = "examples/custom_member.py:NearerCentre"' in line
 
 
