@@ -48,6 +48,12 @@ class Breakdown:
     bands: Sequence[str]
     runs: Mapping[str, Sequence[Band]]
 
+    @property
+    def tells_apart(self) -> bool:
+        """Whether trades lie in more than one band."""
+        held = zip(*self.runs.values(), strict=True)
+        return sum(any(band.trades for band in bands) for bands in held) > 1
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _By:

@@ -34,7 +34,7 @@ _TOTALS: Mapping[str, tuple[str, Any]] = {
 def trades(report: Report) -> Section:
     """Return the section of the trades; it says so if there are none."""
     table = trade_table(report)
-    made = breakdowns(table)
+    made = [each for each in breakdowns(table) if each.tells_apart]
     spreads = spread(table.runs)
     return Section(
         name="trades",

@@ -112,6 +112,15 @@ def test_a_run_without_decisions_has_no_bands_by_score() -> None:
     assert trades(report).html
 
 
+def test_what_all_trades_have_in_common_is_not_drawn() -> None:
+    made = [make_trade(bar=bar, held=held) for bar, held in ((1, 1), (400, 9))]
+    drawn = [each["name"] for each in trades(report_of(run_of(made))).data["breakdowns"]]
+    assert drawn == ["hour", "weekday", "holding"]
+    alone = trades(report_of(run_of(made[:1])))
+    assert alone.data["breakdowns"] == []
+    assert "in common" not in alone.html
+
+
 def test_only_the_run_that_was_asked_is_shown_by_probability() -> None:
     off, on = run_of([make_trade()]), replace(with_decisions([6.0], [0.7]), label="on")
     found = by_name(report_of(off, on))["probability"]
