@@ -74,7 +74,12 @@ def assert_alike(found: dict[str, Any], expected: pd.DataFrame) -> None:
     for name in PRICES:
         np.testing.assert_array_equal(found[name], expected[name], name)
     np.testing.assert_allclose(found["volume"], expected["volume"], rtol=ROUNDED)
-    opened = expected.index.tz_localize(None).to_numpy("datetime64[ms]").astype(np.int64)
+    opened = (
+        pd.DatetimeIndex(expected.index)
+        .tz_localize(None)
+        .to_numpy("datetime64[ms]")
+        .astype(np.int64)
+    )
     np.testing.assert_array_equal(found["time"], opened)
 
 
@@ -115,7 +120,10 @@ def test_candles_on_this_side_are_the_same(bars: Bars, length: int) -> None:
     made, expected = candles(bars, length), resampled(bars, length)
     for name in (*PRICES, "volume"):
         np.testing.assert_allclose(getattr(made, name), expected[name], rtol=1e-12)
-    assert made.time.tolist() == expected.index.tz_localize(None).to_pydatetime().tolist()
+    assert (
+        made.time.tolist()
+        == pd.DatetimeIndex(expected.index).tz_localize(None).to_pydatetime().tolist()
+    )
 
 
 @in_the_browser
