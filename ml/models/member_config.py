@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Final, Self, TypeAlias
 
-from pydantic import AfterValidator, Field, JsonValue, model_validator
+from pydantic import AfterValidator, Field, JsonValue, field_validator, model_validator
 
 from feeds.section import Section
 from ml.models.catalog import MEMBER_NAMES
@@ -13,7 +13,7 @@ from ml.models.catalog import MEMBER_NAMES
 USUAL_WEIGHT: Final = 0.2  # of a member that names none: the mean of the five's
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
-_ESTIMATOR = r"^[^:\n]+:[A-Za-z_]\w*$"
+_ESTIMATOR = re.compile(r"[^:\n]+:[A-Za-z_]\w*")
 _CHANCE = "random_state"
 
 
@@ -33,11 +33,21 @@ class MemberConfig(Section):
         may hold
     """
 
-    estimator: str | None = Field(None, pattern=_ESTIMATOR)
+    estimator: str | None = None
     weight: float | None = Field(None, gt=0, le=1000)
     params: dict[str, JsonValue] = Field(default_factory=dict)
     standardise: bool = True
     trust: tuple[str, ...] = ()
+
+    @field_validator("estimator")
+    @classmethod
+    def _names_a_class(cls, estimator: str | None) -> str | None:
+        if estimator is not None and not _ESTIMATOR.fullmatch(estimator):
+            raise ValueError(
+                "must be package.module:Class or file.py:Class, such as "
+                "sklearn.ensemble:ExtraTreesClassifier"
+            )
+        return estimator
 
     @model_validator(mode="after")
     def _leaves_chance_to_the_seed(self) -> Self:

@@ -1,6 +1,7 @@
 """What a training finished before it was interrupted is not done again, and nothing changes."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +16,13 @@ from ml.ensemble import Member
 from ml.errors import BundleError, TrainingError
 from ml.member_files import member_bytes, member_record
 from ml.models.catalog import MEMBER_NAMES, SKOPS
+from ml.models.configured import with_members
+from ml.models.member_config import MemberConfig
 from ml.training.checkpoints import Checkpoints, checkpoints
 from ml.training.config import TrainingConfig
 from ml.training.data_pipeline import TrainingSet
 from ml.training.trainer import Trained, train, training_parts
-from tests.ml.trained import quick_model, quick_models
+from tests.ml.trained import EXAMPLE, quick_model, quick_models
 from tests.ml.training.makers import (
     LinearModel,
     foretold,
@@ -128,6 +131,37 @@ def test_a_member_that_was_given_anything_else_learns_anew(
     seed = 1 if what == "seed" else 0  # of the rows that SMOTE invents
     trained = train(changed.get(what, rows), CONFIG, models, seed=seed, kept=kept)
     assert taken_up(trained) == []
+
+
+def custom(source: Path) -> tuple[dict[str, MemberConfig], dict[str, tuple[float, Model]]]:
+    """Return a member whose class is in a file, for the settings and for a training."""
+    members = {"mine": MemberConfig(estimator=f"{source}:NearerCentre")}
+    return members, with_members({}, members, seed=0)
+
+
+def test_a_member_of_ones_own_is_taken_up_as_long_as_its_file_is_the_same(
+    rows: TrainingSet, tmp_path: Path
+) -> None:
+    source = Path(shutil.copy(EXAMPLE.with_suffix(".py"), tmp_path))
+    members, models = custom(source)
+    kept = Checkpoints(tmp_path / "kept", members)
+    kept.folder.mkdir()
+    found = [taken_up(train(rows, CONFIG, models, seed=0, kept=kept)) for _ in range(2)]
+    source.write_text(source.read_text() + "\n# other\n")
+    found.append(taken_up(train(rows, CONFIG, models, seed=0, kept=kept)))
+    assert found == [[], ["mine"], []]
+
+
+def test_a_kept_member_of_ones_own_runs_no_code_unless_the_settings_name_it(
+    rows: TrainingSet, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    members, models = custom(EXAMPLE.with_suffix(".py"))
+    train(rows, CONFIG, models, seed=0, kept=Checkpoints(tmp_path, members))
+    (file,) = tmp_path.iterdir()
+    key = json.loads(file.read_bytes().splitlines()[1])["key"]
+    assert Checkpoints(tmp_path, members).find("mine", key) is not None
+    assert Checkpoints(tmp_path).find("mine", key) is None
+    assert "only what the settings name is run" in caplog.text
 
 
 def test_rows_of_the_test_part_matter_to_no_member_that_was_kept(

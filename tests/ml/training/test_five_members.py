@@ -1,4 +1,4 @@
-"""The whole pipeline with the real members: no leak to the last byte, and noise stays noise."""
+"""The whole pipeline with the five and the example's members: no leak, and noise stays noise."""
 
 from dataclasses import replace
 
@@ -6,10 +6,12 @@ import pytest
 
 from ml.member_files import member_bytes, member_record
 from ml.models.catalog import MEMBER_NAMES, SKOPS, default_models
+from ml.models.configured import with_members
 from ml.training.config import TrainingConfig
 from ml.training.data_pipeline import TrainingSet
 from ml.training.evaluator import evaluate
 from ml.training.trainer import Trained, train
+from tests.ml.trained import custom_members
 from tests.ml.training.makers import foretold, tossed, training_set
 
 CONFIG = TrainingConfig(preset="small")
@@ -18,7 +20,8 @@ pytestmark = pytest.mark.slow
 
 
 def trained_on(rows: TrainingSet) -> Trained:
-    return train(rows, CONFIG, default_models("small", seed=1, jobs=1), seed=1)
+    five = default_models("small", seed=1, jobs=1)
+    return train(rows, CONFIG, with_members(five, custom_members(), seed=1), seed=1)
 
 
 def as_stored(trained: Trained) -> dict[str, object]:
@@ -39,7 +42,7 @@ def test_labels_of_the_test_part_leave_every_member_as_it_was() -> None:
     again = trained_on(replace(rows, y=y))
     assert as_stored(again) == as_stored(trained)
     before, after = trained.ensemble.votes(rows.samples), again.ensemble.votes(rows.samples)
-    assert tuple(before.by_name) == MEMBER_NAMES
+    assert tuple(before.by_name) == (*MEMBER_NAMES, *custom_members())
     for name, vote in before.by_name.items():
         assert vote.tobytes() == after.by_name[name].tobytes()
 
