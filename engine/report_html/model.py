@@ -4,24 +4,31 @@ from collections.abc import Mapping, Sequence
 from shlex import quote
 from typing import Any
 
-from engine.report_html.model_words import between, drift_words, left_out, share, skill
+from engine.report_html.model_words import (
+    best_alone,
+    between,
+    drift_words,
+    left_out,
+    share,
+    skill,
+)
 from engine.report_html.report import Report
 from engine.report_html.section import Section, render
 from engine.report_html.words import fraction, number
 
 Facts = Mapping[str, Any]
 
-SHOWN_FEATURES = 10
+SHOWN_FEATURES = 12
 _TITLE = "The ensemble"
 
 
 def model(report: Report) -> Section | None:
-    """Return the section of the ensemble; None for a run without ML."""
+    """Return the section of the ensemble; None for runs without ML."""
     told = report.model
-    if told is None:
+    if told is None and all(run["ml"] == "off" for run in report.document["runs"]):
         return None
-    if "unavailable" in told:
-        html = render("model_unavailable.html", reason=told["unavailable"])
+    if told is None or "unavailable" in told:
+        html = render("model_unavailable.html", reason=(told or {}).get("unavailable"))
         return Section(name="model", title=_TITLE, html=html)
     return Section(
         name="model",
@@ -47,6 +54,7 @@ def _words(report: Report, told: Facts) -> dict[str, Any]:
         "bands": _bands(told["bands"]),
         "trained": [_trained(each) for each in told["trained"]],
         "drift": None if told["drift"] is None else _drift(told["drift"]),
+        "followed": _followed(told["followed"]),
         "importance": importance_command(report, windows),
         "windows": None if windows is None else [_window(each) for each in windows["each"]],
         "labels": [run["ml"] for run in report.document["runs"]],
@@ -132,6 +140,25 @@ def _drift(drift: Facts) -> dict[str, Any]:
     }
 
 
+def _followed(followed: Facts | None) -> dict[str, Any] | None:
+    if followed is None:
+        return None
+    return {
+        "rows": f"{followed['rows']:,}",
+        "all": len(followed["features"]),
+        "best": best_alone(followed["features"]),
+        "features": [
+            {
+                "name": each["name"],
+                "family": each["family"],
+                "correlation": number(each["correlation"], 2),
+                "roc_auc": number(each["roc_auc"], 3),
+            }
+            for each in followed["features"][:SHOWN_FEATURES]
+        ],
+    }
+
+
 def _window(window: Facts) -> dict[str, Any]:
     drift = window["drift"] or {}
     return {
@@ -161,6 +188,9 @@ def _drawn(told: Facts) -> dict[str, Any]:
             }
             for each in told["predictors"]
         ],
+        "followed": followed["features"][:SHOWN_FEATURES]
+        if (followed := told["followed"])
+        else None,
         "edges": told["edges"],
         "thresholds": told["thresholds"],
         "drift": told["drift"] if told["drift"] and "unknown" not in told["drift"] else None,

@@ -1,6 +1,6 @@
 """What is said of an ensemble in sentences."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.report_html.words import fraction, number
@@ -90,6 +90,16 @@ def left_out(rows: Facts) -> list[str]:
             "or their entry would not have been filled"
         )
     return [*said, *(f"{name} never answered: {why}" for name, why in rows["silent"].items())]
+
+
+def best_alone(features: Sequence[Facts]) -> str:
+    """Return in a sentence how well the best single feature ranks, either way round."""
+    reach = {each["name"]: max(each["roc_auc"], 1.0 - each["roc_auc"]) for each in features}
+    best = max(reach, key=reach.__getitem__)
+    return (
+        f"The feature that ranks best alone, {best}, reaches an AUC of {number(reach[best], 3)}; "
+        f"it is the best of {len(features)}, picked with hindsight."
+    )
 
 
 def drift_words(drift: Facts) -> list[str]:

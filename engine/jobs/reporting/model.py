@@ -8,6 +8,7 @@ edges        of the histograms
 thresholds   of the points, by name
 bands        rows by the ensemble's probability
 trained      what the manifest remembers of each member's training and test
+followed     the features that the opinion goes with (`engine.jobs.reporting.followed`)
 drift        (`engine.jobs.reporting.model_drift`)
 windows      of a walk-forward (`engine.jobs.reporting.model_windows`), else None
 """
@@ -22,6 +23,7 @@ import numpy as np
 from engine.errors import EngineError
 from engine.jobs.learning_report import label_text
 from engine.jobs.markets import Market
+from engine.jobs.reporting.followed import followed
 from engine.jobs.reporting.model_drift import drift
 from engine.jobs.reporting.model_windows import windows
 from engine.jobs.reporting.opinions import Answering, Opinions, opinions_of
@@ -86,6 +88,7 @@ def _facts(opinions: Opinions, run: AskedRun) -> Facts:
         "thresholds": _thresholds(opinions.bundles, run.settings),
         "bands": [asdict(band) for band in bands(_y(judged), judged.probability, judged.weight)],
         "trained": _trained(opinions),
+        "followed": followed(judged),
         **_over_time(opinions, judged, run),
     }
 

@@ -47,7 +47,7 @@ class Opinions:
     came : bool (n,) the label; says nothing where it is not `settled`
     settled : bool (n,) False where the label would have to look beyond the data
     weight : (n,) how much a row counts; None if all count alike
-    features : (n, features) what the ensemble looked at, of a single bundle; None of several
+    features : (n, features) what the ensemble looked at; None where nobody knows
     reasons : why there was no opinion, and on how many bars
     silent : members that never answered, and why
     """
@@ -159,7 +159,7 @@ def _of_market(asked: Asked, first: int, source: Source, analyzer: Answering) ->
     if not isinstance(table, PredictionTable):
         raise TypeError(f"opinions must be a table of predictions, found {type(table).__name__}")
     inside = asked.bars >= first
-    rows = asked.bars[inside]
+    rows, features = asked.bars[inside], _features(analyzer, bars, asked)
     decided = bars.closed_at[rows]
     return Opinions(
         decided_at=decided,
@@ -171,9 +171,7 @@ def _of_market(asked: Asked, first: int, source: Source, analyzer: Answering) ->
         came=source.labels.value[rows] == 1,
         settled=source.labels.valid[rows],
         weight=None if source.weight is None else source.weight[rows],
-        features=_features(analyzer, bars, asked)[inside]
-        if isinstance(analyzer, Analyzer)
-        else None,
+        features=None if features is None else features[inside],
         reasons=Counter(why for row, why in table.reasons.items() if inside[row]),
         silent=table.left_out,
     )
@@ -185,10 +183,12 @@ def _bundle_of(analyzer: Answering, decided: TimeArray) -> IntArray:
     return np.zeros(len(decided), np.int64)
 
 
-def _features(analyzer: Analyzer, bars: Bars, asked: Asked) -> FloatMatrix:
+def _features(analyzer: Answering, bars: Bars, asked: Asked) -> FloatMatrix | None:
     """Return the features of the asked bars: from the answers, if they brought them."""
-    brought = getattr(asked.opinions, "features", None)
-    return analyzer.features_of(bars)[asked.bars] if brought is None else brought
+    brought: FloatMatrix | None = getattr(asked.opinions, "features", None)
+    if brought is not None or not isinstance(analyzer, Analyzer):
+        return brought
+    return analyzer.features_of(bars)[asked.bars]
 
 
 def _journalled(decisions: pd.DataFrame, bars: Bars) -> Asked:

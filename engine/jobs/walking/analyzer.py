@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from feeds.bars import Bars, BoolArray, IntArray, TimeArray
 from ml.analyzer import Analyzer
@@ -79,4 +80,19 @@ def _joined(tables: Mapping[int, PredictionTable], window: IntArray) -> Predicti
         reasons |= table.reasons
     silent = {name: why for table in placed for name, why in table.left_out.items()}
     left_out = {name: why for name, why in silent.items() if name not in votes}
-    return PredictionTable(probability, confidence, votes, left_out, reasons)
+    features = _features(tables, window)
+    return PredictionTable(probability, confidence, votes, left_out, reasons, features=features)
+
+
+def _features(
+    tables: Mapping[int, PredictionTable], window: IntArray
+) -> NDArray[np.float32] | None:
+    """Return the features of every bar that was asked about; None if any window lacks them."""
+    brought = {number: table.features for number, table in tables.items()}
+    known = {number: features for number, features in brought.items() if features is not None}
+    if not known or len(known) < len(tables):
+        return None
+    joined = np.full((len(window), next(iter(known.values())).shape[1]), np.nan, np.float32)
+    for number, features in known.items():
+        joined[window == number] = features
+    return joined

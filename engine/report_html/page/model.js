@@ -12,6 +12,7 @@ export async function drawModel(section, data) {
     await draw("outcomes", (c) => outcomeShares(chosen, data, c));
     await draw("adds", (c) => memberAdditions(data.predictors, c));
   }
+  if (data.followed) await draw("followed", (c) => followedFeatures(data.followed, c));
   if (data.drift) await draw("drift", (c) => driftedFeatures(data.drift, c));
   if (data.windows) {
     await draw("window-auc", (c) => windowAreas(data.windows, c));
@@ -171,6 +172,19 @@ function memberAdditions(predictors, c) {
       yaxis: { categoryorder: "array", categoryarray: members.map((each) => each.name) },
     },
   };
+}
+
+function followedFeatures(features, c) {
+  const rows = features.toReversed();
+  const trace = {
+    type: "bar",
+    orientation: "h",
+    x: rows.map((each) => each.correlation),
+    y: rows.map((each) => each.name),
+    marker: { color: rows.map((each) => (each.correlation > 0 ? c.rise : c.fall)) },
+    hovertemplate: rows.map((each) => `${each.name} (${each.family}): ${each.correlation.toFixed(2)}<extra></extra>`),
+  };
+  return { traces: [trace], layout: { hovermode: "closest", showlegend: false, bargap: 0.35, xaxis: { zeroline: true, zerolinecolor: c.ink } } };
 }
 
 function driftedFeatures(drift, c) {

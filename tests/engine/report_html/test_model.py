@@ -23,6 +23,7 @@ from tests.engine.report_html.reading import read
 from tests.world import UNTIL, World
 
 CHARTS = ["reliability", "roc", "outcomes", "adds"]
+LAST = "followed"
 DRAWN = "#model .js-plotly-plot"
 MOST_POINTS = 3_000
 
@@ -70,7 +71,7 @@ def test_every_chart_is_drawn_and_described(
     browser: Chrome, report: Report, tmp_path: Path, size: tuple[int, int]
 ) -> None:
     read_page(browser, report, tmp_path, size)
-    assert of_each(browser, DRAWN, "it.dataset.chart") == CHARTS
+    assert of_each(browser, DRAWN, "it.dataset.chart") == [*CHARTS, LAST]
     counts = of_each(browser, DRAWN, "it.data.reduce((sum, trace) => sum + trace.x.length, 0)")
     assert all(0 < count <= MOST_POINTS for count in counts)
     words = "it.closest('figure')?.querySelector('figcaption')?.innerText"
@@ -130,7 +131,7 @@ def test_nothing_judged_is_a_sentence_without_charts(
 ) -> None:
     assert report.model is not None
     rows = {**report.model["rows"], "judged": 0, "first": None, "last": None}
-    told = {**report.model, "rows": rows, "predictors": [], "bands": []}
+    told = {**report.model, "rows": rows, "predictors": [], "bands": [], "followed": None}
     read_page(browser, replace(report, model=told), tmp_path, DESKTOP)
     assert "none can be judged yet" in text(browser, "#model p")
     assert said(browser) == []
@@ -156,6 +157,12 @@ def test_a_run_whose_bundle_is_missing_says_why(
     read(browser, made)
     assert str(tmp_path / "nowhere") in text(browser, "#model p")
     assert said(browser) == []
+
+
+def test_a_run_of_which_nothing_was_gathered_says_so(report: Report) -> None:
+    made = model(replace(report, model=None))
+    assert made is not None
+    assert "Nothing was gathered" in made.html
 
 
 def test_a_run_without_ml_has_no_such_section(single: Path) -> None:
@@ -223,5 +230,6 @@ def test_a_walk_forward_is_told_window_by_window(
         *CHARTS,
         "window-auc",
         "window-expectancy",
+        LAST,
     ]
     assert said(browser) == []
