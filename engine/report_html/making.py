@@ -93,7 +93,7 @@ def _protections(config: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -
     """Return which protections were on, and how often they stopped an entry."""
     on = {name: value for name, value in config["protections"].items() if value is not None}
     if not on:
-        return ["None was on: every entry that scored enough was sent."]
+        return ["None was on: every entry that was wanted was sent."]
     lines = ["On: " + ", ".join(f"{name} {_text(value)}" for name, value in on.items()) + "."]
     for run in runs:
         vetoes = ", ".join(f"{name} {count:,}" for name, count in run["vetoes"].items())

@@ -51,6 +51,8 @@ from feeds.bars import FloatArray, IntArray, TimeArray
 
 _MEAN = Figure((0,), (1,))
 _TAILS = ((1.0 - LEVEL) / 2.0, (1.0 + LEVEL) / 2.0)
+# Of accounts with fewer days it held the drawdown that half exceed in 76 to 85 % of samples.
+FEWEST_DAYS_OF_FALLS = 14
 # Below this, a deviation or a drawdown is the rounding of floats.
 _NOTHING = 1e-12
 
@@ -260,7 +262,7 @@ def _ratio(sums: FloatArray, shift: float) -> tuple[FloatArray, FloatArray]:
 def _falls(account: AccountDays, drawn: IntArray, measured: float) -> _Ends:
     """Return between which drawdowns 95 % of the drawn ones lie, and the measured one."""
     falls = account.falls(drawn)
-    if np.ptp(falls) <= _NOTHING:
+    if account.marked.sum() < FEWEST_DAYS_OF_FALLS or np.ptp(falls) <= _NOTHING:
         return _NO_ENDS
     low, high = np.quantile(falls, _TAILS)
     return min(float(low), measured), max(float(high), measured)

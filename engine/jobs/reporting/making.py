@@ -90,6 +90,8 @@ def _asked(request: RequestRecord) -> Iterator[str]:
             pass
     yield from _flag("--start-date", request.start)
     yield from _flag("--end-date", request.end)
+    if request.strategy is not None:
+        yield from ("--strategy", f"{request.strategy.path}:{request.strategy.name}")
     yield from ("--ml", request.ml.value)
     if request.in_sample:
         yield "--in-sample"

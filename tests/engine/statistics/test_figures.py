@@ -9,7 +9,12 @@ from scipy.stats import binom
 from engine.equity import EquityCurve
 from engine.metrics import daily_returns, max_drawdown, sharpe, total_return
 from engine.statistics.blocks import drawn_days
-from engine.statistics.figures import AccountDays, FigureIntervals, figure_intervals
+from engine.statistics.figures import (
+    FEWEST_DAYS_OF_FALLS,
+    AccountDays,
+    FigureIntervals,
+    figure_intervals,
+)
 from engine.statistics.intervals import Interval, TradeReturns, calendar, joint_intervals
 from feeds.bars import FloatArray
 
@@ -183,6 +188,15 @@ def test_where_there_is_too_little_no_interval_is_said(returns: FloatArray, why:
         interval = getattr(found, name)
         assert (interval.low, interval.high) == (None, None), (why, name)
     assert found.total_return.value is not None
+
+
+@pytest.mark.parametrize(
+    ("days", "said"), [(FEWEST_DAYS_OF_FALLS - 1, False), (FEWEST_DAYS_OF_FALLS, True)]
+)
+def test_of_few_days_no_other_drawdown_is_said(days: int, said: bool) -> None:
+    found = found_for(some_account(days, 8))
+    assert (found.max_drawdown.low is not None) is said
+    assert found.total_return.low is not None
 
 
 @given(seed=st.integers(0, 2**32 - 1))

@@ -10,13 +10,20 @@ from pydantic import SecretStr
 import run_backtest
 from engine.jobs.markets import AskedBars, BarFiles, ExchangeBars
 from engine.jobs.reporting.making import commands, settings_file, settings_of
-from engine.jobs.request_record import LiveRecord, OtherRecord, RequestRecord
+from engine.jobs.request_record import (
+    DefaultRecord,
+    LiveRecord,
+    OtherRecord,
+    RequestRecord,
+    StrategyRecord,
+)
 from engine.jobs.run_request import RunRequest, run_request
 from engine.jobs.serving import MLMode
 from engine.jobs.settings import Settings, load_settings
 from engine.jobs.settings_meaning import MEANINGS
 from feeds.moments import parse_utc
 from feeds.timeframe import Timeframe
+from tests.test_layout import ROOT
 
 FIVE = Timeframe.parse("5m")
 FOLDER = Path("runs/20240131T180000Z-41103555")
@@ -61,6 +68,18 @@ def test_the_command_asks_for_what_was_asked(
     again = load_settings(args.config, run_backtest._overrides(args))
     assert again.model_copy(update={"data": settings.data}) == settings
     assert run_request(args, again).record("backtest", mode, None) == asked
+
+
+@pytest.mark.parametrize("own", ["my_strategy.py:MyStrategy", "stock_strategy.py:StockStrategy"])
+def test_a_strategy_of_ones_own_is_named(own: str) -> None:
+    path, name = own.split(":")
+    file = ROOT / "examples" / path
+    strategy = StrategyRecord(path=file, name=name, digest="ab" * 32)
+    asked = RequestRecord(
+        command="backtest", bars=DefaultRecord(), ml=MLMode.OFF, strategy=strategy
+    )
+    _, *words = shlex.split(commands(FOLDER, asked, "")[-1].line)
+    assert run_backtest.make_parser().parse_args(words).strategy == f"{file}:{name}"
 
 
 def test_a_walk_forward_is_asked_for_with_its_windows() -> None:
