@@ -17,7 +17,7 @@ from engine.jobs import flags
 from engine.jobs.settings import Settings, load_settings
 from engine.jobs.settings_meaning import FLAGS, MEANINGS, MEMBER, NOTES, SYMBOL
 from engine.jobs.settings_table import as_markdown, example, keys
-from tests.test_docs import SCRIPTS
+from tests.documents.pages import SCRIPTS
 from tests.test_layout import ROOT
 
 PAGE = ROOT / "docs" / "configuration.md"

@@ -1,0 +1,216 @@
+"""Plain strategies of backtrader from the command line: run, compared through the indicator."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import run_backtest
+import run_paper
+import train_ml_ensemble
+from strategies.own_file import digest_of
+from tests.documents.pages import blocks
+from tests.scripts.showing import answer, made, read, refusal
+from tests.strategies.own import EXAMPLES
+from tests.test_layout import ROOT
+from tests.world import World
+
+STOCK = f"{EXAMPLES / 'stock_strategy.py'}:StockStrategy"
+FEW_GATES = "[statistics]\ngate_seeds = 3\n"
+DATES = ("--start-date", "2022-02-16", "--end-date", "2022-02-24")
+WITHOUT = """\
+import backtrader as bt
+
+class Own(bt.Strategy):
+    params = (("period", 20), ("units", 0.1))
+
+    def __init__(self):
+        self.mean = bt.indicators.SMA(period=self.p.period)
+
+    def next(self):
+        if self.position and self.data.close[0] < self.mean[0]:
+            self.close()
+        elif not self.position and self.data.close[0] > self.mean[0]:
+            self.buy(size=self.p.units)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """A folder for runs, and the words that ask for one."""
+
+    path: Path
+    world: World
+
+    def words(self, *more: object, config: str = FEW_GATES) -> list[str]:
+        file = self.path / "few.toml"
+        file.write_text(config)
+        words = ["--data", self.world.files[0], *DATES, "--config", file, *more]
+        return [*map(str, words), "--out", str(self.path / "runs")]
+
+    def written(self, text: str) -> str:
+        file = self.path / "own.py"
+        file.write_text(text)
+        return f"{file}:Own"
+
+
+@pytest.fixture
+def plain(world: World, tmp_path: Path) -> Plain:
+    return Plain(tmp_path, world)
+
+
+def refused(capsys: pytest.CaptureFixture[str], main: Any, words: list[str], code: int = 2) -> str:
+    capsys.readouterr()
+    assert main([*words, "--quiet"]) == code
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.count("\n") == 1, said.err
+    return said.err
+
+
+def test_the_example_is_compared_through_the_indicator(
+    plain: Plain, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = plain.words("--strategy", STOCK, "--model", plain.world.bundle, "--ml", "compare")
+    folder = made(run_backtest, *words)
+    found = read(folder / "metrics.json")
+    off, on = found["runs"]
+    assert (off["ml_asked"], off["ml"], on["ml"]) == (0, "off", "on")
+    assert on["ml_asked"] > 20
+    assert on["ml_unavailable"] == 0
+    assert off["trades"] > on["trades"] > 0
+    assert off["clock"]["kind"] == "dense"
+    compared = found["comparison"]
+    assert compared["random_gate"]["seeds"] == 3
+    assert compared["verdict"]
+    groups = {name: group["trades"] for name, group in compared["groups"].items()}
+    assert groups["removed"] > 0
+    assert groups["added"] + groups["moved_in"] + groups["kept"] == on["trades"]
+    assert groups["removed"] + groups["moved_out"] + groups["kept"] == off["trades"]
+    request = read(folder / "manifest.json")["request"]
+    assert request["command"] == "plain"
+    assert request["strategy"]["digest"] == digest_of(EXAMPLES / "stock_strategy.py")
+    assert (folder / "report.html").is_file()
+    assert answer(capsys, folder, "--rerun")["identical"]
+    line = refusal(capsys, folder, "--why", "BTC/USDT", "2022-02-17")
+    assert "keeps no journal" in line
+
+
+def test_the_gates_of_a_strategy_that_heeds_no_opinion_trade_what_it_trades(plain: Plain) -> None:
+    text = WITHOUT.replace('("units"', '("analyzer", None), ("units"').replace(
+        "self.mean =",
+        "from strategies.indicators.ml_ensemble import MLEnsemble\n"
+        "        self.ml = MLEnsemble(self.data, analyzer=self.p.analyzer,\n"
+        "                             where=lambda bars: bars.close > bars.open)\n"
+        "        self.mean =",
+    )
+    assert text.count("MLEnsemble") == 2
+    words = plain.words("--strategy", plain.written(text), "--ml", "compare")
+    folder = made(run_backtest, *words, "--model", plain.world.bundle, "--out", words[-1])
+    found = read(folder / "metrics.json")
+    assert found["runs"][1]["ml_asked"] > 500
+    assert found["comparison"]["random_gate"]["trades"]["mean"] == found["runs"][1]["trades"] > 5
+    assert found["comparison"]["groups"]["kept"]["trades"] == found["runs"][1]["trades"]
+    assert found["comparison"]["random_gate"]["share_of_seeds_below_on"] == 0.0
+
+
+def test_a_strategy_without_the_indicator_runs_without_ml(plain: Plain) -> None:
+    words = plain.words("--strategy", plain.written(WITHOUT))
+    folder = made(run_backtest, *words)
+    found = read(folder / "metrics.json")
+    assert [run["ml"] for run in found["runs"]] == ["off"]
+    assert found["runs"][0]["trades"] > 5
+    assert read(folder / "manifest.json")["request"]["ml"] == "off"
+
+
+def test_its_parameters_are_settings(plain: Plain) -> None:
+    own = plain.written(WITHOUT)
+    slow = FEW_GATES + "[strategy.params]\nperiod = 100\n"
+    quick = read(made(run_backtest, *plain.words("--strategy", own)) / "metrics.json")
+    slower = made(run_backtest, *plain.words("--strategy", own, config=slow))
+    assert read(slower / "config.json")["off"]["strategy"]["params"] == {"period": 100}
+    assert read(slower / "metrics.json")["runs"][0]["trades"] < quick["runs"][0]["trades"]
+
+
+@pytest.mark.parametrize("mode", ["on", "compare"])
+def test_a_comparison_without_the_indicator_is_refused(
+    plain: Plain, mode: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = plain.words("--strategy", plain.written(WITHOUT), "--ml", mode)
+    line = refused(capsys, run_backtest.main, words)
+    assert f"Own asks no ensemble, so --ml {mode} has nothing to run: give it a parameter" in line
+
+
+def test_a_comparison_in_which_nobody_was_asked_is_refused(
+    plain: Plain, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = WITHOUT.replace('("units"', '("analyzer", None), ("units"')
+    words = plain.words("--strategy", plain.written(text), "--ml", "compare")
+    words += ["--model", str(plain.world.bundle)]
+    assert run_backtest.main(words) == 1
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert "Own asked the ensemble about no bar, so there is nothing to compare" in line
+
+
+def test_without_a_bundle_auto_goes_on_loudly(
+    plain: Plain, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = plain.words("--strategy", STOCK, "--model", plain.path / "none")
+    assert run_backtest.main([*words, "--json"]) == 0
+    said = capsys.readouterr()
+    assert "TRADING WITHOUT ML" in said.err
+    (run,) = json.loads(said.out)["runs"]
+    assert run["ml"] == "off"
+    assert run["ml_asked"] == run["ml_unavailable"] > 0
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ("[strategy.params]\nperod = 5\n", r"strategy.params.perod is not known to"),
+        ("[protections]\ncooldown_bars = 5\n", "protections: a plain strategy sends its orders"),
+        ("[strategy]\nmin_entry_score = 5.0\n", "strategy.min_entry_score is not a known key"),
+    ],
+)
+def test_settings_that_do_not_apply_are_refused(
+    plain: Plain, config: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = plain.words("--strategy", plain.written(WITHOUT), config=config)
+    assert message in refused(capsys, run_backtest.main, words, code=1)
+
+
+@pytest.mark.parametrize("flags", [["--audit"], ["--walk-forward", "train=30d,test=5d"]])
+def test_what_needs_rules_is_refused(
+    plain: Plain, flags: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = plain.words("--strategy", STOCK, *flags)
+    line = refused(capsys, run_backtest.main, words)
+    assert f"{flags[0]} needs a hybrid strategy, and this one is plain" in line
+
+
+@pytest.mark.parametrize("main", [run_paper.main, train_ml_ensemble.main])
+def test_other_commands_refuse_it(main: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    line = refused(capsys, main, ["--strategy", STOCK])
+    assert "is a plain strategy: nothing but run_backtest.py runs it" in line
+
+
+def test_a_strategy_that_fails_is_one_line(
+    plain: Plain, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = plain.written(WITHOUT.replace("self.close()", "self.nothing()"))
+    line = refused(capsys, run_backtest.main, plain.words("--strategy", own), code=1)
+    assert "own.py:Own: the strategy failed, AttributeError" in line
+
+
+def test_the_strategies_on_the_page_run(plain: Plain) -> None:
+    hybrid, stock = (
+        block.text for block in blocks(ROOT / "docs" / "own_strategies.md")
+        if block.language == "python"
+    )  # fmt: skip
+    (plain.path / "page.py").write_text(hybrid + stock)
+    for name in ("MyStrategy", "Mine"):
+        words = plain.words("--strategy", f"{plain.path / 'page.py'}:{name}", "--ml", "off")
+        folder = made(run_backtest, *words)
+        assert read(folder / "metrics.json")["runs"][0]["trades"] >= (name == "MyStrategy")
