@@ -8,10 +8,11 @@ ml        a run with the ensemble beside one without, and asking row by row
 live      closed bar to decision, on one stream and on fifty at once
 features  evidence and features, all bars at once and on a trailing window
 training  two years of 5-minute bars of six symbols at the defaults: minutes, only if named
+report    the page of a run: making it beside the run, its size, a browser drawing it; only if named
 soak      a paper session for many hours: memory, lateness, bars lost; only if named
 
-`ml`, `live` and `soak` ask an ensemble that is trained at the defaults the first time (minutes),
-and kept.
+`ml`, `live`, `report` and `soak` ask an ensemble that is trained at the defaults the first time
+(minutes), and kept.
 """
 
 import argparse
@@ -26,6 +27,7 @@ from benchmarks import (
     live_latency,
     memory_cost,
     ml_cost,
+    report_cost,
     soak,
     training_cost,
 )
@@ -68,6 +70,11 @@ def _training(args: argparse.Namespace) -> str:
     return training_cost.report(2 * args.days, symbols, preset="full")
 
 
+def _report(args: argparse.Namespace) -> str:
+    bars, analyzer = market(args.days), analyzer_in(args.bundle)
+    return report_cost.report(bars, settings_in(args.bundle), analyzer, args.rounds)
+
+
 def _soak(args: argparse.Namespace) -> str:
     return soak.report(args.hours, args.speed, args.symbols, args.bundle)
 
@@ -79,7 +86,7 @@ QUICK: Mapping[str, Measure] = {
     "ml": _ml,
     "live": _live,
 }
-ALL: Mapping[str, Measure] = {**QUICK, "training": _training, "soak": _soak}
+ALL: Mapping[str, Measure] = {**QUICK, "training": _training, "report": _report, "soak": _soak}
 
 
 def length(text: str) -> int:

@@ -123,6 +123,24 @@ def test_the_command_prints_what_is_asked_for(capsys: pytest.CaptureFixture[str]
 
 
 @pytest.mark.slow
+def test_pages_are_measured_where_they_are_made_and_drawn(world: "World") -> None:
+    from benchmarks import report_cost  # with all of learning
+    from engine.jobs.serving import serving_analyzer
+
+    settings, bars = world.settings(), world.bars[0]
+    analyzer = serving_analyzer(settings, bars.timeframe)
+    rows = rows_of(report_cost.report(bars[:5000], settings, analyzer, rounds=1))
+    names = [*report_cost.MODES.values()]
+    assert [row[0] for row in rows] == ["5,000 bars", *names, "in a new browser", *names]
+    for _, trades, run, page, _, size in rows[1:3]:
+        assert int(trades.replace(",", "")) > 0
+        assert 0 < float(page) < float(run)
+        assert float(size) < 8
+    for _, *ms, _cpu in rows[4:]:
+        assert ms == ["-"] * 3 or sorted(map(int, ms)) == [int(each) for each in ms]
+
+
+@pytest.mark.slow
 def test_an_ensemble_is_trained_once_and_asked_again(tmp_path: Path) -> None:
     from benchmarks.ensemble import analyzer_in
 
