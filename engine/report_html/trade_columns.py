@@ -115,8 +115,8 @@ def _opinions(
         return score, probability
     named = decisions["symbol"].to_numpy()
     moments = decisions["decided_at"].to_numpy("datetime64[ms]")
-    scores = decisions["score"].to_numpy(np.float64)
-    said = decisions.get("probability", pd.Series(np.nan, decisions.index)).to_numpy(np.float64)
+    scores = _floats(decisions["score"])
+    said = _floats(decisions.get("probability", pd.Series(np.nan, decisions.index)))
     for code, name in enumerate(symbols):
         rows = np.flatnonzero(named == name)
         rows = rows[np.argsort(moments[rows], kind="stable")]
@@ -128,6 +128,10 @@ def _opinions(
         score[own] = np.where(known, scores[place], np.nan)
         probability[own] = np.where(known, said[place], np.nan)
     return score, probability
+
+
+def _floats(column: "pd.Series[Any]") -> FloatArray:
+    return column.to_numpy(np.float64, na_value=np.nan)
 
 
 def _excursions(

@@ -74,7 +74,7 @@ function aroundZero({ title, unit, rows }, c) {
       showlegend: false,
       margin: { l: 112, r: 12, t: 28, b: 26 },
       title: { text: `${title}${unit ? `, ${unit}` : ""}`, font: { size: 13 }, x: 0, xref: "container", y: 0.98, yanchor: "top" },
-      xaxis: { automargin: false, zeroline: true, zerolinewidth: 2, zerolinecolor: c.ink, nticks: 5 },
+      xaxis: { automargin: false, rangemode: "tozero", zeroline: true, zerolinewidth: 2, zerolinecolor: c.ink, nticks: 5 },
       yaxis: { automargin: false, categoryorder: "array", categoryarray: rows.map((row) => row.label).reverse(), range: [-0.6, rows.length - 0.4] },
     },
   };

@@ -117,6 +117,11 @@ def test_the_same_intervals_stand_in_the_table_and_in_the_chart(
             if pair[name]["low"] is not None
         ]
         np.testing.assert_allclose(drawn, told)
+        low, high = run(
+            browser,
+            f"return document.querySelector('[data-chart=forest-{name}]')._fullLayout.xaxis.range",
+        )
+        assert low <= 0.0 <= high
 
 
 def test_an_interval_above_zero_is_called_so() -> None:
