@@ -34,7 +34,12 @@ def skill(model: Facts) -> list[str]:
     if not rows["judged"]:
         return [f"The ensemble was asked about {rows['asked']:,} bars, and none can be judged yet."]
     ensemble, baseline = model["predictors"][0], model["predictors"][-1]
-    return [_ranking(rows, ensemble["roc_auc"]), *_over_volatility(baseline), _level(ensemble)]
+    weighted = model["about"]["weighted"]
+    return [
+        _ranking(rows, ensemble["roc_auc"]),
+        *_over_volatility(baseline),
+        _level(ensemble, weighted=weighted),
+    ]
 
 
 def _ranking(rows: Facts, area: Facts) -> str:
@@ -71,9 +76,10 @@ def _over_volatility(baseline: Facts) -> list[str]:
     return [f"{head}: it is not shown to know more than how wild the market is."]
 
 
-def _level(ensemble: Facts) -> str:
+def _level(ensemble: Facts, *, weighted: bool) -> str:
     said, came = ensemble["said"], ensemble["came"]
-    sentence = f"It said {fraction(said, 1)} on average; {share(came)} came true"
+    by_weight = " by weight" if weighted else ""
+    sentence = f"It said {fraction(said, 1)} on average; {share(came)} came true{by_weight}"
     if came["low"] is None:
         return f"{sentence}."
     if came["low"] <= said <= came["high"]:

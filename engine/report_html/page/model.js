@@ -126,7 +126,7 @@ function outcomeShares({ histogram }, { edges, thresholds }, c) {
       hovertemplate: `%{customdata:,} bars, %{y:.1%}`,
     };
   };
-  const lines = Object.entries(thresholds);
+  const lines = namedLines(thresholds);
   const traces = [bars(histogram.zeros, "did not come true", c.fall), bars(histogram.ones, "came true", c.rise)];
   const highest = Math.max(...traces.flatMap((trace) => trace.y));
   return {
@@ -136,10 +136,20 @@ function outcomeShares({ histogram }, { edges, thresholds }, c) {
       bargap: 0.06,
       xaxis: { title: { text: "probability" }, range: [0, 1], dtick: 0.1, tickformat: ".1f" },
       yaxis: { tickformat: ".0%", range: [0, 1.3 * highest] }, // room for the names of the thresholds
-      shapes: lines.map(([, at]) => ({ type: "line", x0: at, x1: at, y0: 0, y1: 1, yref: "paper", line: { color: c.muted, width: 1, dash: "dash" } })),
-      annotations: lines.map(([name, at]) => ({ x: at, y: 1, yref: "paper", yanchor: "top", xanchor: "right", text: name, textangle: -90, showarrow: false, font: { size: 11, color: c.muted } })),
+      shapes: Object.values(thresholds).map((at) => ({ type: "line", x0: at, x1: at, y0: 0, y1: 1, yref: "paper", line: { color: c.muted, width: 1, dash: "dash" } })),
+      annotations: lines.map(({ names, at }) => ({ x: at, y: 1, yref: "paper", yanchor: "top", xanchor: "right", text: names.join(", "), textangle: -90, showarrow: false, font: { size: 11, color: c.muted } })),
     },
   };
+}
+
+// Thresholds that lie too close for a name each share one.
+function namedLines(thresholds) {
+  const lines = [];
+  for (const [name, at] of Object.entries(thresholds).sort(([, one], [, other]) => one - other)) {
+    if (lines.length && at - lines.at(-1).at < 0.04) lines.at(-1).names.push(name);
+    else lines.push({ names: [name], at });
+  }
+  return lines;
 }
 
 function memberAdditions(predictors, c) {
