@@ -24,6 +24,7 @@ export async function drawPrice(section, data) {
   await chart(looked.frame, (c) => priceFigure(looked, c), { doubleClick: false });
   listen();
   tell();
+  showTradePanel(looked);
   addEventListener("hashchange", followHash);
   await followHash();
 }

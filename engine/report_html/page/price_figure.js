@@ -22,12 +22,12 @@ export function priceFigure(looked, c) {
     trades <= MOST_MARKED ? eachTrade(run, rows, candles, looked, c) : perCandle(run, rows, candles, looked, c),
   );
   const ticks = looked.candidates && candles.single ? runs.flatMap((run) => candidateTicks(looked, run, candles, c)) : [];
-  return { traces: [candleTrace(candles, c), volumeTrace(candles, c), ...ticks, ...marks], layout: layoutOf(looked, candles, c) };
+  return { traces: [candleTrace(candles, market.symbol, c), volumeTrace(candles, c), ...ticks, ...marks], layout: layoutOf(looked, candles, c) };
 }
 
-function candleTrace({ time, open, high, low, close }, c) {
+function candleTrace({ time, open, high, low, close }, symbol, c) {
   return {
-    type: "candlestick", name: "price", x: time, open, high, low, close, showlegend: false,
+    type: "candlestick", name: symbol, x: time, open, high, low, close, showlegend: false,
     increasing: { line: { color: c.rise, width: 1 }, fillcolor: c.panel },
     decreasing: { line: { color: c.fall, width: 1 }, fillcolor: c.fall },
   };
@@ -69,9 +69,9 @@ function eachTrade(run, rows, { length }, looked, c) {
   return [
     ...ways.map(([name, color, holds]) => waysTrace(run, rows.filter(holds), name, color, length)),
     trace("entry", "triangle-up", numbers.opened_at, numbers.entry_price,
-      (at) => `${run.name}, trade ${at + 1}: bought at ${shownPrice(numbers.entry_price[at], looked)}`),
+      (at) => `${run.name}, trade ${at + 1}: entry at ${shownPrice(numbers.entry_price[at], looked)}`),
     trace("exit", "triangle-down", numbers.closed_at, numbers.exit_price,
-      (at) => `${run.name}, trade ${at + 1}: sold at ${shownPrice(numbers.exit_price[at], looked)}, `
+      (at) => `${run.name}, trade ${at + 1}: exit at ${shownPrice(numbers.exit_price[at], looked)}, `
         + `${shownWords(wordIn(words.exit_reason, at))}, ${shownNumber(numbers.pnl[at], 2)}`),
   ];
 }
@@ -128,13 +128,15 @@ function candidateTicks({ market, markets, view }, { name, candidates }, { time,
 // ---- the chosen trade ----
 
 function layoutOf(looked, candles, c) {
-  const { view } = looked, levels = candles.single ? levelsOf(looked) : [];
+  const { view, frame } = looked, levels = candles.single ? levelsOf(looked) : [];
   return {
     xaxis: { type: "date", range: view, fixedrange: false, rangeslider: { visible: false }, anchor: "y2" },
     yaxis: { domain: [0.2, 1], side: "right", range: priceRange(candles, levels), tickformat: ",~f", hoverformat: `,.${looked.market.decimals}f` },
     yaxis2: { domain: [0, 0.15], side: "right", nticks: 3, tickformat: "~s", rangemode: "tozero" },
     dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom",
-    legend: { orientation: "h", y: 1.06, yanchor: "bottom", x: 0 }, bargap: 0.15, ...chosenShapes(looked, levels, candles, c),
+    legend: { orientation: "h", y: 1.06, yanchor: "bottom", x: 0 },
+    hoverdistance: Math.max(1, Math.floor(frame.clientWidth / candles.time.length / 2)), // the marks of one candle
+    bargap: 0.15, ...chosenShapes(looked, levels, candles, c),
   };
 }
 

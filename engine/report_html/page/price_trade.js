@@ -56,10 +56,11 @@ function rowAt({ numbers }, { market, decided_at: moment }) {
 function facts({ numbers, words }, looked) {
   const price = (value) => shownPrice(value, looked), quote = quoteOf(looked);
   const away = (level) => `${price(level)} (${shareText(level / numbers.entry_price - 1)})`;
+  const [first, last] = numbers.units > 0 ? ["Bought", "Sold"] : ["Sold short", "Bought back"];
   const lines = [
     ["Decided", shownMoment(numbers.decided_at)],
-    ["Bought", `${price(numbers.entry_price)}, ${shownMoment(numbers.opened_at)}`],
-    ["Sold", `${price(numbers.exit_price)}, ${shownMoment(numbers.closed_at)}`],
+    [first, `${price(numbers.entry_price)}, ${shownMoment(numbers.opened_at)}`],
+    [last, `${price(numbers.exit_price)}, ${shownMoment(numbers.closed_at)}`],
     ["Why", shownWords(words.exit_reason)],
     ["Held", `${shownNumber(numbers.bars_held, 0)} bar${numbers.bars_held === 1 ? "" : "s"}`],
     ["Target", numbers.target && away(numbers.target)],
