@@ -16,6 +16,7 @@ taken out of the folder still says SYNTHETIC or IN-SAMPLE.
 
 import hashlib
 import json
+import logging
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,6 +37,8 @@ from engine.result import RunResult
 from engine.result_hash import hashes_of, joint_hash
 from feeds.atomic import atomic_path, atomic_text
 from feeds.clock import Clock, SystemClock
+
+log = logging.getLogger("tandem.run")
 
 PAGE = "report.html"
 PageOf: TypeAlias = Callable[[Path, datetime, Mapping[str, Any]], str]
@@ -113,8 +116,7 @@ def save_run(
             _write_json(draft / "config.json", {r.label: r.config for r in results})
             document = to_json(results, comparison, data, final)
             _write_json(draft / "metrics.json", document)
-            if making.page is not None:
-                atomic_text(draft / PAGE, making.page(final, created, document))
+            _write_page(draft, making.page, final, created, document)
             manifest = {
                 "created_at": f"{created:%Y-%m-%dT%H:%M:%SZ}",
                 "request": making.request,
@@ -125,6 +127,20 @@ def save_run(
     except OSError as error:
         raise RunError(f"the run must be written below {out}, which failed: {error}") from error
     return final
+
+
+def _write_page(
+    draft: Path, page: PageOf | None, final: Path, created: datetime, document: Mapping[str, Any]
+) -> None:
+    if page is None:
+        return
+    try:
+        text = page(final, created, document)
+    except Exception as error:  # nobody loses a run of hours for its picture
+        log.warning("%s could not be made, all else of the run is kept: %r", PAGE, error)
+        log.debug("where it failed", exc_info=True)
+        return
+    atomic_text(draft / PAGE, text)
 
 
 def _run_json(result: RunResult, digest: str) -> dict[str, Any]:

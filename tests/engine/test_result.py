@@ -11,7 +11,7 @@ import pytest
 
 from engine.errors import RunError
 from engine.result import RunResult
-from engine.run_folder import save_run, to_json
+from engine.run_folder import Making, save_run, to_json
 from feeds.clock import FixedClock
 from tests.engine.run_makers import make_curve, make_result
 
@@ -48,6 +48,20 @@ def test_json_has_the_promised_shape() -> None:
     assert document["comparison"] == {"difference": {"sharpe": None}}
     assert document["run_dir"] == "runs/x"
     json.dumps(document, allow_nan=False)
+
+
+def test_a_page_that_cannot_be_made_costs_no_run(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def page(*_: Any) -> str:
+        raise ZeroDivisionError("of no use")
+
+    folder = save_run(both(), None, DATA, tmp_path, making=Making(page=page), clock=CLOCK)
+    assert (folder / "metrics.json").exists()
+    assert not (folder / "report.html").exists()
+    (said,) = (record for record in caplog.records if record.levelname == "WARNING")
+    assert "report.html could not be made" in said.getMessage()
+    assert "of no use" in said.getMessage()
 
 
 def test_json_counts_rejections_and_vetoes_by_name() -> None:
