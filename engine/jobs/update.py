@@ -35,6 +35,7 @@ from ml.ensemble import Member
 from ml.errors import BundleError, TrainingError
 from ml.features.catalog import FEATURE_NAMES
 from ml.manifest import Manifest, check_serves
+from ml.models.catalog import threads_for
 from ml.splits import Parts
 from ml.training.checkpoints import checkpoints
 from ml.training.data_pipeline import TrainingSet
@@ -271,7 +272,7 @@ def _models(old: Bundle, settings: Settings) -> dict[str, tuple[float, Model]]:
 def _anew(member: Member, settings: Settings) -> Model:
     model: Any = member.model
     params = model.get_params(deep=False)
-    ours = {"seed": settings.seed, "jobs": settings.training.jobs}
+    ours = {"seed": settings.seed, "jobs": threads_for(member.name, settings.training.jobs)}
     made: Model = type(model)(**params | {key: ours[key] for key in ours.keys() & params.keys()})
     return made
 

@@ -101,6 +101,11 @@ def form_of(name: str) -> str:
     return _ENTRIES[name].form if name in _ENTRIES else SKOPS
 
 
+def threads_for(name: str, jobs: int) -> int:
+    """Return how many of `jobs` threads the model `name` gains by while it learns."""
+    return jobs if name in _ENTRIES and _ENTRIES[name].threads else 1
+
+
 def skops_types() -> tuple[str, ...]:
     """Return the full names of the classes that are stored in the form SKOPS."""
     return tuple(

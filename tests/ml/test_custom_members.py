@@ -15,6 +15,7 @@ import skops.io
 from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.naive_bayes import GaussianNB
+from threadpoolctl import threadpool_limits
 
 from engine.jobs.settings import load_settings
 from ml.calibration import PlattCalibrator
@@ -197,6 +198,15 @@ def test_features_are_standardised_unless_the_settings_say_no() -> None:
         seen = (X - X.mean(axis=0, dtype=float)) / X.std(axis=0, dtype=float) if standardise else X
         expected = GaussianNB().fit(seen, y).predict_proba(seen)
         np.testing.assert_allclose(trained.predict_proba(X), expected, atol=1e-6)
+
+
+def test_it_learns_and_answers_on_one_thread(tmp_path: Path) -> None:
+    most = "max(each['num_threads'] for each in __import__('threadpoolctl').threadpool_info())"
+    estimator = own(tmp_path, fit=most, answer=f"np.full(len(X), 1.0 / {most})")
+    with threadpool_limits(2):
+        trained = learned(MemberConfig(estimator=estimator))
+        assert trained.estimator_.share_ == 1
+        assert trained.predict_proba(rows()[0])[0, 1] == 1.0
 
 
 def test_threads_that_ask_at_once_get_the_same_and_leave_the_warnings_alone() -> None:

@@ -1,6 +1,7 @@
 """The example with members of one's own, from the command line: trained, asked, shown."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,22 @@ def test_an_evaluation_says_what_each_of_them_adds(
     assert added.keys() == {*MEMBER_NAMES, *OWN}
     assert added["extra_trees"]["weight"] == pytest.approx(0.1 / 1.3)
     assert added["nearer_centre"]["weight"] == pytest.approx(0.2 / 1.3)
+
+
+def test_an_update_trains_them_anew_on_longer_bars(
+    bundle: Path, world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = Path(shutil.copytree(bundle, tmp_path / "custom"))
+    words = ["--update", *data(world, "--data-file"), "--output", path]
+    assert "only what the settings name is run" in refusal(capsys, train, *words)
+    answer(capsys, train, *words, "--config", EXAMPLE)
+    before, after = loaded(bundle), loaded(path)
+    assert after.manifest.seen_until > before.manifest.seen_until
+    for old, new in zip(before.ensemble.members, after.ensemble.members, strict=True):
+        assert (new.name, new.weight) == (old.name, old.weight)
+        assert type(new.model) is type(old.model)
+        assert new.model.get_params() == old.model.get_params()  # threads included
+        assert new.calibrator != old.calibrator
 
 
 def test_without_the_settings_the_bundle_runs_no_code_of_its_own(
