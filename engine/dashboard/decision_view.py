@@ -13,6 +13,7 @@ Rules = Mapping[str, Any]  # the section `strategy` of the settings
 
 TRADED = ("entered", "ordered")
 VOTE, POINTS = "vote_", "points_"
+FOUND = "found_"  # what a rule of a strategy of one's own looked at
 
 
 def decision_view(row: Row, rules: Rules, ledger: Ledger, refused: Mapping[Any, str]) -> Row:
@@ -104,6 +105,8 @@ def _named(row: Row, prefix: str) -> list[str]:
 
 def _rule(row: Row, name: str, rules: Rules) -> Row:
     found, asked = RULES.get(name, (_nothing, _nothing))
+    if f"{FOUND}{name}" in row:
+        found, asked = _shown(f"{FOUND}{name}", ".6g"), _nothing
     return {
         "name": name,
         "found": found(row, rules),

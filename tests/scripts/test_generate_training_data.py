@@ -56,6 +56,7 @@ def test_json_is_one_object_and_nothing_else(
         "segments": 1,
         "seed": 7,
         "files": [str(tmp_path / "x.csv")],
+        "candidates": None,
     }
 
 

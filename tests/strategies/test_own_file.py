@@ -103,7 +103,10 @@ def test_settings_stand_above_the_class(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"points": {"dap": 1.0}}, r"strategy\.points\.dap is not known to .*Own; known keys: dip, ml_"),
+        (
+            {"points": {"dap": 1.0}},
+            r"strategy\.points\.dap is not known to .*Own; known keys: dip, ml_",
+        ),
         ({"points": {"dip": -1.0}}, r"strategy\.points\.dip: .*greater than or equal to 0"),
         ({"rsi_oversold": 20.0}, r"strategy\.rsi_oversold is not a known key"),
         ({"digest": "0" * 64}, r"strategy\.digest: the settings are for another state of .*Own"),
