@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
+from feeds.messages import printable
 from ml.base import Model
 from ml.errors import BundleError, BundleMismatchError, MemberError
 from ml.manifest import MemberRecord
@@ -82,9 +83,10 @@ def _refuse_unnamed(name: str, estimator: str, config: MemberConfig | None) -> N
     """Refuse a class that is neither scikit-learn's own nor named by the settings."""
     named = config.estimator if config else None
     if named != estimator and not _is_own(estimator):
+        foreign = printable(estimator)
         raise MemberError(
-            f"it is {estimator}, and of code only what the settings name is run (they name "
-            f'{named or "none"}): add [members.{name}] estimator = "{estimator}" to the --config '
+            f"it is {foreign}, and of code only what the settings name is run (they name "
+            f'{named or "none"}): add [members.{name}] estimator = "{foreign}" to the --config '
             "file if you trust it, or train again without"
         )
 

@@ -1,6 +1,5 @@
 """Members of one's own: refused before the work with what to do, stored so that no code runs."""
 
-import hashlib
 import re
 import sys
 import warnings
@@ -11,53 +10,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-import skops.io
-from sklearn.base import clone
-from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.naive_bayes import GaussianNB
 from threadpoolctl import threadpool_limits
 
 from engine.jobs.settings import load_settings
-from ml.calibration import PlattCalibrator
-from ml.custom_file import of_scikit_learn
-from ml.ensemble import Member
-from ml.errors import BundleDamagedError, BundleError, BundleMismatchError, MemberError
-from ml.manifest import MemberRecord
+from ml.errors import MemberError
 from ml.member_check import check_members
-from ml.member_files import member_bytes, member_record, read_member
 from ml.models.configured import custom_model, with_members
 from ml.models.member_config import USUAL_WEIGHT, MemberConfig
+from tests.ml.customs import NB, TREES, learned, own, rows
 from tests.ml.trained import EXAMPLE, custom_members, quick_models
-
-NB = "sklearn.naive_bayes:GaussianNB"
-TREES = "sklearn.ensemble:ExtraTreesClassifier"
-BOOSTING = "sklearn.ensemble:HistGradientBoostingClassifier"
-
-OWN = """
-import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
-
-class Own(ClassifierMixin, BaseEstimator):
-    def __init__(self, random_state=None):
-        self.random_state = random_state
-
-    def fit(self, X, y):
-        self.share_ = {fit}
-        return self
-
-    def predict_proba(self, X):
-        up = {answer}
-        return np.column_stack([1.0 - up, up])
-"""
-
-
-def own(
-    folder: Path, *, fit: str = "y.mean()", answer: str = "np.full(len(X), self.share_)"
-) -> str:
-    """Write a classifier and return it as the settings name it."""
-    file = folder / "own.py"
-    file.write_text(OWN.format(fit=fit, answer=answer))
-    return f"{file}:Own"
 
 
 def refusal(member: MemberConfig, *, weighed: bool = False) -> str:
@@ -222,145 +184,6 @@ def test_threads_that_ask_at_once_get_the_same_and_leave_the_warnings_alone() ->
         sys.setswitchinterval(often)
     assert all(np.array_equal(answer, expected) for answer in answers)
     assert list(warnings.filters) == before
-
-
-# Files
-
-
-def rows() -> tuple[Any, Any]:
-    rng = np.random.default_rng(1)
-    X = (rng.normal(size=(200, 4)) * 3.0 + 5.0).astype(np.float32)
-    return X, (X[:, 0] + rng.normal(size=200) > 5.0).astype(np.int64)
-
-
-def learned(member: MemberConfig, *, seed: int = 0) -> Any:
-    model: Any = custom_model(member, seed=seed)
-    return clone(model).fit(*rows())
-
-
-def stored(member: MemberConfig) -> tuple[MemberRecord, bytes]:
-    """Return a learned member as the settings that name it store it."""
-    found = Member("mine", 0.1, learned(member), PlattCalibrator(slope=1.0, intercept=0.0))
-    data = member_bytes(found, {"mine": member})
-    return member_record(found, hashlib.sha256(data).hexdigest()), data
-
-
-@pytest.mark.parametrize("estimator", [NB, TREES, BOOSTING])
-def test_scikit_learns_own_are_read_without_settings(estimator: str) -> None:
-    member = MemberConfig(estimator=estimator)
-    X, _ = rows()
-    read: Any = read_member(*stored(member)).model
-    np.testing.assert_array_equal(read.predict_proba(X), learned(member).predict_proba(X))
-
-
-def test_code_of_ones_own_is_not_even_imported_unless_the_settings_name_it(tmp_path: Path) -> None:
-    member = MemberConfig(estimator=own(tmp_path))
-    kept = stored(member)
-    assert read_member(*kept, {"mine": member}).name == "mine"
-    file = tmp_path / "own.py"
-    file.write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n" + file.read_text())
-    strangers: list[dict[str, MemberConfig]] = [
-        {},
-        {"other": member},
-        {"mine": MemberConfig(estimator=NB)},
-    ]
-    named = re.escape(f'[members.mine] estimator = "{member.estimator}"')
-    for settings in strangers:
-        with pytest.raises(
-            BundleMismatchError, match=f"only what the settings name is run .* add {named}"
-        ) as told:
-            read_member(*kept, settings)
-        assert "\n" not in str(told.value)
-    assert not (tmp_path / "ran").exists()
-
-
-def test_another_state_of_the_file_is_refused_until_it_is_put_back(tmp_path: Path) -> None:
-    member = MemberConfig(estimator=own(tmp_path))
-    kept, file = stored(member), tmp_path / "own.py"
-    text = file.read_text()
-    file.write_text(f"{text}\n# other\n")
-    with pytest.raises(BundleMismatchError, match="which has changed since: train again, or"):
-        read_member(*kept, {"mine": member})
-    file.unlink()
-    with pytest.raises(BundleMismatchError, match="must be a file that can be read"):
-        read_member(*kept, {"mine": member})
-    file.write_text(text)
-    assert read_member(*kept, {"mine": member}).weight == 0.1
-
-
-def test_a_package_that_is_gone_leaves_its_member_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    member = MemberConfig(estimator="xgboost:XGBClassifier", trust=("xgboost.core.Booster",))
-    kept = stored(member)
-    monkeypatch.setitem(sys.modules, "xgboost", None)
-    with pytest.raises(ImportError, match="xgboost"):
-        read_member(*kept, {"mine": member})
-
-
-def test_types_that_the_settings_do_not_trust_are_neither_written_nor_read() -> None:
-    trusted = MemberConfig(estimator="xgboost:XGBClassifier", trust=("xgboost.core.Booster",))
-    kept = stored(trusted)
-    wary = trusted.model_copy(update={"trust": ()})
-    with pytest.raises(BundleDamagedError, match=r"xgboost\.core\.Booster"):
-        read_member(*kept, {"mine": wary})
-    with pytest.raises(BundleError, match=r"add them to members\.mine\.trust"):
-        stored(wary)
-
-
-def planted(record: MemberRecord, model: Any) -> tuple[MemberRecord, bytes]:
-    """Return the record with another model's bytes."""
-    return record, skops.io.dumps(model)
-
-
-def test_a_file_that_holds_another_member_than_it_says_is_refused() -> None:
-    record, _ = stored(MemberConfig(estimator=NB))
-    for model in (GaussianNB().fit(*rows()), learned(MemberConfig(estimator=TREES))):
-        with pytest.raises(BundleDamagedError, match="holds another model"):
-            read_member(*planted(record, model))
-    swapped = learned(MemberConfig(estimator=NB))
-    swapped.estimator_ = HistGradientBoostingClassifier().fit(*rows())
-    with pytest.raises(BundleDamagedError, match="another classifier than"):
-        read_member(*planted(record, swapped))
-
-
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("left", 10_000),
-        ("right", 0),  # round in a circle
-        ("feature_idx", 4),
-        ("feature_idx", -1),
-        ("num_threshold", np.nan),
-        ("is_categorical", 1),
-    ],
-)
-def test_a_boosted_tree_that_leads_out_of_its_memory_is_refused(field: str, value: float) -> None:
-    member = MemberConfig(estimator=BOOSTING)
-    record, _ = stored(member)
-    wild = learned(member)
-    wild.estimator_._predictors[3][0].nodes[field][0] = value
-    with pytest.raises(BundleDamagedError, match="a tree "):
-        read_member(*planted(record, wild))
-
-
-@pytest.mark.parametrize(
-    ("name", "own_class"),
-    [
-        ("sklearn.naive_bayes.GaussianNB", True),
-        ("sklearn.neural_network._stochastic_optimizers.AdamOptimizer", True),
-        ("sklearn.gaussian_process.kernels.RBF", True),
-        ("sklearn.datasets._base.load_files", False),  # a function
-        ("sklearn.datasets._base.Bunch", False),  # defined elsewhere
-        ("sklearn.neighbors._kd_tree.KDTree", False),  # C follows its numbers unchecked
-        ("sklearn.utils._testing.subprocess", False),
-        ("sklearn.nowhere.Thing", False),
-        ("sklearnx.Thing", False),
-        ("os.system", False),
-    ],
-)
-def test_only_classes_that_scikit_learn_defines_in_python_are_its_own(
-    name: str, own_class: bool
-) -> None:
-    assert of_scikit_learn(name) == own_class
 
 
 # The page
