@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from engine.jobs.comparing.references import References
 from engine.jobs.hybrid_run import HybridRun
 from engine.jobs.log import log_so_far
 from engine.jobs.markets import Market
-from engine.jobs.reporting.page import report_page
+from engine.jobs.reporting.page import ModelOf, report_page
 from engine.jobs.request_record import LiveRecord, RequestRecord
 from engine.jobs.serving import is_in_sample
 from engine.jobs.settings import RunSettings, Settings
@@ -126,14 +127,14 @@ def kept(
     compared: Mapping[str, Any] | None,
     context: Context,
     beside: References | None = None,
-    model: Mapping[str, Any] | None = None,
+    model: ModelOf | None = None,
 ) -> RunReport:
     """Save the results in a run folder of their own and return the report.
 
     Parameters
     ----------
     beside : what a comparison was made with
-    model : what the page tells of the ensemble
+    model : says what the page tells of the ensemble
     """
     block = None if compared is None else compared["intervals"]["block_days"]
     results = [_with_intervals(result, context, block) for result in results]
@@ -150,8 +151,17 @@ def told_of_ensemble(
     tables: Mapping[str, EvidenceTable],
     asked: Mapping[str, Asked],
     results: Sequence[RunResult],
+) -> ModelOf:
+    """Return what says what the page tells of the ensemble; that is None for a run without ML."""
+    return partial(_told_of_ensemble, context, tables, asked, results)
+
+
+def _told_of_ensemble(
+    context: RunContext,
+    tables: Mapping[str, EvidenceTable],
+    asked: Mapping[str, Asked],
+    results: Sequence[RunResult],
 ) -> Mapping[str, Any] | None:
-    """Return what the page tells of the ensemble; None for a run without ML."""
     match context.analyzer:
         case None:
             return None

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -92,18 +93,20 @@ def session_report(
     context = RunContext(ruled, markets, ensemble, request.out, asked)
     run = run_result(session_run(reader, markets), context, ml_on=isinstance(ensemble, Analyzer))
     log.info("the session stands at %s", readable(moments[-1].closed_at))
-    return PaperReport(kept([run], None, context, model=_told(context, run)), facts, reader.path)
+    return PaperReport(
+        kept([run], None, context, model=partial(_told, context, run)), facts, reader.path
+    )
 
 
 def _told(context: RunContext, run: RunResult) -> Mapping[str, Any] | None:
     """Return what the page tells of the ensemble, as far as the journal knows."""
     if not isinstance(context.analyzer, Analyzer):
-        return told_of_ensemble(context, {}, {}, [run])
+        return told_of_ensemble(context, {}, {}, [run])()
     from engine.jobs.reporting.opinions import asked_in  # a session without ML does without
 
     strategy = context.settings.strategy
     tables = {m.bars.symbol: evidence_table(m.bars, strategy) for m in context.markets}
-    return told_of_ensemble(context, tables, asked_in(run.decisions, context.markets), [run])
+    return told_of_ensemble(context, tables, asked_in(run.decisions, context.markets), [run])()
 
 
 def _asked(request: PaperRequest, reader: StateReader, ensemble: object) -> RequestRecord:

@@ -1,9 +1,9 @@
 """The page of a run: what a job knows, as the page wants it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -20,6 +20,9 @@ from engine.report_html.report import Beside, Report, Traded
 from engine.result import RunResult
 from engine.run_folder import PageOf
 
+ModelOf: TypeAlias = Callable[[], Mapping[str, Any] | None]
+"""Says what is told of the ensemble (`engine.jobs.reporting.model`), when the page is made."""
+
 _BAND_POINTS = 1_000
 
 
@@ -28,7 +31,7 @@ def report_page(
     markets: Sequence[Market],
     request: Mapping[str, Any],
     beside: References | None,
-    model: Mapping[str, Any] | None = None,
+    model: ModelOf | None = None,
 ) -> PageOf:
     """Return what writes the page once the run has a folder."""
 
@@ -44,7 +47,7 @@ def report_page(
                 markets={m.bars.symbol: Traded(m.bars, m.first) for m in markets},
                 beside=None if beside is None else _beside(beside),
                 held=_held(results[0], markets) if beside is None else beside.held,
-                model=model,
+                model=None if model is None else model(),
                 request=request,
                 **_repeated(folder, results[0].config, request),
             )
