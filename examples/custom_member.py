@@ -1,4 +1,4 @@
-"""A classifier of one's own as a member of the ensemble (docs/custom_members.md)."""
+"""A classifier of one's own as a member of the ensemble (docs/custom-members.md)."""
 
 from typing import Self
 

@@ -1,7 +1,7 @@
 """A hybrid strategy of one's own: buys dips, above all in an uptrend.
 
 train_ml_ensemble.py and run_backtest.py take it by --strategy examples/my_strategy.py:MyStrategy;
-docs/own_strategies.md tells how.
+docs/own-strategies.md tells how.
 """
 
 from feeds import indicators

@@ -67,7 +67,7 @@ class _Position:
 class HybridStrategy(bt.Strategy):
     """Scores each candidate bar of each symbol and enters long at `min_entry_score`.
 
-    A strategy of one's own is a subclass that says by which rules; `docs/own_strategies.md`.
+    A strategy of one's own is a subclass that says by which rules; `docs/own-strategies.md`.
     What it says are defaults: settings stand above all but the rules themselves.
 
     Class attributes

@@ -97,7 +97,7 @@ def add_strategy_flag(group: Any, purpose: str = "default: the built-in one") ->
     group.add_argument(
         "--strategy",
         metavar="PATH.py:ClassName",
-        help=f"a strategy of one's own; {purpose} (docs/own_strategies.md)",
+        help=f"a strategy of one's own; {purpose} (docs/own-strategies.md)",
     )
 
 

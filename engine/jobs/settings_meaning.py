@@ -246,7 +246,7 @@ NOTES = {
     "data": "A repair is only made when it is named here or after `--repair`.",
     "strategy": (
         "The keys from `rsi_oversold` to `support_distance_percent` are those of the built-in\n"
-        "strategy. One of [one's own](own_strategies.md) has the others, with the defaults of its\n"
+        "strategy. One of [one's own](own-strategies.md) has the others, with the defaults of its\n"
         "class, and in `[strategy.points]` a key for each of its rules.\n"
         "`rsi_oversold` belongs to the bundle, as the exits do, see below.\n"
         "Probabilities are at a balanced prior, see the [glossary](glossary.md)."
@@ -285,7 +285,7 @@ NOTES = {
     f"members.{MEMBER}": (
         "One section a member. One of the five (`[members.xgboost]`) takes another `weight`; a\n"
         "new name joins them, with a classifier of scikit-learn or\n"
-        "[one of your own](custom_members.md). A member's share of the vote is its weight over\n"
+        "[one of your own](custom-members.md). A member's share of the vote is its weight over\n"
         "that of all members that answer. A bundle keeps the weights that it was trained with."
     ),
     "statistics": "Read by a comparison: `--ml compare`.",

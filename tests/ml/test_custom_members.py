@@ -190,7 +190,7 @@ def test_threads_that_ask_at_once_get_the_same_and_leave_the_warnings_alone() ->
 
 
 def blocks(language: str) -> list[str]:
-    text = (EXAMPLE.parents[1] / "docs" / "custom_members.md").read_text(encoding="utf-8")
+    text = (EXAMPLE.parents[1] / "docs" / "custom-members.md").read_text(encoding="utf-8")
     found: list[str] = re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     assert found
     return found
