@@ -25,7 +25,7 @@ from feeds.store import Listing, Store
 from ml.bundle import load_bundle, save_bundle
 from tests.feeds.sources import market, real_rows, span_of_bars
 from tests.makers import make_bars
-from tests.ml.trained import manifest_for, trained_on
+from tests.ml.trained import custom_models, manifest_for, quick_model, trained_on
 from tests.scripts.showing import truncate
 
 
@@ -352,3 +352,12 @@ def test_a_file_in_the_way_of_a_folder_is_a_failure(flag: str, tmp_path: Path) -
     bad = [each for each in found if each.state is State.FAIL]
     assert [each.check for each in bad] == [flag]
     assert f"--{'out' if flag == 'runs' else 'store'}" in bad[0].remedy
+
+
+def test_a_bundle_with_a_member_of_ones_own_asks_for_its_configuration(tmp_path: Path) -> None:
+    bars = make_bars(700)
+    ensemble = trained_on(bars, {"logistic": quick_model("logistic"), **custom_models()})
+    save_bundle(ensemble, manifest_for(bars), tmp_path / "ensemble")
+    (found,) = looked("bundle", model=tmp_path / "ensemble")
+    assert found.state is State.WARN
+    assert "--config" in found.remedy

@@ -71,7 +71,7 @@ def _file(root: Path, listing: "Listing", path: Path) -> Finding:
 def bundle(asked: Asked) -> Iterator[Finding]:
     """Load the bundle as a run would."""
     from ml.bundle import DEFAULT_PATH, load_bundle
-    from ml.errors import BundleError, BundleMissingError
+    from ml.errors import BundleError, BundleMismatchError, BundleMissingError
 
     path = asked.model or DEFAULT_PATH
     try:
@@ -80,6 +80,9 @@ def bundle(asked: Asked) -> Iterator[Finding]:
         state = State.WARN if asked.model is None else State.FAIL
         remedy = "train one with train_ml_ensemble.py, or name its folder with --model"
         yield Finding("bundle", state, f"{path}: no bundle there; ML-on has nobody to ask", remedy)
+    except BundleMismatchError as error:  # members of one's own are named by a configuration
+        remedy = "give commands the --config that it was trained with, or train it again"
+        yield Finding("bundle", State.WARN, str(error), remedy)
     except BundleError as error:
         yield Finding("bundle", State.FAIL, str(error), "train it again with train_ml_ensemble.py")
     else:

@@ -166,11 +166,11 @@ def _trained(opinions: Opinions) -> list[Facts]:
             "name": member.name,
             "weight": member.weight,
             "slope": member.calibrator.slope,
-            "rows": _within(learned, member.name).get("rows_used"),
-            "seconds": _within(learned, member.name).get("seconds"),
+            "rows": _number(_within(learned, member.name).get("rows_used")),
+            "seconds": _number(_within(learned, member.name).get("seconds")),
             "part": part,
-            "roc_auc": _within(tested, member.name).get("roc_auc"),
-            "brier": _within(tested, member.name).get("brier"),
+            "roc_auc": _number(_within(tested, member.name).get("roc_auc")),
+            "brier": _number(_within(tested, member.name).get("brier")),
         }
         for member in bundle.ensemble.members
     ]
@@ -181,3 +181,8 @@ def _within(facts: Any, *keys: str) -> Mapping[str, Any]:
     for key in keys:
         facts = facts.get(key) if isinstance(facts, Mapping) else None
     return facts if isinstance(facts, Mapping) else {}
+
+
+def _number(found: Any) -> float | None:
+    """Return a number of a manifest, in which anything may stand."""
+    return found if isinstance(found, int | float) and not isinstance(found, bool) else None

@@ -60,6 +60,16 @@ def test_a_bundle_of_before_references_were_measured_has_everything_but_drift(
     json.dumps(facts, allow_nan=False)
 
 
+def test_what_a_manifest_says_in_words_is_no_number(world: World) -> None:
+    said = {"training": {"members": {"svm": {"rows_used": "many", "seconds": True}}}}
+    (svm,) = (
+        member
+        for member in model_facts(asked_run(world, metrics=said))["trained"]
+        if member["name"] == "svm"
+    )
+    assert (svm["rows"], svm["seconds"]) == (None, None)
+
+
 def test_a_bundle_whose_label_this_version_does_not_know_is_told_about(world: World) -> None:
     facts = model_facts(asked_run(world, label={"kind": "oracle"}))
     assert set(facts) == {"unavailable"}
