@@ -10,6 +10,7 @@ from engine.jobs.comparing.references import References, references
 from engine.jobs.default_market import default_run
 from engine.jobs.hybrid_run import run_batch
 from engine.jobs.run_report import (
+    Context,
     RunContext,
     RunReport,
     data_facts,
@@ -74,7 +75,7 @@ def runs(context: RunContext, mode: MLMode) -> RunReport:
         compared, beside = _compared(done, context, tables, asked or {})
         model = told_of_ensemble(context, tables, asked or {}, done)
     except KeyboardInterrupt:
-        _keep_interrupted(done, context)
+        keep_interrupted(done, context)
         raise
     return kept(done, compared, context, beside, model)
 
@@ -92,7 +93,8 @@ def _compared(
     return comparison(off, on, beside, tried), beside
 
 
-def _keep_interrupted(done: Sequence[RunResult], context: RunContext) -> None:
+def keep_interrupted(done: Sequence[RunResult], context: Context) -> None:
+    """Keep the runs that were finished when a comparison was interrupted, and say where."""
     folder = kept(done, None, context).run_dir
     if len(done) == 1:
         log.warning("interrupted in ML-on; ML-off was finished and is kept in %s", folder)

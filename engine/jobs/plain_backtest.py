@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.errors import RunError, UsageError
+from engine.jobs.backtest import keep_interrupted
 from engine.jobs.comparing.comparison import comparison
 from engine.jobs.comparing.plain_gates import plain_references
 from engine.jobs.comparing.references import References
@@ -96,8 +97,12 @@ class _Plain:
         if mode is not MLMode.COMPARE:
             return kept([self._run(self._heard())], None, self.context)
         done, heard = [self._run(None)], self._heard()
-        done.append(self._run(heard))
-        compared, beside = self._compared(done, heard)
+        try:
+            done.append(self._run(heard))
+            compared, beside = self._compared(done, heard)
+        except KeyboardInterrupt:
+            keep_interrupted(done, self.context)
+            raise
         return kept(done, compared, self.context, beside)
 
     def _heard(self) -> HeardEnsemble | None:

@@ -116,6 +116,24 @@ def test_the_gates_of_a_strategy_that_heeds_no_opinion_trade_what_it_trades(plai
     assert found["comparison"]["random_gate"]["share_of_seeds_below_on"] == 0.0
 
 
+def test_a_comparison_that_is_interrupted_keeps_what_was_finished(
+    plain: Plain, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = WITHOUT.replace(
+        '("units"', '("analyzer", None), ("units"'
+    ).replace("    def next(self):\n", """\
+    def next(self):
+        if self.p.analyzer is not None:
+            raise KeyboardInterrupt
+""")  # fmt: skip
+    words = plain.words("--strategy", plain.written(text), "--ml", "compare")
+    words += ["--model", str(plain.world.bundle)]
+    assert run_backtest.main(words) == 130
+    assert "interrupted in ML-on; ML-off was finished and is kept in" in capsys.readouterr().err
+    (folder,) = (plain.path / "runs").iterdir()
+    assert list(read(folder / "manifest.json")["runs"]) == ["off"]
+
+
 def test_a_strategy_without_the_indicator_runs_without_ml(plain: Plain) -> None:
     words = plain.words("--strategy", plain.written(WITHOUT))
     folder = made(run_backtest, *words)
@@ -206,7 +224,7 @@ def test_a_strategy_that_fails_is_one_line(
 
 def test_the_strategies_on_the_page_run(plain: Plain) -> None:
     hybrid, stock = (
-        block.text for block in blocks(ROOT / "docs" / "own_strategies.md")
+        block.text for block in blocks(ROOT / "docs" / "own-strategies.md")
         if block.language == "python"
     )  # fmt: skip
     (plain.path / "page.py").write_text(hybrid + stock)
