@@ -34,15 +34,19 @@ def strategy_of(config: HybridConfig) -> type[HybridStrategy]:
     return strategy
 
 
-def read_strategy(text: str) -> OwnFile:
+def read_strategy(text: str, expected: str | None = None) -> OwnFile:
     """Return the strategy named PATH.py:ClassName, hybrid or plain.
+
+    Parameters
+    ----------
+    expected : the digest of the one state in which its file may be run; None: as it is
 
     Raises
     ------
     StrategyError
         if there is none, or it is not fit to run
     """
-    own = read_class(text)
+    own = read_class(text, expected)
     if not issubclass(own.found, bt.Strategy):
         raise StrategyError(
             f"{own.path}: {own.name} must be a strategy, a subclass of "

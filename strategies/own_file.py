@@ -61,18 +61,27 @@ def digest_of(path: Path) -> str:
     return hashlib.sha256(_source(path)).hexdigest()
 
 
-def read_class(text: str) -> OwnFile:
+def read_class(text: str, expected: str | None = None) -> OwnFile:
     """Run the file and return the class; the same file is run once.
+
+    Parameters
+    ----------
+    expected : the digest of the one state in which the file may be run; None: as it is
 
     Raises
     ------
     StrategyError
-        if it cannot be read or run, or holds no such class
+        if it is in another state, cannot be read or run, or holds no such class
     """
     path, name = split(text)
     path = path.resolve()
     source = _source(path)
     digest = hashlib.sha256(source).hexdigest()
+    if expected not in (None, digest):
+        raise StrategyError(
+            f"{path}: must have the digest {expected[:16]}, found {digest[:16]}: the strategy was "
+            "changed since, and is not run; put the old file back, or begin anew with this one"
+        )
     module = _run(path, digest, source)
     found = getattr(module, name, None)
     if not isinstance(found, type):

@@ -3,7 +3,6 @@
 from functools import lru_cache
 
 from strategies.config import CryptoScalpingConfig, HybridConfig, OwnConfig
-from strategies.errors import StrategyError
 from strategies.own_file import OwnFile, read_class
 from strategies.own_rules import OwnRules
 from strategies.rules import RuleBook
@@ -43,12 +42,6 @@ def own_class(file: str, digest: str) -> OwnFile:
     Raises
     ------
     StrategyError
-        if the file is gone, or in another state
+        if the file is gone, or in another state, in which it is not run
     """
-    found = read_class(file)
-    if found.digest != digest:
-        raise StrategyError(
-            f"{found.path}: must have the digest {digest[:16]}, found {found.digest[:16]}: the "
-            "strategy was changed since; put the old file back, or begin anew with this one"
-        )
-    return found
+    return read_class(file, digest)

@@ -25,7 +25,7 @@ from strategies.config import (
     PlainConfig,
     StrategyConfig,
 )
-from strategies.own_file import OwnFile
+from strategies.own_file import OwnFile, digest_of, split
 
 
 class StatisticsConfig(Section):
@@ -165,9 +165,8 @@ def load_any_settings(
         read_strategy,
     )
 
-    own = read_strategy(file)
+    own = read_strategy(file, _expected(file, section.get("digest")))
     defaults = defaults_of(own)
-    _refuse_another(section.get("digest"), defaults)
     if is_hybrid(own):
         _refuse_unknown("points", {*defaults["points"], *OpinionPoints.model_fields}, section, own)
         return checked_config(Settings, merged({"strategy": defaults}, found), path, given)
@@ -175,12 +174,18 @@ def load_any_settings(
     return checked_config(PlainSettings, merged({"strategy": defaults}, found), path, given)
 
 
-def _refuse_another(digest: Any, defaults: Mapping[str, Any]) -> None:
-    if digest not in (None, defaults["digest"]):
+def _expected(file: str, digest: Any) -> str | None:
+    """Return the digest that the settings name; raise before a file in another state is run."""
+    if digest is None:
+        return None
+    path = split(file)[0].resolve()
+    found = digest_of(path)
+    if digest != found:
         raise ConfigError(
-            f"strategy.digest: the settings are for another state of {defaults['file']}, which now "
-            f"has the digest {defaults['digest'][:16]}; put the old file back, or leave the key out"
+            f"strategy.digest: the settings are for another state of {file}, which now has the "
+            f"digest {found[:16]} and is not run; put the old file back, or leave the key out"
         )
+    return found
 
 
 def _refuse_unknown(key: str, known: Set[str], section: Mapping[str, Any], own: OwnFile) -> None:

@@ -139,6 +139,21 @@ def test_a_file_in_another_state_gives_no_rules(tmp_path: Path) -> None:
     assert tuple(rules_of(settings_of(path).strategy).names) == ("dip",)
 
 
+def test_a_file_in_another_state_is_never_run(tmp_path: Path) -> None:
+    path, mark = written(tmp_path, SOUND), tmp_path / "was run"
+    kept = settings_of(path).model_dump(mode="json")
+    path.write_text(f"open({str(mark)!r}, 'w').close()\n{path.read_text()}")
+    again = Settings.model_validate(kept)
+    for asked in (rules_of, strategy_of):
+        with pytest.raises(StrategyError, match="the strategy was changed since, and is not run"):
+            asked(again.strategy)
+    with pytest.raises(ConfigError, match="the settings are for another state of"):
+        settings_of(path, digest=kept["strategy"]["digest"])
+    assert not mark.exists()
+    settings_of(path)  # as it is now: the mark tells of a run
+    assert mark.exists()
+
+
 def test_a_session_goes_on_by_the_rules_it_began_with(tmp_path: Path) -> None:
     path = written(tmp_path, SOUND)
     settings = settings_of(path)
