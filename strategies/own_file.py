@@ -114,14 +114,14 @@ def _run(path: Path, digest: str, source: bytes) -> ModuleType:
         if isinstance(error, StrategyError):
             raise StrategyError(f"{path}: {error}") from error
         raise StrategyError(
-            f"{path}: a strategy's file must run, {_where(error, path)}"
+            f"{path}: a strategy's file must run, {line_in(path, error)}"
             f"{type(error).__name__}: {first_line(error)}"
         ) from error
     return module
 
 
-def _where(error: BaseException, path: Path) -> str:
-    """Return the last line of the file that the error came through."""
+def line_in(path: Path, error: BaseException) -> str:
+    """Return the last line of the file that the error came through, as `line 9: `, or nothing."""
     if isinstance(error, SyntaxError):
         return "" if error.lineno is None else f"line {error.lineno}: "
     line, trace = None, error.__traceback__

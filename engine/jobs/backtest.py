@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from engine.errors import UsageError
+from engine.jobs.auditing.rule_check import check_own_rules
 from engine.jobs.comparing.comparison import comparison
 from engine.jobs.comparing.references import References, references
 from engine.jobs.default_market import default_run
@@ -63,6 +64,7 @@ def runs(context: RunContext, mode: MLMode) -> RunReport:
     """Make the runs that the mode asks for on the markets of the context, and keep them."""
     strategy = context.settings.strategy
     tables = {m.bars.symbol: evidence_table(m.bars, strategy) for m in context.markets}
+    check_own_rules(tables, strategy)
     ensemble = context.analyzer
     asked = None if ensemble is None else ask(tables, strategy, ensemble)
     if mode is not MLMode.COMPARE:

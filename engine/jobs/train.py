@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from engine.jobs.auditing.rule_check import check_rules_on
 from engine.jobs.learning_report import training_text
 from engine.jobs.log import keep_log
 from engine.jobs.markets import AskedBars
@@ -101,6 +102,8 @@ def learn_bundle(
 
     Raises
     ------
+    RunError
+        if a rule of a user's file looks ahead
     TrainingError
         if the bars cannot teach
     BundleError
@@ -108,6 +111,7 @@ def learn_bundle(
     """
     path = settings.strategy.ml_model_path
     refuse_target(path)
+    check_rules_on(seen, settings.strategy)
     every = training_rows(seen, settings, thinned=False)
     rows = every.thinned(settings.training.max_rows)
     log.info("%d rows of %d bars of %s", len(rows), sum(map(len, seen)), ", ".join(rows.symbols))
