@@ -65,7 +65,7 @@ class RunReport:
             *(f"ML-{result.label}: {clock_text(result.clock)}" for result in self.results),
             f"result hash {joint_hash(hashes_of(self.results))}",
             f"kept in {self.run_dir}",
-            f"to look at it, open {self.page} in a browser, or add --open",
+            f"to look at it: {self.page} (or show_run.py last --open)",
         ]
         return "\n".join(parts)
 
