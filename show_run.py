@@ -11,6 +11,7 @@ from pathlib import Path
 from engine.errors import UsageError
 from engine.jobs.flags import Report, add_output_flags, command_parser, tell
 from engine.jobs.opening import add_open_flag
+from engine.jobs.settings import load_any_settings
 from engine.jobs.show import Shown, show
 
 EXAMPLES = """\
@@ -66,6 +67,12 @@ def make_parser() -> argparse.ArgumentParser:
         default=Path("runs"),
         help="where runs are listed and last is looked for; default: runs",
     )
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE.toml",
+        help="for --rerun: names the members of your own whose code may be run",
+    )
     add_output_flags(parser)
     return parser
 
@@ -75,12 +82,15 @@ def _shown(args: argparse.Namespace) -> Report:
         raise UsageError(f"--list shows all runs, and {args.run} was named: drop one of them")
     if not args.list and args.run is None:
         raise UsageError("name the folder of a run, or last; --list shows what there is")
+    if args.config is not None and not args.rerun:
+        raise UsageError("--config names whose code --rerun may run: give both, or neither")
     return show(
         Shown(
             run=args.run,
             out=args.out,
             why=args.why,
             rerun=args.rerun,
+            members={} if args.config is None else load_any_settings(args.config).members,
             diff=args.diff,
             export_trades=args.export_trades,
             export_returns=args.export_returns,

@@ -61,7 +61,7 @@ def read_custom(record: MemberRecord, data: bytes, members: Mapping[str, MemberC
         raise TypeError(f"an estimator is named by text, found {estimator!r}")
     config = members.get(record.name)
     try:
-        _refuse_unnamed(record.name, estimator, config)
+        refuse_unnamed(record.name, estimator, config)
         model: Any = from_bytes(data, _allows(estimator, config.trust if config else ()))
         kind, source = estimator_class(estimator), source_digest(estimator)
     except MemberError as error:
@@ -79,7 +79,7 @@ def read_custom(record: MemberRecord, data: bytes, members: Mapping[str, MemberC
     return model
 
 
-def _refuse_unnamed(name: str, estimator: str, config: MemberConfig | None) -> None:
+def refuse_unnamed(name: str, estimator: str, config: MemberConfig | None) -> None:
     """Refuse a class that is neither scikit-learn's own nor named by the settings."""
     named = config.estimator if config else None
     if named != estimator and not _is_own(estimator):

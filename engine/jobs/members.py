@@ -27,6 +27,31 @@ def check_configured(settings: Settings) -> None:
         check_members(settings.members, seed=settings.seed, weighed=weighed)
 
 
+def named_again(
+    kept: Mapping[str, MemberConfig], today: Mapping[str, MemberConfig]
+) -> dict[str, MemberConfig]:
+    """Return the members of a kept run, the code of each of which is named by today's settings.
+
+    What the file of a member may hold is for today's settings alone to say: nothing that a folder
+    holds is trusted.
+
+    Raises
+    ------
+    MemberError
+        if one is of code that they do not name
+    """
+    found = {}
+    for name, member in kept.items():
+        now = today.get(name)
+        if member.estimator is not None:
+            from ml.custom_file import refuse_unnamed  # without such members nothing to load
+
+            refuse_unnamed(name, member.estimator, now)
+        trust = () if now is None else now.trust
+        found[name] = member.model_copy(update={"trust": trust})
+    return found
+
+
 def configured(
     models: Mapping[str, tuple[float, Model]], settings: Settings
 ) -> dict[str, tuple[float, Model]]:

@@ -1,7 +1,7 @@
 """The show command: what is asked about kept runs."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from engine.jobs.showing.trade_export import export_trades
 from feeds.errors import FeedError
 from feeds.moments import parse_utc
 from feeds.symbol import normalise_symbol
+from ml.models.member_config import MemberConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +28,7 @@ class Shown:
     ----------
     run : a folder, or `last` for the latest below `out`; None for a list of them all
     why : a symbol and a moment, as they were given
+    members : of the settings of today: whose code a run that is made again may use
     diff : another run
     export_trades, export_returns : files to write
     """
@@ -35,6 +37,7 @@ class Shown:
     out: Path = Path("runs")
     why: Sequence[str] | None = None
     rerun: bool = False
+    members: Mapping[str, MemberConfig] = field(default_factory=dict)
     diff: str | None = None
     export_trades: Path | None = None
     export_returns: Path | None = None
@@ -53,7 +56,7 @@ def show(asked: Shown) -> Report:
     if asked.rerun:
         from engine.jobs.showing.rerun import rerun  # it loads the engine
 
-        return rerun(run)
+        return rerun(run, asked.members)
     if asked.diff is not None:
         return diff(run, open_run(asked.diff, asked.out))
     return _exported(run, asked) or Summary(run)

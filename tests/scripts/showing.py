@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,21 @@ def made(command: Any, *words: object) -> Path:
     assert command.main([*map(str, words), "--quiet"]) == 0
     (folder,) = set(out.glob("*")) - before
     return folder
+
+
+def plant(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change the settings of each run of a folder, and its manifest to fit."""
+    path = folder / "config.json"
+    rewrite(path, lambda config: [change(run) for run in config.values()])
+    digest = sha256(path.read_bytes()).hexdigest()
+    rewrite(folder / "manifest.json", lambda found: found["files"].update({"config.json": digest}))
+
+
+def marking(folder: Path, text: str) -> tuple[Path, Path]:
+    """Write a Python file that leaves a mark when it is run; return it, and where the mark is."""
+    path, mark = folder / "planted.py", folder / "was run"
+    path.write_text(f"open({str(mark)!r}, 'w').close()\n{text}")
+    return path, mark
 
 
 def truncate(path: Path) -> None:

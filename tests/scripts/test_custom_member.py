@@ -13,6 +13,7 @@ from evaluate_ml_ensemble import main as evaluate
 from ml.bundle import load_bundle
 from ml.models.catalog import MEMBER_NAMES
 from run_backtest import main as backtest
+from show_run import main as show
 from tests.ml.trained import EXAMPLE
 from tests.world import World
 from train_ml_ensemble import main as train
@@ -91,6 +92,12 @@ def test_a_comparison_asks_them_and_keeps_their_votes(
     pd.testing.assert_series_equal(mean, asked["probability"], check_names=False)
     again = answer(capsys, backtest, *words, *data(world, "--data"), "--out", tmp_path)
     assert again["result_hash"] == found["result_hash"]
+    assert "only what the settings name is run" in refusal(
+        capsys, show, found["run_dir"], "--rerun"
+    )
+    assert answer(capsys, show, found["run_dir"], "--rerun", "--config", EXAMPLE)["identical"]
+    page = Path(found["run_dir"], "report.html").read_text()
+    assert "--rerun --config settings.toml" in page
 
 
 def loaded(bundle: Path) -> Any:

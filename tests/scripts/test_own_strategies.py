@@ -19,7 +19,7 @@ from engine.paper.reading import StateReader
 from ml.bundle import load_bundle
 from strategies.own_file import digest_of
 from strategies.rule_books import own_class
-from tests.scripts.showing import answer, made, read, refusal, text
+from tests.scripts.showing import answer, made, marking, plant, read, refusal, text
 from tests.strategies.own import EXAMPLES, MINE
 from tests.world import World
 
@@ -167,6 +167,37 @@ def test_a_run_of_a_changed_file_is_not_made_again(
     assert f"{changed}: must have the digest" in line
     assert "the strategy was changed since" in line
     assert "verdict" in text(capsys, compared)  # a look at what was kept needs no file
+
+
+@pytest.mark.parametrize("keeps_name", [True, False])
+def test_planted_settings_do_not_run_another_file(
+    own: Own, compared: Path, keeps_name: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = Path(shutil.copytree(compared, tmp_path / compared.name))
+    path, mark = marking(tmp_path, own.file.read_text())
+    honest = read(folder / "config.json")["on"]["strategy"]["digest"]
+    digest = honest if keeps_name else digest_of(path)
+    named = {"file": f"{path}:MyStrategy", "digest": digest}
+    plant(folder, lambda run: run["strategy"].update(named))
+    for words in (["--rerun"], ["--why", "BTC/USDT", "2022-02-12T00:05"], []):
+        line = refusal(capsys, folder, *words)
+        assert "must name the strategy of manifest.json, by file and digest" in line
+        assert str(path) in line
+    assert not mark.exists()
+
+
+def test_the_same_file_in_another_state_is_not_run_by_planted_settings(
+    compared: Path, changed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = Path(shutil.copytree(compared, tmp_path / compared.name))
+    mark = tmp_path / "was run"
+    changed.write_text(f"open({str(mark)!r}, 'w').close()\n{changed.read_text()}")
+    why = ["--why", "BTC/USDT", "2022-02-12T00:05"]
+    assert "the strategy was changed since, and is not run" in text(capsys, folder, *why)
+    plant(folder, lambda run: run["strategy"].update(digest=digest_of(changed)))
+    for words in (["--rerun"], why):
+        assert "must name the strategy of manifest.json" in refusal(capsys, folder, *words)
+    assert not mark.exists()
 
 
 def test_a_bundle_of_another_state_of_the_file_is_refused(

@@ -12,11 +12,13 @@ import pytest
 
 import run_backtest
 import run_paper
+from engine.jobs.members import named_again
 from feeds.files import write_bars
 from feeds.standin.server import StandIn
 from ml.bundle import load_bundle, save_bundle
+from ml.models.member_config import MemberConfig
 from tests.makers import make_bars
-from tests.scripts.showing import answer, made, read, refusal, rewrite, text
+from tests.scripts.showing import answer, made, marking, plant, read, refusal, rewrite, text
 from tests.world import World
 from tests.wrong_input.rooms import BARS, CLEAN, LAST_BARS, Room
 
@@ -81,6 +83,51 @@ def test_bars_of_an_exchange_are_taken_from_the_store_again(
         )  # fmt: skip
     assert read(kept / "manifest.json")["request"]["bars"]["kind"] == "exchange"
     assert answer(capsys, kept, "--rerun")["identical"]
+
+
+def test_a_planted_strategy_is_not_run_for_the_built_in_one(
+    moved: tuple[Room, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, kept = moved
+    path, mark = marking(tmp_path, "")
+    plant(kept, lambda run: run.update(strategy={"file": f"{path}:Own", "digest": "0" * 64}))
+    assert "must name the strategy of manifest.json" in refusal(capsys, kept, "--rerun")
+    plant(kept, lambda run: run.update(strategy={"file": 5, "digest": "0" * 64}))
+    assert "the run is damaged" in refusal(capsys, kept, "--rerun")
+    assert not mark.exists()
+
+
+def test_a_member_is_run_only_if_the_command_names_its_code(
+    moved: tuple[Room, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, kept = moved
+    path, mark = marking(tmp_path, "")
+    member = {"estimator": f"{path}:Planted", "trust": ["os.system"]}
+    plant(kept, lambda run: run["members"].update(mine=member))
+    # The embedded default is trained again: its members come from the settings alone.
+    anew = {"bars": {"kind": "default"}, "model": None}
+    rewrite(kept / "manifest.json", lambda found: found["request"].update(anew))
+    config = tmp_path / "mine.toml"
+    config.write_text('members.mine = { estimator = "sklearn.naive_bayes:GaussianNB" }\n')
+    for words in ([], ["--config", config]):
+        line = refusal(capsys, kept, "--rerun", *words)
+        assert "of code only what the settings name is run" in line
+        assert f"{path}:Planted" in line
+    assert not mark.exists()
+
+
+def test_what_a_members_file_may_hold_is_for_todays_settings_to_say() -> None:
+    mine = MemberConfig(estimator="mine.py:Mine", trust=("os.system",))
+    today = MemberConfig(estimator="mine.py:Mine", trust=("numpy.dtype",))
+    assert named_again({"mine": mine}, {"mine": today})["mine"].trust == ("numpy.dtype",)
+    assert named_again({"svm": MemberConfig(weight=0.5)}, {})["svm"].weight == 0.5
+
+
+def test_settings_are_for_a_run_that_is_made_again(
+    kept: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = refusal(capsys, kept, "--config", tmp_path / "mine.toml", code=2)
+    assert "--config names whose code --rerun may run" in line
 
 
 def test_changed_bars_are_refused_by_their_digest(

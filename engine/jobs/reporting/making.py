@@ -1,6 +1,7 @@
 """How a run can be made again: the commands, and the settings that are not the defaults."""
 
 import shlex
+import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -67,13 +68,22 @@ def commands(folder: Path, request: RequestRecord, settings: str) -> list[Comman
     found = [Command("Look at it in short", f"show_run.py {name}")]
     if isinstance(request.bars, LiveRecord | OtherRecord):
         return found  # nobody can ask for these bars again
-    found.append(Command("Make it again and compare every table", f"show_run.py {name} --rerun"))
+    again = ["show_run.py", str(folder), "--rerun"]
+    if _names_code(settings):
+        again += ["--config", SETTINGS_FILE]
+    found.append(Command("Make it again and compare every table", shlex.join(again)))
     if request.command in {"backtest", "walk-forward", PLAIN}:
         words = ["run_backtest.py", *_asked(request)]
         if settings:
             words += ["--config", SETTINGS_FILE]
         found.append(Command("Ask for the same, into a folder of its own", shlex.join(words)))
     return found
+
+
+def _names_code(settings: str) -> bool:
+    """Return whether members join the vote, which are run only where a command names them."""
+    members = tomllib.loads(settings).get("members", {})
+    return any("estimator" in member for member in members.values())
 
 
 def _asked(request: RequestRecord) -> Iterator[str]:

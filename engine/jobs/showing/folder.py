@@ -17,11 +17,14 @@ from engine.jobs.request_record import (
     PLAIN,
     MomentText,
     RequestRecord,
+    StrategyRecord,
     SymbolText,
     TimeframeText,
+    strategy_record,
 )
 from engine.jobs.settings import PlainSettings, Settings
 from feeds.messages import first_line, printable, shown
+from strategies.errors import StrategyError
 
 LAST = "last"
 TABLES = ("trades.csv", "fills.csv", "rejections.csv", "equity.parquet", "decisions.parquet")
@@ -151,7 +154,8 @@ def open_run(name: str, out: Path) -> RunFolder:
     Raises
     ------
     RunError
-        if there is no run, or a file of it is missing or changed
+        if there is no run, a file of it is missing or changed, or its settings name another
+        strategy than its manifest
     """
     path = _latest(out) if name == LAST else Path(name)
     if not path.is_dir():
@@ -160,7 +164,9 @@ def open_run(name: str, out: Path) -> RunFolder:
         raise RunError(f"{path}: must be the folder of a run, found no {_MANIFEST} in it")
     manifest = manifest_of(path)
     _check_files(path, manifest)
-    return RunFolder(path, manifest)
+    found = RunFolder(path, manifest)
+    _check_strategy(found)
+    return found
 
 
 def run_folders(out: Path) -> list[Path]:
@@ -213,6 +219,27 @@ def _check_files(path: Path, manifest: RunManifest) -> None:
         if ".." in Path(name).parts or Path(name).is_absolute() or name not in manifest.files:
             raise _damaged(path / _MANIFEST, f"its files are not those of a run: {name}")
         check_file(file, manifest.files[name])
+
+
+def _check_strategy(run: RunFolder) -> None:
+    """Raise `RunError` unless the settings name the strategy that the manifest vouches for."""
+    for label in run.labels:
+        kept = run.config(label).get("strategy")
+        section = kept if isinstance(kept, dict) else {}
+        try:
+            named = strategy_record(section.get("file"), section.get("digest"))
+        except (StrategyError, AttributeError, TypeError, ValueError) as error:
+            raise _damaged(run.path / "config.json", first_line(error)) from error
+        if named != run.manifest.request.strategy:
+            raise _damaged(
+                run.path / "config.json",
+                f"{label} must name the strategy of {_MANIFEST}, by file and digest: "
+                f"{_strategy_words(run.manifest.request.strategy)}, found {_strategy_words(named)}",
+            )
+
+
+def _strategy_words(found: StrategyRecord | None) -> str:
+    return "the built-in one" if found is None else shown(f"{found.path}:{found.name}")
 
 
 def check_file(file: Path, digest: str | None) -> None:

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 from engine.errors import RunError
 from engine.jobs import request_record
 from engine.jobs.backtest import backtest
+from engine.jobs.members import named_again
 from engine.jobs.plain_backtest import plain_backtest
 from engine.jobs.request_record import ModelRecord, RequestRecord, StrategyRecord
 from engine.jobs.run_request import PlainRequest, RunRequest
@@ -21,6 +22,7 @@ from engine.tables import stamp_line
 from feeds.atomic import atomic_text
 from feeds.messages import shown
 from ml.bundle_files import sha256
+from ml.models.member_config import NOBODY, MemberConfig
 from strategies.own_file import digest_of
 
 _Make: TypeAlias = Callable[[Settings | PlainSettings, Mapping[str, Any]], Path]
@@ -83,22 +85,29 @@ class Rerun:
         return "\n".join([*stamps, f"{self.run.path}: made again, and NOT the same", *lines])
 
 
-def rerun(run: RunFolder) -> Rerun:
+def rerun(run: RunFolder, members: Mapping[str, MemberConfig] = NOBODY) -> Rerun:
     """Make the run again in a temporary folder and return how the two compare.
+
+    Parameters
+    ----------
+    members : of the settings of today, which name the code of the user's own that may be run
 
     Raises
     ------
     RunError
         if bars or bundle are gone or were changed, or this version makes no such run
+    MemberError
+        if a member is of code that `members` does not name
     """
     request = run.manifest.request
     command = _command(request)
     if request.strategy is not None:
         _refuse_changed(request.strategy)
+    named = named_again(run.any_settings(run.labels[0]).members, members)
     markets_again(run)
     with TemporaryDirectory(prefix="tandem-rerun-") as folder:
         place = Path(folder)
-        settings = settings_again(run)
+        settings = settings_again(run).model_copy(update={"members": named})
         if request.model is not None:
             settings = _with_bundle(settings, _in_force(request.model, place / "bundle"))
         asked = {
