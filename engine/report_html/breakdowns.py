@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from engine.report_html.trade_columns import TradeColumns, TradeTable
+from engine.statistics.clustered import FEWEST_DAYS
 from feeds.bars import FloatArray, IntArray
 
 NONE = -(10**6)  # the band of trades for which there is no value
@@ -22,7 +23,8 @@ class Band:
     ----------
     trades, wins : counts
     mean : of their returns; None if there are none
-    error : standard error of the mean, the trades taken as independent; None below two
+    error : standard error of the mean, trades decided on one day taken together, as they share its
+        fate; None where there are too few days
     pnl : their net profit
     """
 
@@ -95,18 +97,30 @@ def _broken_down(by: _By, runs: Sequence[TradeColumns]) -> Breakdown:
 
 
 def _bands(run: TradeColumns, codes: IntArray, order: Sequence[int]) -> list[Band]:
-    return [_band(run.returns[own], run.numbers["pnl"][own]) for own in (codes == c for c in order)]
+    days = run.moments["decided_at"].astype("datetime64[D]").astype(np.int64)
+    return [
+        _band(run.returns[own], run.numbers["pnl"][own], days[own])
+        for own in (codes == code for code in order)
+    ]
 
 
-def _band(returns: FloatArray, pnl: FloatArray) -> Band:
+def _band(returns: FloatArray, pnl: FloatArray, day: IntArray) -> Band:
     count = len(returns)
     return Band(
         trades=count,
         wins=int(np.count_nonzero(pnl > 0)),
         mean=float(returns.mean()) if count else None,
-        error=float(returns.std(ddof=1) / np.sqrt(count)) if count > 1 else None,
+        error=_error(returns, day) if count else None,
         pnl=float(pnl.sum()),
     )
+
+
+def _error(returns: FloatArray, day: IntArray) -> float | None:
+    """Return the standard error of the mean, from what each day adds to it."""
+    _, place = np.unique(day, return_inverse=True)
+    sums = np.bincount(place, returns - returns.mean()) / len(returns)
+    days = len(sums)
+    return None if days < FEWEST_DAYS else float(np.sqrt(sums @ sums * days / (days - 1)))
 
 
 def _by_name(name: str, title: str, column: str, names: Sequence[str]) -> _By:

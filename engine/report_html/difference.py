@@ -46,6 +46,14 @@ GROUPS: Mapping[str, _Group] = {
     ),
     "kept": _Group("Kept", "both entered; as ML-on traded them"),
 }
+# What they are for a plain strategy, which has no scores.
+_PLAIN: Mapping[str, str] = {
+    "added": "only ML-on entered, while ML-off held nothing",
+    "removed": "only ML-off entered, while ML-on held nothing; as ML-off traded them",
+    "moved_in": "only ML-on entered, while ML-off was in a position",
+    "moved_out": "only ML-off entered, while ML-on was in a position; as ML-off traded them",
+    "kept": "both entered; as ML-on traded them",
+}
 
 
 def difference(report: Report) -> Section | None:
@@ -60,7 +68,7 @@ def difference(report: Report) -> Section | None:
         html=render(
             "difference.html",
             sentences=_sentences(report),
-            groups=_rows(compared["groups"]),
+            groups=_rows(compared["groups"], plain=_is_plain(report)),
             bridge=[(step["title"], money(step["value"])) for step in steps],
             forests=sure,
             level=fraction(compared["intervals"]["level"], 0),
@@ -74,12 +82,23 @@ def difference(report: Report) -> Section | None:
             "groups": [{"name": name, "title": GROUPS[name].title} for name in report.groups],
             "bridge": steps,
             "forests": [
-                {"name": each.name, "title": each.title, "unit": each.unit, "rows": each.drawn}
+                {
+                    "name": each.name,
+                    "title": each.title,
+                    "unit": each.unit,
+                    "decides": each.decides,
+                    "rows": each.drawn,
+                }
                 for each in sure
             ],
         },
         arrays=_lines(report),
     )
+
+
+def _is_plain(report: Report) -> bool:
+    """Whether nothing was scored: then groups are told by who held what."""
+    return all(result.decisions.empty for result in report.results)
 
 
 def bridge(report: Report) -> list[dict[str, Any]]:
@@ -118,12 +137,11 @@ def _sentences(report: Report) -> list[str]:
     groups = report.document["comparison"]["groups"]
     counts = {name: group["trades"] for name, group in groups.items()}
     off, on = (f"{len(result.trades):,}" for result in report.results)
-    said = [
+    common = (
         f"{counts['kept']:,} entries are common to ML-off, which made {off} trades, and ML-on, "
-        f"which made {on}. The ensemble's points added {counts['added']:,} and removed "
-        f"{counts['removed']:,}; {counts['moved_in']:,} moved in and {counts['moved_out']:,} moved "
-        "out in consequence of earlier entries."
-    ]
+        f"which made {on}."
+    )
+    said = [common, _plain_words(counts) if _is_plain(report) else _scored_words(counts)]
     if counts["added"]:
         pnl = groups["added"]["pnl"]
         said.append(f"What was added {'gained' if pnl > 0 else 'lost'} {money(abs(pnl))}.")
@@ -134,12 +152,28 @@ def _sentences(report: Report) -> list[str]:
     return said
 
 
-def _rows(groups: Mapping[str, Mapping[str, float | None]]) -> list[dict[str, str]]:
+def _scored_words(counts: Mapping[str, int]) -> str:
+    return (
+        f"The ensemble's points added {counts['added']:,} and removed {counts['removed']:,}; "
+        f"{counts['moved_in']:,} moved in and {counts['moved_out']:,} moved out in consequence of "
+        "earlier entries."
+    )
+
+
+def _plain_words(counts: Mapping[str, int]) -> str:
+    return (
+        f"While the other held nothing, ML-on alone entered {counts['added']:,} times (added) and "
+        f"ML-off alone {counts['removed']:,} times (removed); while the other was in a position, "
+        f"{counts['moved_in']:,} (moved in) and {counts['moved_out']:,} times (moved out)."
+    )
+
+
+def _rows(groups: Mapping[str, Mapping[str, float | None]], *, plain: bool) -> list[dict[str, str]]:
     return [
         {
             "name": name,
             "title": GROUPS[name].title,
-            "meaning": GROUPS[name].meaning,
+            "meaning": _PLAIN[name] if plain else GROUPS[name].meaning,
             "trades": f"{group['trades']:,}",
             "win_rate": fraction(group["win_rate"], 1),
             "expectancy": fraction(group["expectancy"], 3),

@@ -38,7 +38,7 @@ class Account(NamedTuple):
 def equity(report: Report) -> Section:
     """Return the accounts over time."""
     cash = float(report.results[0].config["broker"]["cash"])
-    accounts = list(_accounts(report, cash))
+    accounts = list(_accounts(report))
     band = report.beside
     return Section(
         name="equity",
@@ -69,7 +69,7 @@ def drawdown(curve: FloatArray, cash: float) -> FloatArray:
     return curve / peak - 1.0
 
 
-def _accounts(report: Report, cash: float) -> Iterator[Account]:
+def _accounts(report: Report) -> Iterator[Account]:
     """Yield the runs, then what stands beside them."""
     document = report.document
     for result, run in zip(report.results, document["runs"], strict=True):
@@ -77,10 +77,20 @@ def _accounts(report: Report, cash: float) -> Iterator[Account]:
     if report.beside is not None:
         gate = document["comparison"]["volatility_gate"]
         yield Account("volatility", "Volatility gate", report.beside.volatility, gate)
-    if report.held is not None:
-        compared = document["comparison"]
-        figures = compared["buy_and_hold"] if compared else _came_to(report.held, cash)
-        yield Account("held", "Buy and hold", report.held, figures)
+    held = held_figures(report)
+    if report.held is not None and held is not None:
+        yield Account("held", "Buy and hold", report.held, held)
+
+
+def held_figures(report: Report) -> Mapping[str, Any] | None:
+    """Return what holding came to, costs paid; None if nobody knows."""
+    if report.held is None:
+        return None
+    compared = report.document["comparison"]
+    if compared:
+        found: Mapping[str, Any] = compared["buy_and_hold"]
+        return found
+    return _came_to(report.held, float(report.results[0].config["broker"]["cash"]))
 
 
 def _came_to(curve: EquityCurve, cash: float) -> dict[str, float]:

@@ -11,7 +11,7 @@ from engine.result_hash import ENSEMBLES
 
 # What lies beside the page, and what lies in the folder of each run.
 FILES: Mapping[str, str] = {
-    "metrics.json": "every figure of this page, as --json prints them",
+    "metrics.json": "figures of the runs and of their comparison, as --json prints them",
     "config.json": "every setting, by run",
     "manifest.json": "the request, digests of bars, bundle and files, versions",
     "run.log": "what the command logged",

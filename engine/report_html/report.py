@@ -80,7 +80,8 @@ class Report:
     ----------
     name : of the run's folder
     created_at : in UTC, for people
-    document : what metrics.json says; each figure on the page is one of its
+    document : what metrics.json says; a figure that stands in it is taken from it, the others are
+        reckoned from what follows
     results : the runs, as in the document
     markets : by symbol
     levels : where exits lay, by the run's label; without those whose strategy does not say it

@@ -50,12 +50,14 @@ class Forest:
 
     Attributes
     ----------
+    decides : whether the verdict rests on it
     drawn : label, value and ends of each difference; in percentage points if `unit` says so
     """
 
     name: str
     title: str
     unit: str
+    decides: bool
     rows: list[Row]
     drawn: list[dict[str, Any]]
 
@@ -68,6 +70,7 @@ class _Figure:
     unit: str
 
 
+_DECIDES = "expectancy"  # the verdict rests on it alone
 _FIGURES: Mapping[str, _Figure] = {
     "expectancy": _Figure("Expectancy per trade", partial(points, digits=3), 100.0, "pp"),
     "win_rate": _Figure("Win rate", partial(points, digits=1), 100.0, "pp"),
@@ -83,20 +86,35 @@ def forests(compared: Mapping[str, Any]) -> list[Forest]:
             name=name,
             title=figure.title,
             unit=figure.unit,
-            rows=[_row(than, pairs[key][name], figure) for key, than in PAIRS.items()],
+            decides=name == _DECIDES,
+            rows=[
+                _row(than, pairs[key][name], figure, _says if name == _DECIDES else _lies)
+                for key, than in PAIRS.items()
+            ],
             drawn=[_drawn(than, pairs[key][name], figure) for key, than in PAIRS.items()],
         )
         for name, figure in _FIGURES.items()
     ]
 
 
-def _row(than: str, ends: Ends, figure: _Figure) -> Row:
+def _row(than: str, ends: Ends, figure: _Figure, says: Callable[[Ends], str]) -> Row:
     low, high = ends["low"], ends["high"]
     between = "too little to say" if low is None else f"{figure.show(low)} to {figure.show(high)}"
-    return Row(than=than, value=figure.show(ends["value"]), interval=between, says=_says(ends))
+    return Row(than=than, value=figure.show(ends["value"]), interval=between, says=says(ends))
+
+
+def _lies(ends: Ends) -> str:
+    """Return where the interval lies: of a figure that is only looked at, among many."""
+    low, high = ends["low"], ends["high"]
+    if low is None or high is None:
+        return "unknown"
+    if low > 0:
+        return "lies above zero"
+    return "lies below zero" if high < 0 else "holds zero"
 
 
 def _says(ends: Ends) -> str:
+    """Return what the interval of the figure that decides allows to say."""
     low, high = ends["low"], ends["high"]
     if low is None or high is None:
         return "unknown"

@@ -13,6 +13,7 @@ from engine.report_html.section import Section, render
 from engine.report_html.spread import Spread, spread
 from engine.report_html.trade_columns import TradeColumns, TradeTable, trade_table
 from engine.report_html.words import DASH, fraction, money, number
+from engine.statistics.clustered import FEWEST_DAYS
 from engine.tables import run_name
 from feeds.bars import FloatArray, IntArray
 
@@ -44,6 +45,7 @@ def trades(report: Report) -> Section:
             runs=[_run_words(run, table) for run in table.runs],
             totals=_totals(report),
             spread=_spread_rows(spreads, table.runs) if spreads else [],
+            fewest_days=FEWEST_DAYS,
             breakdowns=[_breakdown_words(each) for each in made],
             bar=report.document["data"]["timeframe"],
             any=any(len(run) for run in table.runs),

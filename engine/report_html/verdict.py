@@ -4,9 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from engine.report_html.equity import held_figures
 from engine.report_html.report import Report
 from engine.report_html.section import Section, render
 from engine.report_html.words import fraction, number
+from engine.statistics.figures import MEASURED, RANGES
 
 Show = Callable[[float | None], str]
 
@@ -30,7 +32,7 @@ def verdict(report: Report) -> Section:
         html=render(
             "verdict.html",
             stamps=report.stamps,
-            sentence=report.document["comparison"].get("verdict") or _sentence(runs[0]),
+            sentence=report.document["comparison"].get("verdict") or _sentence(report),
             facts=_facts(report),
             runs=[{"label": run["ml"], "figures": _figures(run)} for run in runs],
             flattery=_flattery(runs),
@@ -38,16 +40,20 @@ def verdict(report: Report) -> Section:
     )
 
 
-def _sentence(run: Mapping[str, Any]) -> str:
+def _sentence(report: Report) -> str:
     """Return what a single run came to."""
-    metrics = run["metrics"]
+    run = report.document["runs"][0]
     if not run["trades"]:
         return f"ML-{run['ml']} did not trade at all."
-    gained = metrics["total_return"]
+    gained, held = run["metrics"]["total_return"], held_figures(report)
+    beside = (
+        f"; holding would have come to {fraction(held['total_return'], 1)}, after costs, too"
+        if held
+        else ""
+    )
     return (
         f"ML-{run['ml']} {'gained' if gained > 0 else 'lost'} {fraction(abs(gained), 1)} after "
-        f"costs in {run['trades']:,} trades; holding would have come to "
-        f"{fraction(metrics['buy_and_hold'], 1)} without costs."
+        f"costs in {run['trades']:,} trades{beside}."
     )
 
 
@@ -62,22 +68,32 @@ def _facts(report: Report) -> list[str]:
 
 
 def _figures(run: Mapping[str, Any]) -> list[dict[str, str]]:
-    intervals = run.get("intervals", {})
+    intervals = run.get("intervals") or {}
+    level = intervals.get("level")
     return [
         {
             "name": name,
             "title": title,
             "value": show(run["metrics"][name]),
-            "interval": _between(intervals.get(name), show),
+            "interval": _between(name, intervals.get(name), level, show),
         }
         for name, (title, show) in FIGURES.items()
     ]
 
 
-def _between(interval: Mapping[str, float | None] | None, show: Show) -> str:
+def _between(
+    name: str, interval: Mapping[str, float | None] | None, level: float | None, show: Show
+) -> str:
+    """Return the ends, and what they are: an interval, one that holds less often, a range."""
     if interval is None or interval["low"] is None or interval["high"] is None:
         return "too little to say an interval"
-    return f"95 %: {show(interval['low'])} to {show(interval['high'])}"
+    ends = f"{show(interval['low'])} to {show(interval['high'])}"
+    nominal = fraction(level, 0)
+    if name in RANGES:
+        return f"range of drawn accounts: {ends}"
+    if name in MEASURED:
+        return f"nominal {nominal}, about {fraction(MEASURED[name], 0)} measured: {ends}"
+    return f"{nominal}: {ends}"
 
 
 def _flattery(runs: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:

@@ -1,11 +1,14 @@
 """The page of a run: what a job knows, as the page wants it."""
 
+import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
+import tomli_w
 
 from engine.config import BrokerConfig
 from engine.equity import EquityCurve
@@ -14,6 +17,7 @@ from engine.jobs.comparing.references import BAND, References, held
 from engine.jobs.markets import Market
 from engine.jobs.reporting.levels import levels_of
 from engine.jobs.reporting.making import commands, settings_file, settings_of
+from engine.jobs.reporting.places import told_from
 from engine.jobs.request_record import RequestRecord
 from engine.report_html.page import page
 from engine.report_html.report import Beside, Report, Traded
@@ -48,7 +52,7 @@ def report_page(
                 beside=None if beside is None else _beside(beside),
                 held=_held(results[0], markets) if beside is None else beside.held,
                 model=None if model is None else model(),
-                request=request,
+                request=told_from(Path.cwd(), dict(request)),
                 **_repeated(folder, results[0].config, request),
             )
         )
@@ -59,13 +63,17 @@ def report_page(
 def _repeated(
     folder: Path, config: Mapping[str, Any], request: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return how the run can be made again."""
-    asked = RequestRecord.model_validate(request)
-    other = settings_file(config, asked)
+    """Return how the run can be made again, by paths from the working folder."""
+    told = partial(told_from, Path.cwd())
+    asked = RequestRecord.model_validate(told(dict(request)))
+    other = tomli_w.dumps(told(tomllib.loads(settings_file(config, asked))))
     return {
-        "settings": settings_of(config),
+        "settings": [
+            setting._replace(value=told(setting.value), default=told(setting.default))
+            for setting in settings_of(config)
+        ],
         "settings_file": other,
-        "repeat": commands(folder, asked, other),
+        "repeat": commands(Path(told(str(folder.resolve()))), asked, other),
     }
 
 

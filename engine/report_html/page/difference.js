@@ -54,9 +54,11 @@ function groupLines(groups, arrays, c) {
   return { traces, layout: { yaxis: { zeroline: true, tickformat: ",.0f" } } };
 }
 
-function aroundZero({ title, unit, rows }, c) {
+const headed = (text, bold) => (bold ? `<b>${text}</b>` : text);
+
+function aroundZero({ title, unit, decides, rows }, c) {
   const known = rows.filter((row) => row.low !== null);
-  const colourOfRow = (row) => (row.low > 0 ? c.rise : row.high < 0 ? c.fall : c.muted);
+  const colourOfRow = (row) => (!decides ? c.muted : row.low > 0 ? c.rise : row.high < 0 ? c.fall : c.muted);
   const written = (value) => `${value > 0 ? "+" : ""}${value.toPrecision(2)}`.replace("-", "\u2212");
   const traces = known.map((row) => ({
     type: "scatter",
@@ -73,7 +75,7 @@ function aroundZero({ title, unit, rows }, c) {
       hovermode: "closest",
       showlegend: false,
       margin: { l: 112, r: 12, t: 28, b: 26 },
-      title: { text: `${title}${unit ? `, ${unit}` : ""}`, font: { size: 13 }, x: 0, xref: "container", y: 0.98, yanchor: "top" },
+      title: { text: headed(`${title}${unit ? `, ${unit}` : ""}`, decides), font: { size: 13 }, x: 0, xref: "container", y: 0.98, yanchor: "top" },
       xaxis: { automargin: false, rangemode: "tozero", zeroline: true, zerolinewidth: 2, zerolinecolor: c.ink, nticks: 5 },
       yaxis: { automargin: false, categoryorder: "array", categoryarray: rows.map((row) => row.label).reverse(), range: [-0.6, rows.length - 0.4] },
     },

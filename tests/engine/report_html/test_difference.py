@@ -138,6 +138,33 @@ def test_an_interval_above_zero_is_called_so() -> None:
     assert places == sorted(places)
 
 
+def test_only_the_figure_that_decides_is_said_to_show_something() -> None:
+    report = make_report(with_trades("off", [1, 4]), with_trades("on", [1, 4]))
+    for pair in report.document["comparison"]["intervals"]["pairs"].values():
+        for name in ("expectancy", "win_rate", "profit_factor"):
+            pair[name] = {"value": 0.002, "low": 0.001, "high": 0.003}
+    section = difference(report)
+    assert section is not None
+    assert section.html.count("<strong>ML-on is above</strong>") == 3
+    assert section.html.count("ML-on is above") == 3
+    assert section.html.count("lies above zero") == 6
+    assert [each["name"] for each in section.data["forests"] if each["decides"]] == ["expectancy"]
+
+
+def test_groups_of_a_plain_strategy_are_told_by_who_held_what() -> None:
+    off, on = with_trades("off", [0, 1, 2]), with_trades("on", [1, 2])
+    scored = difference(make_report(off, on))
+    nothing = off.decisions.iloc[:0]
+    plain_runs = (replace(run, decisions=nothing) for run in (off, on))
+    told = difference(make_report(*plain_runs))
+    assert scored is not None
+    assert told is not None
+    assert "score" in scored.html
+    assert "only ML-on entered, while ML-off held nothing" in told.html
+    assert "points added" not in told.html
+    assert "score" not in told.html
+
+
 def test_what_was_removed_is_told_as_what_was_spared() -> None:
     off, on = with_trades("off", [0, 1, 2]), with_trades("on", [1, 2])
     below = on.decisions.assign(decided_at=off.trades[0].decided_at, outcome="score_below")

@@ -8,6 +8,7 @@ import pytest
 from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.by import By
 
+from engine.report_html.verdict import FIGURES
 from engine.report_html.words import fraction
 from tests.browsing import PHONE, run, said, texts, until
 from tests.engine.report_html.reading import read
@@ -173,9 +174,23 @@ def test_the_intervals_of_a_comparison_are_those_of_its_runs(compared: Path) -> 
 def test_the_intervals_on_top_are_those_of_the_metrics(browser: Chrome, single: Path) -> None:
     (off,) = metrics_of(single)["runs"]
     read(browser, single / "report.html")
-    for name in ("total_return", "max_drawdown", "win_rate"):
-        interval = off["intervals"][name]
+    said_of = {
+        "total_return": "95 %",
+        "win_rate": "95 %",
+        "sharpe": "nominal 95 %, about 90 % measured",
+        "max_drawdown": "range of drawn accounts",
+    }
+    for name, what in said_of.items():
+        interval, (_, show) = off["intervals"][name], FIGURES[name]
         (shown,) = texts(browser, f"[data-run=off] [data-figure={name}] dd.note")
-        low, high = (fraction(interval[end], 1) for end in ("low", "high"))
-        assert shown == f"95 %: {low} to {high}"
+        assert shown == f"{what}: {show(interval['low'])} to {show(interval['high'])}"
         assert interval["value"] == pytest.approx(off["metrics"][name], rel=1e-12)
+
+
+def test_holding_comes_to_the_same_in_the_verdict_and_in_the_table(
+    browser: Chrome, single: Path
+) -> None:
+    read(browser, single / "report.html")
+    told = texts(browser, "#equity [data-account=held] td")[1]
+    (sentence,) = texts(browser, ".sentence")
+    assert sentence.endswith(f"holding would have come to {told}, after costs, too.")

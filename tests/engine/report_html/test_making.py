@@ -3,6 +3,7 @@
 import json
 import shlex
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -90,14 +91,14 @@ def test_what_went_in_is_what_the_manifest_says(browser: Chrome, compared: Path)
 
 
 def test_the_settings_file_and_the_command_ask_for_the_same(
-    browser: Chrome, other: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    browser: Chrome, other: Path, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read(browser, other / "report.html")
     monkeypatch.chdir(tmp_path)
     settings = text(browser, "#settings-file")
     Path("settings.toml").write_text(settings)
     assert tomllib.loads(settings)["protections"] == {"cooldown_bars": 200}
-    words = shlex.split(lines_of(browser)[-1])
+    words = [placed(word, world.files) for word in shlex.split(lines_of(browser)[-1])]
     assert words.pop(0) == "run_backtest.py"
     parsed = run_backtest.make_parser().parse_args(words)
     loaded = load_settings(parsed.config)
@@ -107,8 +108,17 @@ def test_the_settings_file_and_the_command_ask_for_the_same(
     assert asked == RequestRecord.model_validate(json_of(other, "manifest")["request"])
 
 
-def test_the_rerun_that_is_told_finds_no_difference(browser: Chrome, other: Path) -> None:
+def placed(word: str, files: Sequence[Path]) -> str:
+    """Return a word of a command; the name of one of the files with its place before it."""
+    places = {path.name: str(path) for path in files}
+    return places.get(word, word)
+
+
+def test_the_rerun_that_is_told_finds_no_difference(
+    browser: Chrome, other: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     read(browser, other / "report.html")
+    monkeypatch.chdir(other.parent)
     script, *words = shlex.split(lines_of(browser)[1])
     assert script == "show_run.py"
     assert show_run.main(words) == 0

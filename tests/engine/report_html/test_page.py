@@ -1,6 +1,7 @@
 """The page of a run in Debian's Chromium: complete, quiet, quick, the same figures as the files."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from selenium.webdriver import Chrome
 from engine.report_html.verdict import FIGURES
 from tests.browsing import DESKTOP, PHONE, run, said, text
 from tests.engine.report_html.reading import read
+from tests.world import World
 
 MOST_BYTES = 8_000_000
 SECTIONS = [
@@ -54,6 +56,34 @@ def test_the_page_is_one_file_that_asks_nobody(browser: Chrome, compared: Path) 
         if each["method"] == "Network.requestWillBeSent"
     ]
     assert {url.split(":")[0] for url in urls} <= {"file", "data", "blob"}, urls
+
+
+def test_only_the_scripts_of_the_page_may_run(browser: Chrome, compared: Path) -> None:
+    read(browser, compared / "report.html")
+    allowed = run(browser, "return document.querySelector('meta[http-equiv]').content")
+    assert "script-src 'sha256-" in allowed
+    assert "script-src 'unsafe-inline'" not in allowed
+    strange = (
+        "const made = document.createElement('script');"
+        "made.textContent = 'document.documentElement.dataset.strange = 1';"
+        "document.head.append(made);"
+        "return document.documentElement.dataset.strange ?? null"
+    )
+    assert run(browser, strange) is None
+    assert any("Content Security Policy" in line for line in said(browser))
+
+
+def test_the_page_does_not_tell_where_things_lie_on_the_machine(
+    compared: Path, world: World
+) -> None:
+    words = re.sub(
+        "<script.*?</script>", "", (compared / "report.html").read_text(), flags=re.DOTALL
+    )
+    words = re.sub("<code>[^<]*--feature-importance</code>", "", words)
+    for place in (*world.files, world.bundle, compared):
+        assert place.is_absolute()
+        assert place.name in words
+        assert str(place.parent) not in words
 
 
 def test_the_figures_on_top_are_those_of_the_metrics(browser: Chrome, compared: Path) -> None:

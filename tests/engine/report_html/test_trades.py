@@ -15,6 +15,7 @@ from engine.report_html.spread import spread
 from engine.report_html.trade_columns import trade_table
 from engine.report_html.trades import ENDS, trades
 from engine.result import RunResult, TradeGroup
+from engine.statistics.clustered import FEWEST_DAYS
 from tests.engine.report_html.trade_makers import report_of, run_of, trade_of
 from tests.engine.run_makers import BAR, make_trade
 from tests.makers import candles
@@ -29,6 +30,21 @@ def banded(report: Report, name: str, label: str = "off") -> dict[str, int]:
     found = by_name(report)[name]
     counts = zip(found.bands, found.runs[label], strict=True)
     return {band: own.trades for band, own in counts if own.trades}
+
+
+def test_trades_of_one_day_make_a_mean_no_surer() -> None:
+    days = np.arange("2024-01-01", "2024-01-13", dtype="datetime64[D]").astype("datetime64[ms]")
+    pnl = np.random.default_rng(1).normal(size=len(days))
+    alone = [trade_of(float(each), decided_at=day) for each, day in zip(pnl, days, strict=True)]
+    often = [trade for trade in alone for _ in range(9)]
+    (error,), (same,) = (
+        [band.error for band in by_name(report_of(run_of(made)))["holding"].runs["off"]]
+        for made in (alone, often)
+    )
+    assert error == pytest.approx(np.std(pnl / 100.0, ddof=1) / np.sqrt(len(days)))
+    assert same == pytest.approx(error)
+    (few,) = by_name(report_of(run_of(often[: 9 * (FEWEST_DAYS - 1)])))["holding"].runs["off"]
+    assert few.error is None
 
 
 def test_every_breakdown_holds_every_trade() -> None:
