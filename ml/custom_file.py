@@ -1,9 +1,9 @@
 """A member of the user's own as a file: which types it may hold, and whether it is what it says.
 
-Classes that scikit-learn itself defines in Python are allowed. So are, if the settings name the
-member, its own class, the others of its file and the types that the settings trust. What is in C in
-scikit-learn is not, trees aside (`ml.skops_file`): it follows the numbers of a file into memory
-unchecked.
+Nothing of it is made unless the settings name its class. Then the class may be, the others of its
+file, those that scikit-learn defines in Python, and the types that the settings trust. What is in C
+in scikit-learn must be trusted, trees aside, and so must what hands its arrays to C as they are
+(`ml.memory_guard`): it follows the numbers of a file into memory unchecked.
 """
 
 import inspect
@@ -15,11 +15,12 @@ from feeds.messages import printable
 from ml.base import Model
 from ml.errors import BundleError, BundleMismatchError, MemberError
 from ml.manifest import MemberRecord
+from ml.memory_guard import Allows, follows_its_numbers
 from ml.models.custom_model import CustomModel
 from ml.models.estimator_class import estimator_class, module_name, source_digest
 from ml.models.member_config import MemberConfig
 from ml.models.plain_params import plain_params
-from ml.skops_file import Allows, from_bytes, to_bytes
+from ml.skops_file import from_bytes, to_bytes
 
 _OURS = f"{CustomModel.__module__}.{CustomModel.__qualname__}"
 _SKLEARN = "sklearn."
@@ -80,9 +81,14 @@ def read_custom(record: MemberRecord, data: bytes, members: Mapping[str, MemberC
 
 
 def refuse_unnamed(name: str, estimator: str, config: MemberConfig | None) -> None:
-    """Refuse a class that is neither scikit-learn's own nor named by the settings."""
+    """Refuse a class that the settings do not name.
+
+    Raises
+    ------
+    MemberError
+    """
     named = config.estimator if config else None
-    if named != estimator and not _is_own(estimator):
+    if named != estimator:
         foreign = printable(estimator)
         raise MemberError(
             f"it is {foreign}, and of code only what the settings name is run (they name "
@@ -91,19 +97,11 @@ def refuse_unnamed(name: str, estimator: str, config: MemberConfig | None) -> No
         )
 
 
-def _is_own(estimator: str) -> bool:
-    """Return whether the class is one of scikit-learn's own, which anybody may name."""
-    place, _, _ = estimator.rpartition(":")
-    if not f"{place}.".startswith(_SKLEARN) or place.endswith(".py"):
-        return False
-    kind = estimator_class(estimator)
-    return of_scikit_learn(f"{kind.__module__}.{kind.__name__}")
-
-
 def _allows(estimator: str, trust: tuple[str, ...]) -> Allows:
     """Return which types the file of a member may hold whose class the settings name."""
     kind = estimator_class(estimator)
-    own = {_OURS, f"{kind.__module__}.{kind.__name__}", *trust}
+    itself = f"{kind.__module__}.{kind.__name__}"
+    own = {_OURS, *(() if follows_its_numbers(itself) else (itself,)), *trust}
     of_its_file = f"{module_name(estimator)}." if source_digest(estimator) else None
 
     def allowed(name: str) -> bool:
@@ -114,7 +112,9 @@ def _allows(estimator: str, trust: tuple[str, ...]) -> Allows:
 
 
 def of_scikit_learn(name: str) -> bool:
-    """Return whether `name` is a class that scikit-learn defines in Python.
+    """Return whether `name` is a class of scikit-learn that needs no trust.
+
+    It is defined in Python, and does not hand its arrays to C as they are.
 
     >>> of_scikit_learn("sklearn.naive_bayes.GaussianNB")
     True
@@ -125,6 +125,8 @@ def of_scikit_learn(name: str) -> bool:
     """
     if name == _GUARDED or not name.startswith(_SKLEARN) or ".tests." in name:
         return name == _GUARDED
+    if follows_its_numbers(name):
+        return False
     module, _, _ = name.rpartition(".")
     return _is_defined(name) and str(import_module(module).__file__).endswith(".py")
 

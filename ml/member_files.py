@@ -118,7 +118,7 @@ def _reader(record: MemberRecord, members: Mapping[str, MemberConfig]) -> Callab
         return partial(model_class(record.name).from_bytes, params=record.params)
     if _is_custom(record.name, record.params):
         return partial(_module("ml.custom_file").read_custom, record, members=members)
-    read: Callable[[bytes], Model] = _module("ml.skops_file").from_bytes
+    read: Callable[[bytes], Model] = _module("ml.skops_file").read_ours
     return read
 
 

@@ -179,7 +179,7 @@ MEANINGS: Mapping[str, Meaning] = {
         "", "whether it sees features less their mean, over their deviation"
     ),
     "members.<NAME>.trust": Meaning(
-        "", "types of other packages that its file in a bundle may hold", "names of types"
+        "", "types that its file in a bundle may hold besides its own", "names of types"
     ),
     "statistics.gate_seeds": Meaning(
         "shuffles", "of the random gate that a comparison with ML is measured against"

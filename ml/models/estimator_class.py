@@ -64,7 +64,7 @@ def _module_of_package(place: str) -> ModuleType:
         return import_module(place)
     except ImportError:
         raise
-    except Exception as error:  # a library may fail in any way while it loads
+    except (Exception, SystemExit) as error:  # a library may fail in any way while it loads
         raise ImportError(f"{place} cannot be loaded: {type(error).__name__}: {error}") from error
 
 
@@ -95,7 +95,7 @@ def _run(place: str, source: bytes) -> ModuleType:
     sys.modules[name] = module  # as an import does; dataclasses look for it there
     try:
         exec(compile(source, place, "exec"), vars(module))  # noqa: S102  the user names the file
-    except Exception as error:  # the file may fail in any way
+    except (Exception, SystemExit) as error:  # the file may fail in any way, or end by itself
         del sys.modules[name]
         raise MemberError(
             f"{place} cannot be imported: {type(error).__name__}: {first_line(error)}"

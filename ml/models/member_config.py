@@ -29,8 +29,8 @@ class MemberConfig(Section):
     params : keyword arguments of the class
     standardise : whether it sees features less their mean, over their deviation, of the rows
         that it learned from
-    trust : full names of types, neither scikit-learn's nor of the file, that its file in a bundle
-        may hold
+    trust : full names of types that its file in a bundle may hold besides: not of its own file, and
+        not scikit-learn's, or of those that follow the numbers of a file into memory
     """
 
     estimator: str | None = None
@@ -87,5 +87,5 @@ def _known(members: dict[str, MemberConfig]) -> dict[str, MemberConfig]:
 
 Members: TypeAlias = Annotated[dict[str, MemberConfig], AfterValidator(_known)]
 
-# What is read without settings: only what is ours and scikit-learn's own.
+# What is read without settings: only what is ours.
 NOBODY: Final[Mapping[str, MemberConfig]] = MappingProxyType({})

@@ -30,11 +30,17 @@ def stored(member: MemberConfig) -> tuple[MemberRecord, bytes]:
 
 
 @pytest.mark.parametrize("estimator", [NB, TREES, BOOSTING])
-def test_scikit_learns_own_are_read_without_settings(estimator: str) -> None:
+def test_scikit_learns_own_come_back_as_they_were_and_only_if_the_settings_name_them(
+    estimator: str,
+) -> None:
     member = MemberConfig(estimator=estimator)
     X, _ = rows()
-    read: Any = read_member(*stored(member)).model
+    read: Any = read_member(*stored(member), {"mine": member}).model
     np.testing.assert_array_equal(read.predict_proba(X), learned(member).predict_proba(X))
+    named = re.escape(f'add [members.mine] estimator = "{estimator}"')
+    for settings in ({}, {"mine": MemberConfig(estimator="sklearn.dummy:DummyClassifier")}):
+        with pytest.raises(BundleMismatchError, match=named):
+            read_member(*stored(member), settings)
 
 
 def test_code_of_ones_own_is_not_even_imported_unless_the_settings_name_it(tmp_path: Path) -> None:
@@ -96,14 +102,15 @@ def planted(record: MemberRecord, model: Any) -> tuple[MemberRecord, bytes]:
 
 
 def test_a_file_that_holds_another_member_than_it_says_is_refused() -> None:
-    record, _ = stored(MemberConfig(estimator=NB))
+    member = MemberConfig(estimator=NB)
+    record, _ = stored(member)
     for model in (GaussianNB().fit(*rows()), learned(MemberConfig(estimator=TREES))):
         with pytest.raises(BundleDamagedError, match="holds another model"):
-            read_member(*planted(record, model))
-    swapped = learned(MemberConfig(estimator=NB))
+            read_member(*planted(record, model), {"mine": member})
+    swapped = learned(member)
     swapped.estimator_ = HistGradientBoostingClassifier().fit(*rows())
     with pytest.raises(BundleDamagedError, match="another classifier than"):
-        read_member(*planted(record, swapped))
+        read_member(*planted(record, swapped), {"mine": member})
 
 
 @pytest.mark.parametrize(
@@ -144,7 +151,34 @@ def test_a_boosted_tree_that_leads_out_of_its_memory_is_refused(field: str, valu
     wild = learned(member)
     wild.estimator_._predictors[3][0].nodes[field][0] = value
     with pytest.raises(BundleDamagedError, match="a tree "):
-        read_member(*planted(record, wild))
+        read_member(*planted(record, wild), {"mine": member})
+
+
+def test_what_follows_its_numbers_into_memory_must_be_trusted() -> None:
+    name = "sklearn.neighbors._classification.KNeighborsClassifier"
+    wary = MemberConfig(
+        estimator="sklearn.neighbors:KNeighborsClassifier", params={"algorithm": "brute"}
+    )
+    with pytest.raises(BundleError, match=rf"found {re.escape(name)}; .*members\.mine\.trust"):
+        stored(wary)
+    trusted = wary.model_copy(update={"trust": (name,)})
+    kept = stored(trusted)
+    assert read_member(*kept, {"mine": trusted}).name == "mine"
+    with pytest.raises(BundleDamagedError, match="follows its numbers into memory unchecked"):
+        read_member(*kept, {"mine": wary})
+
+
+def test_a_class_that_inherits_from_what_follows_its_numbers_must_be_trusted_too(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "own.py").write_text(
+        "from sklearn.neighbors import KNeighborsClassifier\n"
+        "class Own(KNeighborsClassifier):\n"
+        "    def __init__(self):\n"
+        "        super().__init__(algorithm='brute')\n"
+    )
+    with pytest.raises(BundleError, match=r"_classification\.KNeighborsClassifier; if you trust"):
+        stored(MemberConfig(estimator=f"{tmp_path / 'own.py'}:Own"))
 
 
 @pytest.mark.parametrize(
@@ -159,6 +193,8 @@ def test_a_boosted_tree_that_leads_out_of_its_memory_is_refused(field: str, valu
         ("sklearn.utils._testing.subprocess", False),
         ("sklearn.nowhere.Thing", False),
         ("sklearnx.Thing", False),
+        ("sklearn.neighbors._classification.KNeighborsClassifier", False),  # hands them to C
+        ("sklearn.svm._classes.SVC", False),
         ("os.system", False),
     ],
 )

@@ -63,9 +63,7 @@ def test_what_cannot_vote_is_refused_with_what_to_do(member: Mapping[str, Any], 
 
 
 def test_what_cannot_weigh_rows_is_refused_where_they_have_a_weight() -> None:
-    member = MemberConfig(
-        estimator="sklearn.neighbors:KNeighborsClassifier", params={"algorithm": "brute"}
-    )
+    member = MemberConfig(estimator="sklearn.discriminant_analysis:LinearDiscriminantAnalysis")
     check_members({"mine": member}, seed=0)
     assert "cannot weigh rows: its fit has no sample_weight" in refusal(member, weighed=True)
 
@@ -99,6 +97,7 @@ def test_a_class_of_ones_own_that_breaks_the_contract_is_refused(
     [
         ("import", "own.py cannot be imported: SyntaxError"),
         ("x = 1 / 0", "own.py cannot be imported: ZeroDivisionError"),
+        ("import sys\nsys.exit(0)", "own.py cannot be imported: SystemExit"),
         ("class Other: ...", "must hold the class Own, found Other"),
         ("Own = 3", "must hold the class Own, found no class"),
     ],

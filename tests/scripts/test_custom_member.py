@@ -135,7 +135,13 @@ def test_without_the_settings_the_bundle_runs_no_code_of_its_own(
     bundle: Path, world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["--model", bundle, "--start-date", UNTIL, *data(world, "--data"), "--out", tmp_path]
+    trees = "sklearn.ensemble:ExtraTreesClassifier"
     line = refusal(capsys, backtest, *words, "--ml", "on")
+    assert f"extra_trees: it is {trees}" in line
+    assert f'[members.extra_trees] estimator = "{trees}"' in line
+    config = tmp_path / "trees.toml"
+    config.write_text(f'members.extra_trees = {{ estimator = "{trees}" }}\n')
+    line = refusal(capsys, backtest, *words, "--ml", "on", "--config", config)
     assert "nearer_centre: it is examples/custom_member.py:NearerCentre" in line
     assert '[members.nearer_centre] estimator = "examples/custom_member.py:NearerCentre"' in line
 
