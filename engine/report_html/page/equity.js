@@ -72,8 +72,8 @@ function accountTraces(data, arrays, shown, c) {
       showlegend: false,
       xaxis: { type: "date", fixedrange: false, anchor: "y3", ...(shown.range ? { range: shown.range, autorange: false } : { autorange: true }) },
       yaxis: axis("Equity", [0.44, 1], { type: shown.log ? "log" : "linear", tickformat: ",~r" }),
-      yaxis2: axis("Drawdown", [0.19, 0.41], { tickformat: ",.0%", rangemode: "tozero" }),
-      yaxis3: axis("In positions", [0, 0.16], { tickformat: ",.0%", rangemode: "tozero" }),
+      yaxis2: axis("Drawdown", [0.19, 0.41], { tickformat: ",~%", rangemode: "tozero" }),
+      yaxis3: axis("In positions", [0, 0.16], { tickformat: ",~%", rangemode: "tozero" }),
     },
   };
 }

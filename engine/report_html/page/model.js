@@ -173,12 +173,15 @@ function memberAdditions(predictors, c) {
       line: { color: colour(each.adds.roc_auc), width: 2 },
       hoverinfo: "skip",
     }));
+  const ends = members.flatMap((each) => [0, each.adds.roc_auc.low, each.adds.roc_auc.high, each.adds.roc_auc.value]);
+  const [low, high] = [Math.min(...ends), Math.max(...ends)];
+  const room = 0.08 * (high - low || 0.01); // so that one sees where an interval ends
   return {
     traces: [...reaches, trace],
     layout: {
       hovermode: "closest",
       showlegend: false,
-      xaxis: { title: { text: "AUC with it, less without" }, zeroline: true, zerolinewidth: 2, zerolinecolor: c.ink },
+      xaxis: { range: [low - room, high + room], title: { text: "AUC with it, less without" }, zeroline: true, zerolinewidth: 2, zerolinecolor: c.ink },
       yaxis: { categoryorder: "array", categoryarray: members.map((each) => each.name) },
     },
   };
