@@ -15,6 +15,7 @@ from engine.protections import Proposal, ProtectionsConfig, checks_of, first_vet
 from engine.records import Fill, Rejection, Trade
 from engine.rules import SymbolRules
 from engine.sparse import SparseRun, dense_reasons
+from engine.unfolding import UnfoldingFeed, unfolding
 from feeds.bars import Bars
 from feeds.costs import Costs
 from feeds.progress import Advance, progress
@@ -100,6 +101,11 @@ class Engine(bt.Cerebro):
         self._add(feed)
         return feed
 
+    def add_unfolding(self, markets: Sequence[tuple[Bars, int]]) -> None:
+        """Add recorded bars of all symbols, and the first ones delivered, to come one by one."""
+        for feed in unfolding(markets):
+            self._add(feed)
+
     def _add(self, feed: SymbolFeed) -> None:
         if feed.symbol in self.datasbyname:
             raise RunError(f"each symbol must be added once, found {feed.symbol} again")
@@ -167,6 +173,8 @@ class Engine(bt.Cerebro):
 
     def _moments(self) -> int | None:
         """Return at how many moments bars close; None if they are still to arrive."""
+        if isinstance(self.datas[0], UnfoldingFeed):
+            return self.datas[0].moments
         if any(feed.islive() for feed in self.datas):
             return None
         return len(merged_times([feed.recorded.time[feed.first :] for feed in self.datas]))

@@ -3,7 +3,7 @@
 import hashlib
 import sys
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -101,7 +101,7 @@ def _source(path: Path) -> bytes:
         ) from error
 
 
-@lru_cache(maxsize=32)
+@cache
 def _run(path: Path, digest: str, source: bytes) -> ModuleType:
     """Return the module of the file; a file that was changed is another one."""
     module = ModuleType(f"own_strategy_{digest[:16]}")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from feeds import indicators
 from feeds.bars import Bars, BoolArray, FloatArray
 from feeds.messages import first_line
 from strategies.errors import StrategyError
+from strategies.own_file import line_in
 from strategies.rules import Fact, Rule, Seen
 
 SHOWN = "found_"  # begins the name of the column that holds what a rule looked at
@@ -88,8 +90,17 @@ class OwnRules:
     ) -> np.ndarray:
         try:
             return np.asarray(None if function is None else function(bars))
-        except Exception as error:  # whatever a file of the user's does is told as its own
+        except (
+            Exception,
+            SystemExit,
+        ) as error:  # whatever a file of the user's does is told as its own
             raise StrategyError(
                 f"{self.of}, rule {rule.name}: {what} failed on {len(bars)} bars of {bars.symbol}: "
-                f"{type(error).__name__}: {first_line(error)}"
+                f"{_line_in(function, error)}{type(error).__name__}: {first_line(error)}"
             ) from error
+
+
+def _line_in(function: Callable[..., Any] | None, error: BaseException) -> str:
+    """Return the line of the function's file at which it failed; nothing if it was not written."""
+    code = getattr(function, "__code__", None)
+    return "" if code is None else line_in(Path(code.co_filename), error)

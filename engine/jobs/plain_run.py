@@ -1,19 +1,29 @@
-"""One run of a plain strategy of backtrader on the Engine."""
+"""One run of a plain strategy of backtrader on the Engine.
+
+Nobody has audited what such a strategy reads, so its bars unfold one by one.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from traceback import extract_tb
 from typing import Any
 
-import backtrader as bt
 import pandas as pd
 
 from engine.cerebro import Engine, Execution
-from engine.errors import RunError
+from engine.errors import EngineError, RunError
+from engine.jobs.heard import AskedOtherwiseError, HeardEnsemble
 from engine.jobs.hybrid_run import HybridRun
 from engine.jobs.markets import Market
+from engine.jobs.plain_ensemble import EnsembleAhead
 from engine.jobs.settings import PlainSettings
+from feeds.errors import FeedError
 from feeds.messages import first_line
+from ml.errors import MLError
 from strategies.catalog import params_of
+from strategies.errors import StrategyError
+from strategies.own_file import OwnFile, line_in
 from strategies.rule_books import own_class
 from strategies.views import OpinionSource
 
@@ -24,16 +34,20 @@ ASKS = "analyzer"  # the parameter by which a strategy says that it asks an ense
 class PlainStrategy:
     """The class and what settings say of its parameters."""
 
-    name: str
-    found: type[bt.Strategy]
+    own: OwnFile
     params: dict[str, Any]
     asks: bool
+
+    @property
+    def name(self) -> str:
+        """The name of the class."""
+        return self.own.name
 
     @classmethod
     def of(cls, settings: PlainSettings) -> "PlainStrategy":
         """Return the strategy of the settings."""
         own = own_class(settings.strategy.file, settings.strategy.digest)
-        return cls(own.name, own.found, dict(settings.strategy.params), ASKS in params_of(own))
+        return cls(own, dict(settings.strategy.params), ASKS in params_of(own))
 
 
 def execute(
@@ -47,19 +61,49 @@ def execute(
     Raises
     ------
     RunError
-        if the strategy fails
+        if the strategy fails, or reads a bar that is still to come
     """
     engine = Engine(cash=settings.broker.cash, costs=settings.costs, rules=settings.symbols)
-    for market in markets:
-        engine.add_bars(market.bars, first=market.first)
-    asks = {ASKS: ensemble} if strategy.asks else {}
+    engine.add_unfolding([(market.bars, market.first) for market in markets])
+    asks = {ASKS: _ahead(markets, ensemble)} if strategy.asks else {}
     try:
-        return engine.execute(strategy.found, **strategy.params, **asks)
-    except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
-        raise RunError(
-            f"{settings.strategy.file}: the strategy failed, {type(error).__name__}: "
-            f"{first_line(error)}"
-        ) from error
+        return engine.execute(strategy.own.found, **strategy.params, **asks)
+    except (EngineError, StrategyError, MLError, FeedError, AskedOtherwiseError):
+        raise
+    except (Exception, SystemExit) as error:  # whatever the file does is told as its own
+        if not _is_theirs(error, strategy.own.path):
+            raise
+        raise RunError(f"{strategy.own.text}: {_failure(error, strategy.own.path)}") from error
+
+
+def _ahead(markets: Sequence[Market], ensemble: OpinionSource | None) -> EnsembleAhead | None:
+    if ensemble is None:
+        return None
+    return EnsembleAhead(markets, ensemble, checks=isinstance(ensemble, HeardEnsemble))
+
+
+def _is_theirs(error: BaseException, path: Path) -> bool:
+    """Return whether the error came through the user's file, or out of backtrader.
+
+    Indicators fail where backtrader calls them, and with them whoever gave them these lines.
+    """
+    frames = [frame.filename for frame in extract_tb(error.__traceback__)]
+    return str(path) in frames or "backtrader" in Path(frames[-1]).parts
+
+
+def _failure(error: BaseException, path: Path) -> str:
+    kind, words = type(error).__name__, first_line(error)
+    said = kind if words == kind else f"{kind}: {words}"  # an error without words says its kind
+    told = f"the strategy failed, {line_in(path, error)}{said}"
+    frames = extract_tb(error.__traceback__)
+    if isinstance(error, IndexError) and frames[-1].filename.endswith("linebuffer.py"):
+        return (
+            f"{told}: there is no such bar yet; [0] is the bar that has just closed, [-1] the one "
+            "before it, and [1] is still to come"
+        )
+    if isinstance(error, AttributeError) and "recorded" in str(error):
+        return f"{told}: the bars to come are not shown; data.window(n) has the last n bars"
+    return told
 
 
 def as_run(execution: Execution, *, asked: int, unavailable: int) -> HybridRun:

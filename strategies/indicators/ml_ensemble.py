@@ -38,10 +38,18 @@ class MLEnsemble(bt.Indicator):
     lines: Any = LINES
     params: Any = (("analyzer", None), ("where", None), ("window", WARMUP_BARS + 1))
 
+    def __init__(self, *_data: Any, **_params: Any) -> None:
+        super().__init__()
+        # An analyzer of a recording that unfolds has been asked about all of its bars before.
+        ahead = getattr(self.p.analyzer, "ahead", None)
+        self._said = None if ahead is None else ahead(self.data.symbol, self.p.where)
+
     def next(self) -> None:
         """Bar by bar: from a trailing window."""
         if self.p.analyzer is None:
-            self._put(0, None)
+            return
+        if self._said is not None:
+            self._put(0, self._said.get(self.data.index))
             return
         window = self.data.window(self.p.window)
         asked = bool(_asked(window, self.p.where)[-1])
@@ -68,8 +76,9 @@ class MLEnsemble(bt.Indicator):
             columns[:, bar - first] = _line_values(table.at(row))
 
     def _put(self, ago: int, opinion: Any) -> None:
-        for line, value in zip(self.lines, _line_values(opinion), strict=True):
-            line[ago] = value
+        if isinstance(opinion, Prediction):  # a line is NaN until it is told otherwise
+            for line, value in zip(self.lines, _line_values(opinion), strict=True):
+                line[ago] = value
 
 
 def _asked(bars: Bars, where: Callable[[Bars], BoolArray] | None) -> BoolArray:

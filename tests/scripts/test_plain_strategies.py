@@ -1,6 +1,7 @@
 """Plain strategies of backtrader from the command line: run, compared through the indicator."""
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,7 +82,7 @@ def test_the_example_is_compared_through_the_indicator(
     assert on["ml_asked"] > 20
     assert on["ml_unavailable"] == 0
     assert off["trades"] > on["trades"] > 0
-    assert off["clock"]["kind"] == "dense"
+    assert off["clock"]["kind"] == "stream"
     compared = found["comparison"]
     assert compared["random_gate"]["seeds"] == 3
     assert compared["verdict"]
@@ -214,12 +215,92 @@ def test_other_commands_refuse_it(main: Any, capsys: pytest.CaptureFixture[str])
     assert "is a plain strategy: nothing but run_backtest.py runs it" in line
 
 
+FAILURES = {
+    "self.nothing()": r"line 11: AttributeError: .*nothing",
+    "nothing": r"line 11: NameError: name 'nothing' is not defined",
+    "assert False": r"line 11: AssertionError\n",
+    "raise SystemExit(3)": r"line 11: SystemExit: 3",
+    "open('/nowhere/at/all')": r"line 11: FileNotFoundError: ",
+    "1 / 0": r"line 11: ZeroDivisionError: division by zero",
+}
+
+
+@pytest.mark.parametrize("statement", FAILURES)
 def test_a_strategy_that_fails_is_one_line(
+    plain: Plain, statement: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = plain.written(WITHOUT.replace("self.close()", statement))
+    line = refused(capsys, run_backtest.main, plain.words("--strategy", own), code=1)
+    assert re.search(rf"own\.py:Own: the strategy failed, {FAILURES[statement]}", line), line
+
+
+def test_so_is_one_that_fails_before_the_first_bar(
     plain: Plain, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    own = plain.written(WITHOUT.replace("self.close()", "self.nothing()"))
+    own = plain.written(WITHOUT.replace("bt.indicators.SMA", "bt.indicators.SMMMA"))
     line = refused(capsys, run_backtest.main, plain.words("--strategy", own), code=1)
-    assert "own.py:Own: the strategy failed, AttributeError" in line
+    assert "own.py:Own: the strategy failed, line 7: AttributeError" in line
+
+
+CHEATS = {
+    "the next close": "self.data.close[1] > self.data.close[0]",
+    "three bars on, where it looks good": "self.mean[0] > self.mean[-1] and "
+    "self.data.close[3] > self.data.close[0]",
+    "an indicator's next value": "self.mean[1] > self.mean[0]",
+}
+
+
+@pytest.mark.parametrize("cheat", CHEATS)
+def test_a_bar_to_come_cannot_be_read(
+    plain: Plain, cheat: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = plain.written(WITHOUT.replace("self.data.close[0] > self.mean[0]", CHEATS[cheat]))
+    line = refused(capsys, run_backtest.main, plain.words("--strategy", own), code=1)
+    assert "own.py:Own: the strategy failed, line 12: IndexError" in line
+    assert "[1] is still to come" in line
+
+
+def test_the_recording_cannot_be_read(plain: Plain, capsys: pytest.CaptureFixture[str]) -> None:
+    reads = "self.data.recorded.close[self.data.index + 1] > self.data.close[0]"
+    own = plain.written(WITHOUT.replace("self.data.close[0] > self.mean[0]", reads))
+    line = refused(capsys, run_backtest.main, plain.words("--strategy", own), code=1)
+    assert "line 12: AttributeError" in line
+    assert "the bars to come are not shown; data.window(n) has the last n bars" in line
+
+
+def test_a_cheat_that_hides_its_error_knows_nothing_more(plain: Plain) -> None:
+    honest = made(run_backtest, *plain.words("--strategy", plain.written(WITHOUT)))
+    hidden = (
+        WITHOUT.replace("self.buy(", "self.ahead() and self.buy(")
+        + """
+    def ahead(self):
+        try:
+            return self.data.close[1] > self.data.close[0]
+        except IndexError:
+            return True
+"""
+    )
+    cheat = made(run_backtest, *plain.words("--strategy", plain.written(hidden)))
+    first, second = (read(folder / "metrics.json")["runs"][0] for folder in (honest, cheat))
+    assert second["trades"] == first["trades"] > 5
+    assert second["metrics"] == first["metrics"]
+
+
+def test_an_indicator_that_asks_where_it_cannot_know_is_refused(
+    plain: Plain, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = WITHOUT.replace('("units"', '("analyzer", None), ("units"').replace(
+        "self.mean =",
+        "from strategies.indicators.ml_ensemble import MLEnsemble\n"
+        "        import numpy as np\n"
+        "        self.ml = MLEnsemble(self.data, analyzer=self.p.analyzer,\n"
+        "            where=lambda bars: np.append(bars.close[1:], 0.0) > bars.close)\n"
+        "        self.mean =",
+    )
+    words = plain.words("--strategy", plain.written(text), "--ml", "on")
+    assert run_backtest.main([*words, "--model", str(plain.world.bundle)]) == 1
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert "where= of MLEnsemble looks ahead: of the bar of BTC/USDT that closed at 2022-" in line
 
 
 def test_the_strategies_on_the_page_run(plain: Plain) -> None:

@@ -44,8 +44,7 @@ def check_own_rules(tables: Mapping[str, EvidenceTable], config: HybridConfig) -
     for table in tables.values():
         leaks, _ = audit_windows([table.bars], config, _moments(table, config), evidence_of)
         if leaks:
-            first = min(leaks, key=lambda leak: leak.first_at)
-            raise RunError(f"{config.file}: {_refusal(first, table, config)}")
+            raise RunError(f"{config.file}: {_refusal(leaks[0], table, config)}")
 
 
 def _moments(table: EvidenceTable, config: HybridConfig) -> TimeArray:
@@ -70,7 +69,7 @@ def _refusal(leak: Leak, table: EvidenceTable, config: HybridConfig) -> str:
     begin = row - int(bars.bars_before()[row])
     cut = evidence_table(bars[begin : row + 1], config)
     said, alone = table.holds[name][row], cut.holds[name][-1]
-    at = f"rule {name} at the bar of {bars.symbol} that closed at {readable(leak.first_at)}"
+    at = f"rule {name} at the bar of {bars.symbol} that closed at {readable(bars.closed_at[row])}"
     if said != alone:
         return (
             f"{at} says {said} with the bars after it and {alone} without: it looks ahead; let it "
