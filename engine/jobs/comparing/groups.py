@@ -1,5 +1,6 @@
 """Which entries the ensemble made, prevented or only moved."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
@@ -10,7 +11,12 @@ from engine.records import Trade
 from engine.result import RunResult, TradeGroup
 from strategies.journal import Outcome
 
-Key: TypeAlias = tuple[str, np.datetime64]
+Moment: TypeAlias = tuple[str, np.datetime64]
+"""A symbol, and when it was decided on."""
+
+Key: TypeAlias = tuple[Moment, int]
+"""A moment, and how many trades of the run were decided there before: plain strategies may make
+several."""
 
 
 def entry_groups(off: RunResult, on: RunResult) -> Mapping[str, TradeGroup]:
@@ -38,8 +44,14 @@ def entry_groups(off: RunResult, on: RunResult) -> Mapping[str, TradeGroup]:
 
 
 def _by_decision(trades: Sequence[Trade]) -> dict[Key, int]:
-    """Return the position of each trade by what was decided when."""
-    return {(trade.symbol, trade.decided_at): place for place, trade in enumerate(trades)}
+    """Return the position of each trade by what was decided when, in its order at that moment."""
+    before: Counter[Moment] = Counter()
+    found: dict[Key, int] = {}
+    for place, trade in enumerate(trades):
+        moment = trade.symbol, trade.decided_at
+        found[moment, before[moment]] = place
+        before[moment] += 1
+    return found
 
 
 def _below(run: RunResult, others: Sequence[Key]) -> set[Key]:
@@ -48,8 +60,9 @@ def _below(run: RunResult, others: Sequence[Key]) -> set[Key]:
     A plain strategy has no scores: it is the opinion where it held nothing and did not enter.
     """
     if run.decisions.empty:
-        return {key for key in others if not _held(run.trades, *key)}
-    return _scored_below(run.decisions)
+        return {key for key in others if not _held(run.trades, *key[0])}
+    below = _scored_below(run.decisions)
+    return {key for key in others if key[0] in below}
 
 
 def _held(trades: Sequence[Trade], symbol: str, moment: np.datetime64) -> bool:
@@ -57,7 +70,7 @@ def _held(trades: Sequence[Trade], symbol: str, moment: np.datetime64) -> bool:
     return any(trade.decided_at < moment <= trade.closed_at for trade in own)
 
 
-def _scored_below(decisions: pd.DataFrame) -> set[Key]:
+def _scored_below(decisions: pd.DataFrame) -> set[Moment]:
     """Return the candidate bars at which the score did not suffice."""
     below = decisions[decisions["outcome"] == Outcome.SCORE_BELOW]
     moments = below["decided_at"].to_numpy("datetime64[ms]")

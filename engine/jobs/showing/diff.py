@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import pandas as pd
 
@@ -15,6 +15,10 @@ from engine.tables import rendered, run_name, stamp_line, table
 KEY = ("symbol", "decided_at")
 _ENDINGS = ("units", "entry_price", "exit_price", "closed_at", "exit_reason", "pnl", "return")
 _SHOWN = 10  # trades of a kind in the text; JSON has them all
+
+_Entry: TypeAlias = tuple[str, str, int]
+"""Symbol, decision, and how many trades were decided there before: plain strategies may make
+several."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -147,21 +151,25 @@ def _beside(labels: tuple[str, str], first: RunFolder, second: RunFolder) -> Run
     )
 
 
-def _by_entry(trades: pd.DataFrame) -> dict[tuple[str, str], dict[str, Any]]:
+def _by_entry(trades: pd.DataFrame) -> dict[_Entry, dict[str, Any]]:
+    before = trades.groupby(list(KEY)).cumcount()
     rows = [plain(row) for row in trades.drop(columns="stamp").to_dict("records")]
-    return {(row["symbol"], row["decided_at"]): row for row in rows}
+    return {
+        (row["symbol"], row["decided_at"], place): row
+        for row, place in zip(rows, before.tolist(), strict=True)
+    }
 
 
 def _other_ends(
-    first: Mapping[tuple[str, str], Mapping[str, Any]],
-    second: Mapping[tuple[str, str], Mapping[str, Any]],
+    first: Mapping[_Entry, Mapping[str, Any]],
+    second: Mapping[_Entry, Mapping[str, Any]],
 ) -> Iterator[dict[str, Any]]:
     """Yield the entries that both made and that came to something else."""
     for key, trade in first.items():
         other = second.get(key)
         changes = differing(_ending(trade), _ending(other)) if other is not None else {}
         if changes:
-            yield {**dict(zip(KEY, key, strict=True)), "changes": changes}
+            yield {**dict(zip(KEY, key[:2], strict=True)), "changes": changes}
 
 
 def _ending(trade: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,12 @@ export function pythonText(value) {
   return Number.isInteger(value) ? `${value}.0` : String(value);
 }
 
+// A line of cells; those that a reader would take apart stand in quotes (RFC 4180).
+export function csvLine(cells) {
+  const quoted = (cell) => (/[",\r\n]/.test(cell) ? `"${String(cell).replaceAll('"', '""')}"` : cell);
+  return cells.map(quoted).join(",");
+}
+
 // Offers text as a file.
 export function saveText(text, name) {
   const address = URL.createObjectURL(new Blob([text], { type: "text/csv" }));

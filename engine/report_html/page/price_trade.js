@@ -33,14 +33,16 @@ function heading({ run, at, numbers }, looked) {
 }
 
 // What the runs beside it did at the same bar.
-function others({ run, numbers }, { runs }) {
+function others({ run, at, numbers }, { runs }) {
+  const before = rowsAt(run, numbers).indexOf(at); // a plain strategy may enter several times at a bar
   return runs.filter((each) => each !== run).flatMap((other) => {
-    const twin = rowAt(other, numbers);
+    const twins = rowsAt(other, numbers), twin = twins[before] ?? -1;
     if (twin >= 0) {
       const link = built("a", { href: `#trade=${other.label}-${twin + 1}` }, `its trade ${twin + 1}`);
       return [built("p", { class: "note" }, `${other.name} entered here too: `, link, ".")];
     }
-    const scored = other.candidates ? rowAt(other.candidates, numbers) : -1;
+    if (twins.length) return [built("p", { class: "note" }, `${other.name} entered here too, but fewer times.`)];
+    const [scored = -1] = other.candidates ? rowsAt(other.candidates, numbers) : [];
     const why = scored >= 0
       ? `score ${shownNumber(other.candidates.numbers.score[scored], 1)}, ${shownWords(wordIn(other.candidates.words.outcome, scored))}`
       : "";
@@ -48,9 +50,11 @@ function others({ run, numbers }, { runs }) {
   });
 }
 
-// The row that was decided at the same bar, or -1.
-function rowAt({ numbers }, { market, decided_at: moment }) {
-  return numbers.decided_at.findIndex((each, at) => each === moment && numbers.market[at] === market);
+// The rows that were decided at the same bar, in their order.
+function rowsAt({ numbers }, { market, decided_at: moment }) {
+  const rows = [];
+  numbers.decided_at.forEach((each, at) => each === moment && numbers.market[at] === market && rows.push(at));
+  return rows;
 }
 
 function facts({ numbers, words }, looked) {

@@ -1,6 +1,6 @@
 // A table of one run's trades: sorted by any column, filtered, page by page, saved as CSV.
 
-import { pythonText, saveText } from "./csv.js";
+import { csvLine, pythonText, saveText } from "./csv.js";
 
 const ROWS_A_PAGE = 25;
 const MINUS_SIGN = "\u2212";
@@ -150,8 +150,8 @@ export function tradeTable(frame, runs, { name: page, symbols, reasons, groups }
       ...Object.fromEntries(moments.map((name) => [name, (i) => secondText(columns[name][i])])),
     };
     const cell = (name, i) => (written[name] ? written[name](i) : pythonText(columns[name][i]));
-    const lines = rows.map((i) => head.map((name) => cell(name, i)).join(","));
-    saveText([head.join(","), ...lines, ""].join("\n"), `${page}-${run.label}-trades.csv`);
+    const lines = rows.map((i) => csvLine(head.map((name) => cell(name, i))));
+    saveText([csvLine(head), ...lines, ""].join("\n"), `${page}-${run.label}-trades.csv`);
   }
 
   for (const head of heads)

@@ -19,6 +19,7 @@ from engine.report_html.words import fraction, money
 from engine.result import RunResult
 from tests.browsing import DESKTOP, PHONE, run, said, texts
 from tests.engine.jobs.reference_makers import ALONE, make_references
+from tests.engine.report_html.page_scripts import called
 from tests.engine.report_html.reading import read
 from tests.engine.run_makers import make_result, make_trade
 
@@ -96,6 +97,51 @@ def test_the_bridge_leads_from_the_profit_of_one_run_to_that_of_the_other(
         own = run_["trades"] * run_["metrics"]["expectancy_quote"]
         assert profit == pytest.approx(own)
     assert first + sum(between) == pytest.approx(last)
+
+
+def test_the_bridge_holds_where_several_trades_were_decided_at_one_bar() -> None:
+    off, on = with_trades("off", [1, 2, 2, 3]), with_trades("on", [2, 2, 2, 3, 3, 5, 5])
+    steps = [step["value"] for step in bridge(make_report(off, on))]
+    assert sum(steps[:-1]) == pytest.approx(steps[-1])
+    groups = entry_groups(off, on)
+    assert list(groups["kept"].trades) == [0, 1, 3]
+    assert sum(len(each.trades) for each in groups.values() if each.label == "on") == 7
+
+
+@pytest.mark.parametrize(
+    ("run_", "at", "told"),
+    [
+        ("on", 0, "ML-off entered here too: its trade 2#trade=off-2"),
+        ("on", 1, "ML-off entered here too: its trade 3#trade=off-3"),
+        ("on", 2, "ML-off entered here too, but fewer times."),
+        ("off", 2, "ML-on entered here too: its trade 2#trade=on-2"),
+        ("off", 0, "ML-on did not enter here"),
+    ],
+)
+def test_a_trade_leads_to_its_twin_among_several_at_one_bar(
+    browser: Chrome, run_: str, at: int, told: str
+) -> None:
+    browser.get("about:blank")
+    given = {
+        "runs": [
+            {
+                "label": label,
+                "name": f"ML-{label}",
+                "numbers": {"decided_at": bars, "market": [0] * len(bars)},
+            }
+            for label, bars in (("off", [1, 2, 2, 3]), ("on", [2, 2, 2, 3]))
+        ],
+        "run": ["off", "on"].index(run_),
+        "at": at,
+    }
+    expression = (
+        "(() => { const run = given.runs[given.run], numbers = {}; "
+        "for (const name in run.numbers) numbers[name] = run.numbers[name][given.at]; "
+        "const found = others({ run, at: given.at, numbers }, given); "
+        "return found.map((each) => each.textContent.replace(/[.]$/, "
+        "each.querySelector('a')?.hash ?? '.')).join('|'); })()"
+    )
+    assert called(browser, "price_trade", expression, given).startswith(told)
 
 
 def test_the_same_intervals_stand_in_the_table_and_in_the_chart(

@@ -1,5 +1,6 @@
 """The trades in Debian's Chromium: the table, what is saved of it, charts, a lot of trades."""
 
+import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,11 @@ from engine.report_html.report import Report
 from engine.report_html.trade_columns import trade_table
 from engine.report_html.trades import MOST_DOTS, trades
 from engine.report_html.words import fraction, money
+from engine.run_folder import _write_tables
 from tests.browsing import DESKTOP, PHONE, run, said, text, texts, until
 from tests.engine.report_html.page_scripts import called
 from tests.engine.report_html.reading import read
-from tests.engine.report_html.trade_makers import report_of, run_of
+from tests.engine.report_html.trade_makers import report_of, run_of, trade_of
 from tests.engine.run_makers import make_trade
 
 A_PAGE = 25
@@ -137,6 +139,22 @@ def test_what_is_saved_is_what_is_shown(browser: Chrome, compared: Path, tmp_pat
     order = own.sort_values("pnl", kind="stable").index
     expected = [lines[0], *(lines[place + 1] for place in order)]
     assert saved(browser, tmp_path).decode().splitlines() == expected
+
+
+def test_a_reason_that_would_take_the_file_apart_is_quoted_as_in_the_folder(
+    browser: Chrome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reasons = ['a, "b"', "two\nlines", "and\r\nso", '"', ",", "plain", " spaced "]
+    made = run_of([trade_of(exit_reason=each) for each in reasons])
+    _write_tables(made, tmp_path)
+    written = (tmp_path / "trades.csv").read_bytes()
+    read(browser, made_page(tmp_path, report_of(made), monkeypatch))
+    folder = tmp_path / "saved"
+    folder.mkdir()
+    found = saved(browser, folder)
+    assert found == written
+    rows = list(csv.DictReader(found.decode().splitlines(keepends=True)))
+    assert [row["exit_reason"] for row in rows] == reasons
 
 
 def test_numbers_are_written_as_python_writes_them(browser: Chrome) -> None:

@@ -8,13 +8,14 @@ import pandas as pd
 import pytest
 
 from engine.jobs.comparing.comparison import comparison
+from engine.jobs.comparing.groups import entry_groups
 from engine.jobs.comparing.references import held, held_json
 from engine.jobs.markets import Market
 from engine.result import RunResult
 from feeds.costs import Costs
 from tests.engine.jobs.reference_makers import ALONE, make_references, make_replayed
 from tests.engine.markets import FREE
-from tests.engine.run_makers import make_result
+from tests.engine.run_makers import make_result, make_trade
 from tests.makers import Candle, candles
 
 
@@ -62,6 +63,33 @@ def test_every_trade_is_in_one_group() -> None:
     off = ["entered", "entered", "entered", "score_below", "in_position"]
     on = ["entered", "score_below", "rejected", "entered", "entered"]
     assert counts(off, on) == {"kept": 1, "removed": 1, "moved_out": 1, "added": 1, "moved_in": 1}
+
+
+@pytest.mark.parametrize("scored", [True, False])
+def test_every_trade_is_in_one_group_where_several_were_decided_at_one_bar(scored: bool) -> None:
+    off, on = make_result("off"), make_result("on")
+    if not scored:
+        off, on = (replace(run, decisions=run.decisions.iloc[:0]) for run in (off, on))
+    else:
+        off, on = (replace(r, decisions=r.decisions.assign(outcome="x")) for r in (off, on))
+    off = replace(off, trades=[make_trade(pnl, bar=bar) for pnl, bar in ((1, 1), (2, 1), (4, 5))])
+    made = ((8, 1), (16, 1), (32, 1), (64, 5), (128, 9), (256, 9))
+    on = replace(on, trades=[make_trade(pnl, bar=bar) for pnl, bar in made])
+    groups = entry_groups(off, on)
+    assert list(groups["kept"].trades) == [0, 1, 3]
+    for label, run in (("off", off), ("on", on)):
+        own = [place for each in groups.values() if each.label == label for place in each.trades]
+        both = groups["kept"].trades if label == "on" else [0, 1, 2]
+        assert sorted({*own, *both}) == list(range(len(run.trades)))
+        assert len(own) == len(set(own))
+    found = comparison(off, on, make_references(), ALONE)["groups"]
+    of_on = [found[name] for name in ("added", "moved_in", "kept")]
+    assert sum(each["trades"] for each in of_on) == 6
+    assert sum(each["pnl"] or 0.0 for each in of_on) == pytest.approx(504.0)
+    of_off = [found[name] for name in ("removed", "moved_out")]
+    assert sum(each["trades"] for each in of_off) + found["kept"]["trades"] == 3
+    swapped = comparison(on, off, make_references(), ALONE)["groups"]
+    assert sum(swapped[name]["trades"] for name in ("removed", "moved_out", "kept")) == 6
 
 
 def test_the_random_gate_is_a_mean_with_a_band_over_its_seeds() -> None:
