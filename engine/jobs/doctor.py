@@ -18,6 +18,7 @@ EXAMPLES = """\
 examples:
   python -m engine.jobs.doctor
   python -m engine.jobs.doctor --exchange kraken --store data --model models/mine
+  python -m engine.jobs.doctor --config examples/custom_member.toml --model models/seven
   python -m engine.jobs.doctor --json
 
 exit codes: 0 if nothing fails, warnings or not; 1 if something does; 2 wrong usage
@@ -58,6 +59,9 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--model", type=Path, metavar="PATH", help="folder of the bundle")
     parser.add_argument(
+        "--config", type=Path, metavar="FILE.toml", help="names the bundle's members of your own"
+    )
+    parser.add_argument(
         "--out", type=Path, metavar="DIR", default=Path("runs"), help="default: runs"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object, nothing else")
@@ -96,7 +100,9 @@ def summary_of(findings: Sequence[Finding]) -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     args = make_parser().parse_args(argv)
-    asked = Asked(args.exchange, args.base_url, args.store, args.model, args.out)
+    asked = Asked(
+        args.exchange, args.base_url, args.store, args.model, args.out, config=args.config
+    )
     try:
         return _told(asked, as_json=args.json)
     except KeyboardInterrupt:

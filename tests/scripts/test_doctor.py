@@ -16,7 +16,7 @@ import pytest
 from engine.jobs.diagnosing.exchange import TOLERATED
 from engine.jobs.diagnosing.finding import ROOT, Asked, Finding, State
 from engine.jobs.diagnosing.machine import PORT, ROOMY, TIGHT, nearest, port, room
-from engine.jobs.doctor import CHECKS, examine, main, summary_of, text_of
+from engine.jobs.doctor import CHECKS, examine, main, make_parser, summary_of, text_of
 from feeds.bars import Bars
 from feeds.clock import ReplayClock, SystemClock
 from feeds.standin.faults import Fault, FaultKind
@@ -25,7 +25,14 @@ from feeds.store import Listing, Store
 from ml.bundle import load_bundle, save_bundle
 from tests.feeds.sources import market, real_rows, span_of_bars
 from tests.makers import make_bars
-from tests.ml.trained import custom_models, manifest_for, quick_model, trained_on
+from tests.ml.trained import (
+    EXAMPLE,
+    custom_members,
+    custom_models,
+    manifest_for,
+    quick_model,
+    trained_on,
+)
 from tests.scripts.showing import truncate
 
 
@@ -354,10 +361,29 @@ def test_a_file_in_the_way_of_a_folder_is_a_failure(flag: str, tmp_path: Path) -
     assert f"--{'out' if flag == 'runs' else 'store'}" in bad[0].remedy
 
 
-def test_a_bundle_with_a_member_of_ones_own_asks_for_its_configuration(tmp_path: Path) -> None:
-    bars = make_bars(700)
-    ensemble = trained_on(bars, {"logistic": quick_model("logistic"), **custom_models()})
-    save_bundle(ensemble, manifest_for(bars), tmp_path / "ensemble")
-    (found,) = looked("bundle", model=tmp_path / "ensemble")
+def test_a_bundle_with_a_member_of_ones_own_asks_for_its_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)  # paths in the example count from here
+    bars, path = make_bars(700), tmp_path / "ensemble"
+    models = {"logistic": quick_model("logistic"), **custom_models()}
+    save_bundle(trained_on(bars, models), manifest_for(bars), path, members=custom_members())
+    (found,) = looked("bundle", model=path)
     assert found.state is State.WARN
     assert "--config" in found.remedy
+    found, *_ = looked("bundle", model=path, config=EXAMPLE)
+    assert found.state is State.OK
+    assert f"{len(models)} members" in found.found
+
+
+def test_a_configuration_that_breaks_a_rule_is_a_failure_of_its_own(
+    bundle: Path, tmp_path: Path
+) -> None:
+    config = tmp_path / "mine.toml"
+    config.write_text("members.mine = { weight = 0.1 }\n")
+    words = ["--config", str(config), "--model", str(bundle), "--out", str(tmp_path)]
+    (found,) = looked("bundle", model=bundle, config=config)
+    assert found.state is State.FAIL
+    assert "mine" in found.found
+    assert "--config" in found.remedy
+    assert make_parser().parse_args(words).config == config

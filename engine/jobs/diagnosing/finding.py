@@ -50,6 +50,7 @@ class Asked:
     model : folder of the bundle; None for the usual one, which may be missing
     out : where runs are kept
     root : of the repository
+    config : of the commands: it names the members of one's own
     """
 
     exchange: str
@@ -58,3 +59,4 @@ class Asked:
     model: Path | None
     out: Path
     root: Path = ROOT
+    config: Path | None = None

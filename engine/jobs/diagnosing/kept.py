@@ -1,6 +1,6 @@
 """What is kept on the disk: downloaded bars, and the bundle."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +10,7 @@ from engine.jobs.diagnosing.finding import Asked, Finding, State
 if TYPE_CHECKING:
     from feeds.store import Listing
     from ml.bundle import Bundle
+    from ml.models.member_config import MemberConfig
 
 ELSEWHERE = "at"  # below it lies what other addresses than the exchange's own have said
 
@@ -70,23 +71,35 @@ def _file(root: Path, listing: "Listing", path: Path) -> Finding:
 
 def bundle(asked: Asked) -> Iterator[Finding]:
     """Load the bundle as a run would."""
+    from engine.errors import ConfigError, UsageError
     from ml.bundle import DEFAULT_PATH, load_bundle
     from ml.errors import BundleError, BundleMismatchError, BundleMissingError
+    from strategies.errors import StrategyError
 
     path = asked.model or DEFAULT_PATH
     try:
-        loaded = load_bundle(path)
+        loaded = load_bundle(path, _members(asked.config))
+    except (ConfigError, StrategyError, UsageError) as error:
+        yield Finding("bundle", State.FAIL, str(error), "mend the file that --config names")
     except BundleMissingError:
         state = State.WARN if asked.model is None else State.FAIL
         remedy = "train one with train_ml_ensemble.py, or name its folder with --model"
         yield Finding("bundle", state, f"{path}: no bundle there; ML-on has nobody to ask", remedy)
     except BundleMismatchError as error:  # members of one's own are named by a configuration
-        remedy = "give commands the --config that it was trained with, or train it again"
+        remedy = "give --config the settings that it was trained with, here too, or train it again"
         yield Finding("bundle", State.WARN, str(error), remedy)
     except BundleError as error:
         yield Finding("bundle", State.FAIL, str(error), "train it again with train_ml_ensemble.py")
     else:
         yield from _loaded(path, loaded)
+
+
+def _members(config: Path | None) -> "Mapping[str, MemberConfig]":
+    """Return the members that the settings name; nobody without settings."""
+    from engine.jobs.settings import load_any_settings
+    from ml.models.member_config import NOBODY
+
+    return NOBODY if config is None else load_any_settings(config).members
 
 
 def _loaded(path: Path, loaded: "Bundle") -> Iterator[Finding]:
