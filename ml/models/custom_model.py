@@ -76,7 +76,7 @@ class CustomModel(BinaryModel):
         try:
             signature(kind).bind(**params)
             estimator = kind(**params)
-        except Exception as error:  # it may be the user's own class
+        except (Exception, SystemExit) as error:  # it may be the user's own class
             raise MemberError(f"{self.estimator} does not take params: {said(error)}") from error
         chance = [name for name in _params(estimator) if name.split("__")[-1] == "random_state"]
         return estimator.set_params(**dict.fromkeys(chance, self.seed)) if chance else estimator
@@ -91,7 +91,7 @@ class CustomModel(BinaryModel):
         try:
             with _ONE_AT_A_TIME, one_thread_of(self.estimator):
                 estimator.fit(self._seen(rows.X), rows.y, **given)
-        except Exception as error:  # it may be the user's own class
+        except (Exception, SystemExit) as error:  # it may be the user's own class
             raise TrainingError(f"{self.estimator} cannot learn: {said(error)}") from error
         self.estimator_ = _on_one_thread(estimator)
         self.rows_used_ = len(rows.y)
@@ -100,7 +100,7 @@ class CustomModel(BinaryModel):
         try:
             with _ONE_AT_A_TIME, one_thread_of(self.estimator):
                 answer = np.asarray(self.estimator_.predict_proba(self._seen(X)), np.float64)
-        except Exception as error:  # noqa: BLE001  it may be the user's own class
+        except (Exception, SystemExit) as error:  # noqa: BLE001  it may be the user's own class
             self._refuse_answer(said(error), error)
         if answer.shape != (len(X), 2):
             self._refuse_answer(f"must be (rows, 2), found {answer.shape} for {len(X)} rows")

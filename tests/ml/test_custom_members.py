@@ -78,6 +78,8 @@ def test_what_cannot_weigh_rows_is_refused_where_they_have_a_weight() -> None:
         ({"answer": "X"}, r"must be \(rows, 2\), found \(300, 16\)"),
         ({"answer": "1 / 0"}, "predict_proba: ZeroDivisionError: division by zero"),
         ({"fit": "{}[0]"}, "cannot learn: KeyError"),
+        ({"fit": "exit(0)"}, "cannot learn: SystemExit"),
+        ({"answer": "exit(0)"}, "predict_proba: SystemExit"),
         (
             {"fit": "lambda X: 0.5", "answer": "self.share_(X) + X[:, 0] * 0"},
             r"only types of .*<lambda>",
