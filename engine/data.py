@@ -1,7 +1,8 @@
 """Feeds: `Bars`, recorded or arriving, as backtrader data.
 
-`BarsFeed` hands over recorded bars in bulk, `StreamFeed` takes them one by one. A strategy sees no
-difference: the same lines with the same stamps, the same `index`, `window` and `moment`.
+`BarsFeed` hands over recorded bars in bulk, `StreamFeed` takes them one by one, as does
+`engine.unfolding.UnfoldingFeed` with recorded ones. A strategy sees no difference: the
+same lines with the same stamps, the same `index`, `window` and `moment`.
 """
 
 from array import array
@@ -19,7 +20,7 @@ from feeds.timeframe import Timeframe
 
 _EPOCH_DAY = 719163  # 1970-01-01 as backtrader counts days
 _DAY_MS = 86_400_000
-_LINES = ("open", "high", "low", "close", "volume", "filled", "segment")
+LINES = ("open", "high", "low", "close", "volume", "filled", "segment")
 
 
 def stamps(time: TimeArray) -> FloatArray:
@@ -37,7 +38,7 @@ def times(stamp: FloatArray) -> TimeArray:
 
 
 class SymbolFeed(bt.feed.DataBase):
-    """What both feeds offer to strategies and broker.
+    """What every feed offers to strategies and broker.
 
     Lines beside backtrader's own: `filled` (1.0 for a bar that stands in for a missing one),
     `segment` (its number) and `segment_end` (1.0 on the last bar of a segment).
@@ -61,7 +62,7 @@ class SymbolFeed(bt.feed.DataBase):
     def __init__(self) -> None:
         super().__init__()
         # backtrader finds a line by failing to find an attribute first: 0.5 µs at every look.
-        for name in (*_LINES, "segment_end", "datetime"):
+        for name in (*LINES, "segment_end", "datetime"):
             setattr(self, name, getattr(self.lines, name))
 
     def __len__(self) -> int:
@@ -158,7 +159,7 @@ class BarsFeed(SymbolFeed):
 
     def preload(self) -> None:
         bars = self._rows
-        for name in _LINES:
+        for name in LINES:
             self._fill_line(name, np.ascontiguousarray(getattr(bars, name), np.float64))
         self._fill_line("datetime", stamps(bars.time))
         self._fill_line("segment_end", bars.last_of_segment().astype(np.float64))
@@ -242,7 +243,7 @@ class _LatestBars:
         size = kept.stop - kept.start
         room = max(2 * self._keep, 2)
         old, old_age = self._columns, self.age
-        self._columns = {n: np.empty(room, getattr(bar, n).dtype) for n in (*_LINES, "time")}
+        self._columns = {n: np.empty(room, getattr(bar, n).dtype) for n in (*LINES, "time")}
         self.age = np.empty(room, np.int64)
         if size:
             self.age[:size] = old_age[kept]
@@ -303,7 +304,7 @@ class StreamFeed(SymbolFeed):
             raise RunError(f"{self.symbol}: the stream must deliver a bar, it ended without one")
         lines = {
             name: np.array(getattr(self.lines, name).array[: len(self)])
-            for name in (*_LINES, "datetime")
+            for name in (*LINES, "datetime")
         }
         time = times(lines.pop("datetime"))
         return Bars(self.symbol, self.bar_length, time, **lines, synthetic=self._rows.synthetic)
@@ -321,7 +322,7 @@ class StreamFeed(SymbolFeed):
             return None
         self._latest.append(arrived.bar)
         self._rows, self._age, self._base = self._latest.rows, self._latest.age, self._latest.base
-        for name in _LINES:
+        for name in LINES:
             getattr(self.lines, name)[0] = float(getattr(arrived.bar, name)[0])
         self.lines.datetime[0] = stamps(arrived.bar.time)[0]
         self.lines.segment_end[0] = float(arrived.ends_segment)
