@@ -13,6 +13,7 @@ from engine.report_html.section import Section, render
 from engine.report_html.spread import Spread, spread
 from engine.report_html.trade_columns import TradeColumns, TradeTable, trade_table
 from engine.report_html.words import DASH, fraction, money, number
+from engine.result import RunResult
 from engine.statistics.clustered import FEWEST_DAYS
 from engine.tables import run_name
 from feeds.bars import FloatArray, IntArray
@@ -56,15 +57,7 @@ def trades(report: Report) -> Section:
             "symbols": list(table.symbols),
             "reasons": list(table.reasons),
             "groups": list(report.groups),
-            "runs": [
-                {
-                    "label": run.label,
-                    "name": run_name(run.label),
-                    "stamp": " ".join(result.stamps),
-                    "trades": len(run),
-                }
-                for run, result in zip(table.runs, report.results, strict=True)
-            ],
+            "runs": [_run_drawn(*each) for each in zip(table.runs, report.results, strict=True)],
             "spread": _spread_drawn(spreads),
             "breakdowns": [drawn(each) for each in made],
             "mostDots": MOST_DOTS,
@@ -75,6 +68,15 @@ def trades(report: Report) -> Section:
             for name, packed in _packed(run, report).items()
         },
     )
+
+
+def _run_drawn(run: TradeColumns, result: RunResult) -> dict[str, Any]:
+    return {
+        "label": run.label,
+        "name": run_name(run.label),
+        "stamp": " ".join(result.stamps),
+        "trades": len(run),
+    }
 
 
 def _packed(run: TradeColumns, report: Report) -> dict[str, Packed]:
