@@ -1,7 +1,6 @@
 """What the ensemble knew: how well it ranked, how true its word was, and what it was made of."""
 
 from collections.abc import Mapping, Sequence
-from shlex import quote
 from typing import Any
 
 from engine.report_html.model_words import (
@@ -55,7 +54,7 @@ def _words(report: Report, told: Facts) -> dict[str, Any]:
         "trained": [_trained(each) for each in told["trained"]],
         "drift": None if told["drift"] is None else _drift(told["drift"]),
         "followed": _followed(told["followed"]),
-        "importance": importance_command(report, windows),
+        "importance": report.importance,
         "windows": None if windows is None else [_window(each) for each in windows["each"]],
         "labels": [run["ml"] for run in report.document["runs"]],
         "worst": [] if windows is None else windows["worst_features"],
@@ -196,28 +195,3 @@ def _drawn(told: Facts) -> dict[str, Any]:
         "drift": told["drift"] if told["drift"] and "unknown" not in told["drift"] else None,
         "windows": None if windows is None else windows["each"],
     }
-
-
-def importance_command(report: Report, windows: Facts | None) -> str:
-    """Return the command that shuffles the features on the bars of the run, as far as is known."""
-    request = report.request
-    dates = [f"--{end}-date {request[end][:10]}" for end in ("start", "end") if request.get(end)]
-    model = quote(_bundle(report, windows))
-    words = ["evaluate_ml_ensemble.py", *_bars(request.get("bars") or {}), *dates]
-    return " ".join([*words, "--model", model, "--feature-importance"])
-
-
-def _bars(bars: Facts) -> list[str]:
-    match bars.get("kind"):
-        case "files":
-            return ["--test-data", *(quote(str(path)) for path in bars["paths"])]
-        case "exchange" | "live":
-            return ["--symbols", ",".join(bars["symbols"]), "--timeframe", str(bars["timeframe"])]
-        case _:
-            return ["--test-data", "FILE"]
-
-
-def _bundle(report: Report, windows: Facts | None) -> str:
-    if windows is not None and windows["each"]:
-        return str(windows["each"][-1]["path"])
-    return str(report.results[-1].config["strategy"]["ml_model_path"])

@@ -92,6 +92,7 @@ class Report:
     request : what was asked
     settings : of the runs, in their order
     settings_file : those that are not the defaults, as TOML
+    importance : the command that shuffles the features on the bars of the run
     repeat : what shows this run, and makes it again
     """
 
@@ -108,6 +109,7 @@ class Report:
     request: Mapping[str, Any]
     settings: Sequence[Setting] = ()
     settings_file: str = ""
+    importance: str = ""
     repeat: Sequence[Command] = ()
 
     @property

@@ -1,8 +1,11 @@
 """Strategies of one's own from the command line: trained, compared, shown, repeated, rehearsed."""
 
 import json
+import re
+import shlex
 import shutil
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +161,28 @@ def test_a_run_is_made_again_and_a_changed_file_is_named(
 ) -> None:
     assert answer(capsys, compared, "--rerun")["identical"]
     assert "strategy MyStrategy of" in text(capsys, compared)
+
+
+def test_the_command_for_importance_on_the_page_is_answered(
+    own: Own,
+    compared: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for each in (own.bars, own.bundle, own.file):  # a page tells paths from the working folder
+        (tmp_path / each.name).symlink_to(each)
+    monkeypatch.chdir(tmp_path)
+    page = (compared / "report.html").read_text()
+    (line,) = re.findall(r"<code>(evaluate_ml_ensemble\.py .*?)</code>", page)
+    words = shlex.split(unescape(line))[1:]
+    (settings,) = re.findall(r'<pre id="settings-file".*?><code>(.*?)</code>', page, re.DOTALL)
+    (tmp_path / "settings.toml").write_text(unescape(settings))
+    assert {"--strategy", "--config"} < set(words)
+    capsys.readouterr()
+    assert evaluate_ml_ensemble.main([*words, "--json", "--quiet"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert len(found["feature_importance"]) > 0
 
 
 def test_a_run_of_a_changed_file_is_not_made_again(

@@ -80,6 +80,27 @@ def commands(folder: Path, request: RequestRecord, settings: str) -> list[Comman
     return found
 
 
+def importance_command(request: RequestRecord, settings: str, bundle: Path) -> str:
+    """Return what shuffles the features on the bars of the run; FILE where nobody can name them.
+
+    Parameters
+    ----------
+    settings : that the command needs as a file, if any
+    bundle : that is asked
+    """
+    match request.bars:
+        case FilesRecord() | ExchangeRecord():
+            bars = [*_bars(request, "--test-data")]
+        case LiveRecord(symbols=symbols, timeframe=timeframe):
+            bars = ["--symbols", ",".join(symbols), "--timeframe", timeframe]
+            bars += [*_bars(request, "--test-data")]
+        case _:
+            bars = ["--test-data", "FILE", *_bars(request, "--test-data")]
+    config = ["--config", SETTINGS_FILE] if settings else []
+    words = ["evaluate_ml_ensemble.py", *bars, "--model", str(bundle), "--feature-importance"]
+    return shlex.join([*words, *config])
+
+
 def _names_code(settings: str) -> bool:
     """Return whether members join the vote, which are run only where a command names them."""
     members = tomllib.loads(settings).get("members", {})
@@ -88,9 +109,19 @@ def _names_code(settings: str) -> bool:
 
 def _asked(request: RequestRecord) -> Iterator[str]:
     """Yield the flags that ask for what was asked."""
+    yield from _bars(request, "--data")
+    yield from ("--ml", request.ml.value)
+    if request.in_sample:
+        yield "--in-sample"
+    if "windows" in request.options:
+        yield from ("--walk-forward", str(request.options["windows"]))
+
+
+def _bars(request: RequestRecord, files: str) -> Iterator[str]:
+    """Yield the flags of bars, dates and strategy; `files` names the flag of the files."""
     match request.bars:
         case FilesRecord(paths=paths, symbol=symbol, timeframe=timeframe):
-            yield from ("--data", *map(str, paths))
+            yield from (files, *map(str, paths))
             yield from _flag("--symbol", symbol)
             yield from _flag("--timeframe", timeframe)
         case ExchangeRecord(symbols=symbols, timeframe=timeframe, store=store):
@@ -102,11 +133,6 @@ def _asked(request: RequestRecord) -> Iterator[str]:
     yield from _flag("--end-date", request.end)
     if request.strategy is not None:
         yield from ("--strategy", f"{request.strategy.path}:{request.strategy.name}")
-    yield from ("--ml", request.ml.value)
-    if request.in_sample:
-        yield "--in-sample"
-    if "windows" in request.options:
-        yield from ("--walk-forward", str(request.options["windows"]))
 
 
 def _flag(name: str, value: str | None) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from engine.jobs.comparing.groups import entry_groups
 from engine.jobs.comparing.references import BAND, References, held
 from engine.jobs.markets import Market
 from engine.jobs.reporting.levels import levels_of
-from engine.jobs.reporting.making import commands, settings_file, settings_of
+from engine.jobs.reporting.making import commands, importance_command, settings_file, settings_of
 from engine.jobs.reporting.places import told_from
 from engine.jobs.request_record import RequestRecord
 from engine.report_html.page import page
@@ -40,6 +40,7 @@ def report_page(
     """Return what writes the page once the run has a folder."""
 
     def write(folder: Path, created: datetime, document: Mapping[str, Any]) -> str:
+        asked = None if model is None else model()
         return page(
             Report(
                 name=folder.name,
@@ -51,17 +52,25 @@ def report_page(
                 markets={m.bars.symbol: Traded(m.bars, m.first) for m in markets},
                 beside=None if beside is None else _beside(beside),
                 held=_held(results[0], markets) if beside is None else beside.held,
-                model=None if model is None else model(),
+                model=asked,
                 request=told_from(Path.cwd(), dict(request)),
-                **_repeated(folder, results[0].config, request),
+                **_repeated(folder, results[0].config, request, _bundle(results, asked)),
             )
         )
 
     return write
 
 
+def _bundle(results: Sequence[RunResult], asked: Mapping[str, Any] | None) -> str:
+    """Return where the bundle is that answered; of a walk-forward the newest."""
+    windows = (asked or {}).get("windows")
+    if windows is not None and windows["each"]:
+        return str(windows["each"][-1]["path"])
+    return str(results[-1].config["strategy"].get("ml_model_path"))
+
+
 def _repeated(
-    folder: Path, config: Mapping[str, Any], request: Mapping[str, Any]
+    folder: Path, config: Mapping[str, Any], request: Mapping[str, Any], bundle: str
 ) -> dict[str, Any]:
     """Return how the run can be made again, by paths from the working folder."""
     told = partial(told_from, Path.cwd())
@@ -73,6 +82,7 @@ def _repeated(
             for setting in settings_of(config)
         ],
         "settings_file": other,
+        "importance": importance_command(asked, other, Path(told(bundle))),
         "repeat": commands(Path(told(str(folder.resolve()))), asked, other),
     }
 

@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Iterator
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from selenium.webdriver import Chrome, Keys
 import evaluate_ml_ensemble
 import run_backtest
 from engine.jobs.walking.report import WalkForwardReport
-from engine.report_html.model import importance_command, model
+from engine.report_html.model import model
 from engine.report_html.model_words import between, left_out, skill
 from engine.report_html.page import page
 from engine.report_html.report import Report
@@ -169,13 +170,16 @@ def test_a_run_without_ml_has_no_such_section(single: Path) -> None:
     assert 'id="model"' not in (single / "report.html").read_text()
 
 
-def test_the_command_for_importance_is_one_that_the_command_takes(report: Report) -> None:
-    words = shlex.split(importance_command(report, None))
+def test_the_command_for_importance_is_one_that_the_command_takes(
+    report: Report, world: World
+) -> None:
+    words = shlex.split(report.importance)
     assert words[0] == "evaluate_ml_ensemble.py"
     args = evaluate_ml_ensemble.make_parser().parse_args(words[1:])
     assert args.feature_importance
-    assert [str(path) for path in args.data] == report.request["bars"]["paths"]
-    assert str(args.model) == report.results[-1].config["strategy"]["ml_model_path"]
+    assert [path.name for path in args.data] == [path.name for path in world.files]
+    assert args.model.name == world.bundle.name
+    assert report.importance in unescape(section_of(report))
 
 
 @pytest.mark.parametrize(
