@@ -202,21 +202,18 @@ def check_serves(
     entry: Mapping[str, Any] | None = None,
     exits: Mapping[str, Any] | None = None,
     mandatory: Mapping[str, Any] | None = None,
-    strategy: Mapping[str, Any] | None = None,
 ) -> None:
     """Refuse a run for which the bundle was not trained.
 
     Parameters
     ----------
-    entry, exits, mandatory, strategy : of the run's strategy; None is not compared
+    entry, exits, mandatory : of the run's strategy; None is not compared
 
     Raises
     ------
     BundleMismatchError
         Naming the first difference: what the bundle has and what the run has.
     """
-    if strategy is not None:
-        check_strategy(manifest, strategy)
     pairs = [
         ("timeframe", manifest.timeframe, timeframe),
         *_by_place("feature", manifest.feature_names, feature_names),

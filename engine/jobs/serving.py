@@ -18,7 +18,7 @@ from ml.analyzer import Analyzer
 from ml.bundle import Bundle, load_bundle
 from ml.errors import BundleError, InSampleError
 from ml.features.catalog import FEATURE_NAMES
-from ml.manifest import Manifest, check_serves
+from ml.manifest import Manifest, check_serves, check_strategy
 from strategies.views import NoEnsemble
 
 log = logging.getLogger("tandem.ml")
@@ -86,6 +86,7 @@ def serving_analyzer(settings: Settings, timeframe: Timeframe) -> Analyzer:
 
 def serving(bundle: Bundle, settings: Settings, timeframe: Timeframe) -> Analyzer:
     """Return the analyzer of a bundle, or raise what keeps it from serving the run."""
+    check_strategy(bundle.manifest, settings.strategy.identity)
     check_serves(
         bundle.manifest,
         timeframe=str(timeframe),
@@ -93,7 +94,6 @@ def serving(bundle: Bundle, settings: Settings, timeframe: Timeframe) -> Analyze
         entry=settings.strategy.entry.facts,
         exits=settings.strategy.exits.model_dump(mode="json"),
         mandatory=settings.strategy.mandatory_filter,
-        strategy=settings.strategy.identity,
     )
     _warn_of_other_costs(bundle.manifest, settings)
     tell_of_difference(bundle, settings)
