@@ -123,7 +123,7 @@ def room_for(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-SIZES = (0, 1, 200, 2_000, 5_000, 10_000, 20_000, 40_000, 80_000)
+SIZES = (0, 1, 200, 2_000, 5_000, 10_000, 20_000, 40_000, 80_000, 1_000_000, 8_000_000)
 
 WRITING: Mapping[str, tuple[Command, list[str], str]] = {
     "run_backtest": (BACKTEST, [], "must be written below"),
