@@ -42,7 +42,7 @@ recordings have none, so fills are priced by bars. `--confirm doubt` believes a 
 speaks against, and so would take a bar whose last push was lost as it stood before.
 
 A try counts only where the machine followed: if a thread that merely naps woke up late by more
-than a quarter of a bar, or a decision took as long, it is repeated at half the pace.
+than a quarter of a bar, or a decision took or waited as long, it is repeated at half the pace.
 
 **Processes** have tests of their own (`tests/survival/`): `kill -9` at 200 random moments of four
 rehearsals with ML on, through the command line, each compared with the same bars lived through in

@@ -125,8 +125,14 @@ class _Saboteur(Observer):
         self._case, self._exchange, self._local = case, exchange, local
         self._left = tried.bar
 
+    def time_waits(self, feed: LiveFeed) -> None:
+        """Measure how long moments lie about before anybody takes them up, in market ms."""
+        self._timed, self.waited_ms = feed, 0.0
+
     def begin(self, moment: PaperMoment) -> None:
         super().begin(moment)
+        waited = (self._timed.now() - moment.arrived_at) / np.timedelta64(1, "ms")
+        self.waited_ms = max(self.waited_ms, float(waited))
         self._left -= 1
         if self._left == 0:
             self._local.ahead += self._case.local_jump
@@ -153,11 +159,13 @@ def live_through(scene: Scene, case: Case, tried: Try, path: Path) -> Lived:
             ensemble = _ensemble(scene, state.reader, analyzer)
             observer = _Saboteur(state, ensemble, None, scene.speed)
             observer.arm(case, tried, exchange, local)
+            observer.time_waits(feed)
             session = PaperSession(
                 state, venue, scene.settings, ensemble, observer=observer, feed=feed
             )
             with strain() as found:
                 session.run(Flag())
+            found.seconds = max(found.seconds, observer.waited_ms / 1000 / scene.speed)
             return _lived(scene, state.reader, feed, exchange, found)
 
 

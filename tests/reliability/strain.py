@@ -12,7 +12,10 @@ MOST = 0.25  # of a bar
 
 @dataclass(slots=True)
 class Strain:
-    """How long a thread that only naps was kept from waking up, at worst; in real seconds."""
+    """How long a thread that only naps was kept from waking up, at worst; in real seconds.
+
+    Whoever sees something else wait for the machine makes it longer.
+    """
 
     seconds: float = 0.0
 
