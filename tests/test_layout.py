@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -217,6 +218,16 @@ def test_the_environment_is_the_one_that_the_lock_describes() -> None:
     pinned = locked()
     other = {n: v for n, v in here.items() if v.split("+")[0] != pinned[canonicalize_name(n)]}
     assert other == {}
+
+
+def test_the_first_python_that_is_promised_can_install_every_pin() -> None:
+    asked = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"]
+    (first,) = re.findall(r">=\s*(3\.\d+)", asked)
+    here = {canonicalize_name(d.name): d for d in importlib.metadata.distributions()}
+    wanted = {name: here[name].metadata["Requires-Python"] for name in locked() if name in here}
+    assert len(wanted) > 100
+    refusing = {n: w for n, w in wanted.items() if w and f"{first}.0" not in SpecifierSet(w)}
+    assert refusing == {}
 
 
 @pytest.mark.parametrize("path", ["Makefile", ".ci/run", "pyproject.toml"])
