@@ -39,7 +39,7 @@ LEVEL = 0.95  # share of samples in which an interval is to hold the true value
 _NOTHING = 1e-12
 _SIGNS = np.array([1.0, -1.0])
 
-Ends: TypeAlias = tuple[float | None, float | None, float | None]
+FigureEnds: TypeAlias = tuple[float | None, float | None, float | None]
 """A figure, and the low and high end of its interval; None where undefined."""
 
 
@@ -83,7 +83,7 @@ class Sample:
         """Return the sample with the sums of every draw."""
         return cls(table, counts, counts @ table)
 
-    def interval(self, figure: Figure) -> Ends:
+    def interval(self, figure: Figure) -> FigureEnds:
         """Return the figure and the ends of its interval."""
         value = self._value(figure)
         drawn = self._drawn(figure)
@@ -114,7 +114,7 @@ class Sample:
         return None if np.isnan(drawn).any() or np.ptp(drawn) <= _NOTHING else drawn
 
 
-def symmetric(value: float, error: float, drawn: FloatArray, errors: FloatArray) -> Ends:
+def symmetric(value: float, error: float, drawn: FloatArray, errors: FloatArray) -> FigureEnds:
     """Return the symmetric studentised interval of a figure.
 
     Parameters
@@ -153,7 +153,7 @@ def _standard_errors(counts: FloatArray, table: FloatArray, figure: Figure) -> F
     return np.asarray(np.sqrt(np.maximum(variance, 0.0)))
 
 
-def _around(value: float, low: float, high: float) -> Ends:
+def _around(value: float, low: float, high: float) -> FigureEnds:
     """Return the figure and the ends; no ends if they are not finite."""
     finite = math.isfinite(low) and math.isfinite(high)
     return (value, low, high) if finite else (value, None, None)

@@ -8,13 +8,10 @@ from scipy.stats import binom
 
 from engine.equity import EquityCurve
 from engine.metrics import daily_returns, max_drawdown, sharpe, total_return
+from engine.statistics.account_days import AccountDays
 from engine.statistics.blocks import drawn_days
-from engine.statistics.figures import (
-    FEWEST_DAYS_OF_FALLS,
-    AccountDays,
-    FigureIntervals,
-    figure_intervals,
-)
+from engine.statistics.drawdown_range import FEWEST_DAYS, deepest_falls
+from engine.statistics.figures import FigureIntervals, figure_intervals
 from engine.statistics.intervals import Interval, TradeReturns, calendar, joint_intervals
 from feeds.bars import FloatArray
 
@@ -98,7 +95,7 @@ def test_days_in_their_own_order_fall_as_the_account_did(
     made = AccountDays.of(curve, CASH, days)
     own = np.arange(len(days))[None]
     path = np.concatenate([[CASH], curve.equity])
-    assert made.falls(own)[0] == pytest.approx(max_drawdown(path), abs=1e-12)
+    assert deepest_falls(made, own)[0] == pytest.approx(max_drawdown(path), abs=1e-12)
     assert np.prod(made.growth) == pytest.approx(path[-1] / CASH)
     returns = daily_returns(curve.time, curve.equity, CASH)
     assert len(returns) - made.marked.sum() in {0, 1}  # a first close at midnight goes with its day
@@ -117,7 +114,7 @@ def test_drawn_accounts_go_through_whole_days_in_the_drawn_order() -> None:
         max_drawdown(np.exp(np.cumsum(np.concatenate([[0.0], *(bars[day] for day in row)]))))
         for row in drawn
     ]
-    falls = AccountDays.of(curve, CASH, days).falls(drawn)
+    falls = deepest_falls(AccountDays.of(curve, CASH, days), drawn)
     np.testing.assert_allclose(falls, expected, atol=1e-12)
 
 
@@ -190,9 +187,7 @@ def test_where_there_is_too_little_no_interval_is_said(returns: FloatArray, why:
     assert found.total_return.value is not None
 
 
-@pytest.mark.parametrize(
-    ("days", "said"), [(FEWEST_DAYS_OF_FALLS - 1, False), (FEWEST_DAYS_OF_FALLS, True)]
-)
+@pytest.mark.parametrize(("days", "said"), [(FEWEST_DAYS - 1, False), (FEWEST_DAYS, True)])
 def test_of_few_days_no_other_drawdown_is_said(days: int, said: bool) -> None:
     found = found_for(some_account(days, 8))
     assert (found.max_drawdown.low is not None) is said
