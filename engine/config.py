@@ -1,19 +1,18 @@
 """Configuration: TOML in, validated sections out, errors in one line."""
 
-import difflib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
 import tomli_w
-from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 
 from engine.errors import ConfigError
 from feeds.costs import Costs
 from feeds.gaps import FILL_LIMIT
-from feeds.messages import first_line, printable, shown
-from feeds.section import Section
+from feeds.messages import first_line
+from feeds.section import Section, first_mistake
 
 S = TypeVar("S", bound=Section)
 
@@ -90,7 +89,7 @@ def checked_config(
     except ValidationError as error:
         from_flag = path is None or _holds(overrides, error.errors()[0]["loc"])
         where = "command line" if from_flag else str(path)
-        raise ConfigError(_explain(kind, error, where)) from error
+        raise ConfigError(f"{where}: {first_mistake(error, kind)}") from error
 
 
 def to_toml(config: Section) -> str:
@@ -138,38 +137,3 @@ def _holds(overrides: Mapping[str, Any], loc: tuple[int | str, ...]) -> bool:
     for key in loc:
         value = value.get(key) if isinstance(value, Mapping) else None
     return value is not None and not isinstance(value, Mapping)
-
-
-def _explain(kind: type[BaseModel], error: ValidationError, where: str) -> str:
-    """Return one line for the first thing that is wrong."""
-    first, *others = error.errors()
-    key = printable(".".join(str(part) for part in first["loc"]))
-    more = f" (and {len(others)} more)" if others else ""
-    if first["type"] == "extra_forbidden":
-        return f"{where}: {key} is not a known key{_did_you_mean(kind, first['loc'])}{more}"
-    problem = first["msg"].removeprefix("Value error, ")
-    subject = f"{key}: " if key else ""
-    return f"{where}: {subject}{problem}, found {shown(first['input'])}{more}"
-
-
-def _did_you_mean(kind: type[BaseModel], loc: tuple[int | str, ...]) -> str:
-    """Return a hint from the keys that the section at `loc` knows."""
-    *sections, wrong = loc
-    kinds: list[Any] = [kind]
-    for name in sections:
-        kinds = [inner for each in kinds for inner in _kinds_at(each, str(name))]
-    known = {key for each in kinds for key in _keys(each)}
-    close = difflib.get_close_matches(str(wrong), known, n=1)
-    if close:
-        return f"; did you mean {close[0]}?"
-    return f"; known keys: {', '.join(sorted(known))}" if known else ""
-
-
-def _kinds_at(section: Any, name: str) -> list[Any]:
-    """Return what a key of the section may hold."""
-    field = _keys(section).get(name)
-    return [] if field is None else [field.annotation, *get_args(field.annotation)]
-
-
-def _keys(section: Any) -> Mapping[str, Any]:
-    return getattr(section, "model_fields", {})

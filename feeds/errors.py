@@ -1,4 +1,4 @@
-"""Errors of market data.
+"""Errors of market data, and of files of the user's code.
 
 FeedError
 ├── BadTimeframeError   a timeframe that cannot be read or is not supported
@@ -10,6 +10,8 @@ FeedError
     ├── UnknownMarketError   there is no such exchange, symbol or timeframe
     ├── BlockedError         it refuses this place or this address
     └── UnreachableError     it does not answer properly, however often it is asked
+
+PythonFileError   a file of the user's code cannot be read or run: callers say which
 """
 
 
@@ -51,3 +53,7 @@ class BlockedError(ExchangeError):
 
 class UnreachableError(ExchangeError):
     """The exchange does not answer properly, however often it is asked."""
+
+
+class PythonFileError(Exception):
+    """A file of the user's code cannot be read or run; no market data, so no `FeedError`."""

@@ -5,7 +5,9 @@ from types import FunctionType
 from typing import Any, TypeAlias
 
 import backtrader as bt
+from pydantic import ValidationError
 
+from feeds.section import first_mistake
 from strategies.config import EntryRules, ExitRules, HybridConfig, OwnConfig, Sizing
 from strategies.crypto_scalping import CryptoScalpingStrategy
 from strategies.errors import StrategyError
@@ -106,6 +108,10 @@ def _check(own: OwnFile) -> None:
         found = getattr(own.found, name)
         if type(found) is not kind:
             raise StrategyError(f"{where}.{name} must be {kind.__name__}(…), found {found!r}")
+    try:
+        OwnConfig.model_validate(defaults_of(own))
+    except ValidationError as error:  # the file says it, and not the command line
+        raise StrategyError(f"{where}.{first_mistake(error)}") from error
 
 
 def _ours(name: str) -> Any:

@@ -1,14 +1,12 @@
 """A strategy of one's own: a class in a Python file, named `PATH.py:ClassName`."""
 
-import hashlib
-import sys
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from feeds.messages import first_line
+from feeds.errors import PythonFileError
+from feeds.python_file import ENDING, PythonFile, line_in, read_python
 from strategies.errors import StrategyError
 
 
@@ -42,7 +40,7 @@ def split(text: str) -> tuple[Path, str]:
         if it is not such a text
     """
     path, colon, name = text.rpartition(":")
-    if not colon or not path.endswith(".py") or not name.isidentifier():
+    if not colon or not path.endswith(ENDING) or not name.isidentifier():
         raise StrategyError(
             f"a strategy is named as PATH.py:ClassName, found {text!r}; such as "
             "examples/my_strategy.py:MyStrategy"
@@ -58,7 +56,7 @@ def digest_of(path: Path) -> str:
     StrategyError
         if it cannot be read
     """
-    return hashlib.sha256(_source(path)).hexdigest()
+    return _read(path).digest
 
 
 def read_class(text: str, expected: str | None = None) -> OwnFile:
@@ -75,61 +73,40 @@ def read_class(text: str, expected: str | None = None) -> OwnFile:
     """
     path, name = split(text)
     path = path.resolve()
-    source = _source(path)
-    digest = hashlib.sha256(source).hexdigest()
-    if expected not in (None, digest):
+    file = _read(path)
+    if expected not in (None, file.digest):
         raise StrategyError(
-            f"{path}: must have the digest {expected[:16]}, found {digest[:16]}: the strategy was "
-            "changed since, and is not run; put the old file back, or begin anew with this one"
+            f"{path}: must have the digest {expected[:16]}, found {file.digest[:16]}: the strategy "
+            "was changed since, and is not run; put the old file back, or begin anew with this one"
         )
-    module = _run(path, digest, source)
+    module = _run(file)
     found = getattr(module, name, None)
     if not isinstance(found, type):
         there = [n for n, v in vars(module).items() if _is_its_own(v, module)]
         raise StrategyError(
             f"{path}: must hold a class {name}, found {', '.join(there) or 'no class'}"
         )
-    return OwnFile(path, name, digest, found)
+    return OwnFile(path, name, file.digest, found)
 
 
-def _source(path: Path) -> bytes:
+def _read(path: Path) -> PythonFile:
     try:
-        return path.read_bytes()
-    except OSError as error:
+        return read_python(path)
+    except PythonFileError as error:
         raise StrategyError(
-            f"{path}: a strategy's file must be readable: {error.strerror or error}"
+            f"{path}: a strategy's file must be readable: {error}; name one as PATH.py:ClassName, "
+            "such as examples/my_strategy.py:MyStrategy"
         ) from error
 
 
-@cache
-def _run(path: Path, digest: str, source: bytes) -> ModuleType:
-    """Return the module of the file; a file that was changed is another one."""
-    module = ModuleType(f"own_strategy_{digest[:16]}")
-    module.__file__ = str(path)
-    sys.modules[module.__name__] = module  # dataclasses and backtrader look for it there
+def _run(file: PythonFile) -> ModuleType:
     try:
-        exec(compile(source, str(path), "exec"), vars(module))  # noqa: S102  the user's own file
-    except (Exception, SystemExit) as error:  # whatever the file does is told as its own
-        del sys.modules[module.__name__]
-        if isinstance(error, StrategyError):
-            raise StrategyError(f"{path}: {error}") from error
-        raise StrategyError(
-            f"{path}: a strategy's file must run, {line_in(path, error)}"
-            f"{type(error).__name__}: {first_line(error)}"
-        ) from error
-    return module
-
-
-def line_in(path: Path, error: BaseException) -> str:
-    """Return the last line of the file that the error came through, as `line 9: `, or nothing."""
-    if isinstance(error, SyntaxError):
-        return "" if error.lineno is None else f"line {error.lineno}: "
-    line, trace = None, error.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == str(path):
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return "" if line is None else f"line {line}: "
+        return file.module(f"own_strategy_{file.digest[:16]}")
+    except PythonFileError as error:
+        cause = error.__cause__
+        if isinstance(cause, StrategyError):  # of a `Rule`: it says itself what must hold
+            raise StrategyError(f"{file.path}: {line_in(file.path, cause)}{cause}") from error
+        raise StrategyError(f"{file.path}: a strategy's file must run, {error}") from error
 
 
 def _is_its_own(value: object, module: ModuleType) -> bool:

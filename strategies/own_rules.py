@@ -2,16 +2,15 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from feeds import indicators
 from feeds.bars import Bars, BoolArray, FloatArray
-from feeds.messages import first_line
+from feeds.python_file import line_in, said
 from strategies.errors import StrategyError
-from strategies.own_file import line_in
+from strategies.own_file import split
 from strategies.rules import Fact, Rule, Seen
 
 SHOWN = "found_"  # begins the name of the column that holds what a rule looked at
@@ -23,7 +22,7 @@ class OwnRules:
 
     Attributes
     ----------
-    of : name of the strategy, for errors
+    of : the strategy as settings name it, PATH.py:ClassName, for errors
     """
 
     of: str
@@ -71,8 +70,8 @@ class OwnRules:
         found = self._asked(rule, "holds", rule.holds, bars)
         if found.dtype != np.bool_ or found.shape != (len(bars),):
             raise StrategyError(
-                f"{self.of}, rule {rule.name}: must return one True or False for each of the "
-                f"{len(bars)} bars, found {found.dtype} of shape {found.shape}"
+                f"{self.of}, rule {rule.name}: {_begins(rule.holds)}must return one True or False "
+                f"for each of the {len(bars)} bars, found {found.dtype} of shape {found.shape}"
             )
         return found
 
@@ -80,8 +79,8 @@ class OwnRules:
         found = self._asked(rule, "shows", rule.shows, bars)
         if found.dtype.kind not in "fiub" or found.shape != (len(bars),):
             raise StrategyError(
-                f"{self.of}, rule {rule.name}: shows must return one number for each of the "
-                f"{len(bars)} bars, found {found.dtype} of shape {found.shape}"
+                f"{self.of}, rule {rule.name}: {_begins(rule.shows)}shows must return one number "
+                f"for each of the {len(bars)} bars, found {found.dtype} of shape {found.shape}"
             )
         return found.astype(np.float64)
 
@@ -90,17 +89,23 @@ class OwnRules:
     ) -> np.ndarray:
         try:
             return np.asarray(None if function is None else function(bars))
-        except (
-            Exception,
-            SystemExit,
-        ) as error:  # whatever a file of the user's does is told as its own
+        except (Exception, SystemExit) as error:  # whatever the user's code does is told as its own
+            where = line_in(split(self.of)[0], error) or _line_elsewhere(function, error)
             raise StrategyError(
                 f"{self.of}, rule {rule.name}: {what} failed on {len(bars)} bars of {bars.symbol}: "
-                f"{_line_in(function, error)}{type(error).__name__}: {first_line(error)}"
+                f"{where}{said(error)}"
             ) from error
 
 
-def _line_in(function: Callable[..., Any] | None, error: BaseException) -> str:
-    """Return the line of the function's file at which it failed; nothing if it was not written."""
+def _begins(function: Callable[..., Any] | None) -> str:
+    """Return the line at which the function was written, as `line 9: `; nothing if nobody did."""
     code = getattr(function, "__code__", None)
-    return "" if code is None else line_in(Path(code.co_filename), error)
+    return "" if code is None else f"line {code.co_firstlineno}: "
+
+
+def _line_elsewhere(function: Callable[..., Any] | None, error: BaseException) -> str:
+    """Return the line of another file that holds the function; nothing if it was not written."""
+    code = getattr(function, "__code__", None)
+    file = "" if code is None else str(code.co_filename)
+    line = line_in(file, error)
+    return f"{file} {line}" if line else ""

@@ -29,7 +29,7 @@ def rules_of(config: HybridConfig) -> RuleBook:
 def own_rules(config: OwnConfig) -> OwnRules:
     """Return the rules of a strategy of one's own."""
     own = own_class(config.file, config.digest)
-    return OwnRules(own.name, own.found.rules)
+    return OwnRules(own.text, own.found.rules)
 
 
 @lru_cache

@@ -45,6 +45,11 @@ def _tie(values: FloatArray, limit: FloatArray | float) -> FloatArray:
     return np.asarray(EPSILON * np.maximum(np.abs(values), np.abs(limit)))
 
 
+def _is_name(name: object) -> bool:
+    fits = isinstance(name, str) and _NAME.fullmatch(name) is not None
+    return fits and not str(name).startswith(_OF_THE_ENSEMBLE)
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One rule of a strategy of one's own.
@@ -67,17 +72,17 @@ class Rule:
     shows: Callable[[Bars], FloatArray] | None = None
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name) or self.name.startswith(_OF_THE_ENSEMBLE):
+        if not _is_name(self.name):
             raise StrategyError(
                 f"a rule's name must be lower case, of letters, digits and _, and not begin with "
                 f"{_OF_THE_ENSEMBLE}, found {self.name!r}"
             )
         if not callable(self.holds) or not (self.shows is None or callable(self.shows)):
             raise StrategyError(f"rule {self.name}: holds and shows must be functions of Bars")
-        if not 0.0 <= self.points < np.inf:
+        if not isinstance(self.points, int | float) or not 0.0 <= self.points < np.inf:
             raise StrategyError(
-                f"rule {self.name}: points must be 0 or more, found {self.points}; what speaks "
-                "against an entry is a mandatory rule that says the opposite"
+                f"rule {self.name}: points must be a number, 0 or more, found {self.points!r}; "
+                "what speaks against an entry is a mandatory rule that says the opposite"
             )
 
 

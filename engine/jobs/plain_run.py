@@ -19,11 +19,11 @@ from engine.jobs.markets import Market
 from engine.jobs.plain_ensemble import EnsembleAhead
 from engine.jobs.settings import PlainSettings
 from feeds.errors import FeedError
-from feeds.messages import first_line
+from feeds.python_file import failure
 from ml.errors import MLError
 from strategies.catalog import params_of
 from strategies.errors import StrategyError
-from strategies.own_file import OwnFile, line_in
+from strategies.own_file import OwnFile
 from strategies.rule_books import own_class
 from strategies.views import OpinionSource
 
@@ -92,9 +92,7 @@ def _is_theirs(error: BaseException, path: Path) -> bool:
 
 
 def _failure(error: BaseException, path: Path) -> str:
-    kind, words = type(error).__name__, first_line(error)
-    said = kind if words == kind else f"{kind}: {words}"  # an error without words says its kind
-    told = f"the strategy failed, {line_in(path, error)}{said}"
+    told = f"the strategy failed, {failure(path, error)}"
     frames = extract_tb(error.__traceback__)
     if isinstance(error, IndexError) and frames[-1].filename.endswith("linebuffer.py"):
         return (

@@ -10,11 +10,10 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import has_fit_parameter
 
 from feeds.bars import FloatArray
-from feeds.messages import first_line
 from ml.base import FloatMatrix, Rows
 from ml.errors import MemberError, TrainingError
 from ml.models.binary_model import BinaryModel, standardised
-from ml.models.estimator_class import estimator_class, source_digest
+from ml.models.estimator_class import estimator_class, failure_of, source_digest
 from ml.models.one_thread import one_thread_of
 
 # scikit-learn's forests swap the process's filters of warnings for each tree: two threads that ask
@@ -77,7 +76,9 @@ class CustomModel(BinaryModel):
             signature(kind).bind(**params)
             estimator = kind(**params)
         except (Exception, SystemExit) as error:  # it may be the user's own class
-            raise MemberError(f"{self.estimator} does not take params: {said(error)}") from error
+            raise MemberError(
+                f"{self.estimator} does not take params: {failure_of(self.estimator, error)}"
+            ) from error
         chance = [name for name in _params(estimator) if name.split("__")[-1] == "random_state"]
         return estimator.set_params(**dict.fromkeys(chance, self.seed)) if chance else estimator
 
@@ -92,7 +93,9 @@ class CustomModel(BinaryModel):
             with _ONE_AT_A_TIME, one_thread_of(self.estimator):
                 estimator.fit(self._seen(rows.X), rows.y, **given)
         except (Exception, SystemExit) as error:  # it may be the user's own class
-            raise TrainingError(f"{self.estimator} cannot learn: {said(error)}") from error
+            raise TrainingError(
+                f"{self.estimator} cannot learn: {failure_of(self.estimator, error)}"
+            ) from error
         self.estimator_ = _on_one_thread(estimator)
         self.rows_used_ = len(rows.y)
 
@@ -101,7 +104,7 @@ class CustomModel(BinaryModel):
             with _ONE_AT_A_TIME, one_thread_of(self.estimator):
                 answer = np.asarray(self.estimator_.predict_proba(self._seen(X)), np.float64)
         except (Exception, SystemExit) as error:  # noqa: BLE001  it may be the user's own class
-            self._refuse_answer(said(error), error)
+            self._refuse_answer(failure_of(self.estimator, error), error)
         if answer.shape != (len(X), 2):
             self._refuse_answer(f"must be (rows, 2), found {answer.shape} for {len(X)} rows")
         return np.asarray(answer[:, 1])
@@ -111,11 +114,6 @@ class CustomModel(BinaryModel):
 
     def _refuse_answer(self, what: str, cause: BaseException | None = None) -> NoReturn:
         raise ValueError(f"{self.estimator}: predict_proba: {what}") from cause
-
-
-def said(error: BaseException) -> str:
-    """Return the kind of error and the first line of what it said."""
-    return f"{type(error).__name__}: {first_line(error)}"
 
 
 def _params(estimator: Any) -> Mapping[str, Any]:

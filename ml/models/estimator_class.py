@@ -2,19 +2,14 @@
 
 import hashlib
 import inspect
-import sys
 from difflib import get_close_matches
-from functools import lru_cache
 from importlib import import_module
-from importlib.util import module_from_spec, spec_from_file_location
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from feeds.messages import first_line
+from feeds.errors import PythonFileError
+from feeds.python_file import ENDING, PythonFile, failure, read_python, said
 from ml.errors import MemberError
-
-_ENDING = ".py"
 
 
 def estimator_class(estimator: str) -> type[Any]:
@@ -28,7 +23,7 @@ def estimator_class(estimator: str) -> type[Any]:
         If a file cannot be read or run, or there is no such class.
     """
     place, _, name = estimator.rpartition(":")
-    module = _module_of_file(place) if place.endswith(_ENDING) else _module_of_package(place)
+    module = _module_of_file(place) if place.endswith(ENDING) else _module_of_package(place)
     found = getattr(module, name, None)
     if not inspect.isclass(found):
         raise MemberError(f"{place} must hold the class {name}, found {_there(module, name)}")
@@ -42,7 +37,7 @@ def module_name(estimator: str) -> str:
     command runs: a bundle that holds its types is read anywhere.
     """
     place, _, _ = estimator.rpartition(":")
-    if not place.endswith(_ENDING):
+    if not place.endswith(ENDING):
         return place
     return f"member_file_{hashlib.sha256(place.encode()).hexdigest()[:16]}"
 
@@ -56,7 +51,13 @@ def source_digest(estimator: str) -> str:
         If the file cannot be read.
     """
     place, _, _ = estimator.rpartition(":")
-    return hashlib.sha256(_source(place)).hexdigest() if place.endswith(_ENDING) else ""
+    return _read(place).digest if place.endswith(ENDING) else ""
+
+
+def failure_of(estimator: str, error: BaseException) -> str:
+    """Return what an error of the class says, with the line of its file where it has one."""
+    place, _, _ = estimator.rpartition(":")
+    return failure(place, error) if place.endswith(ENDING) else said(error)
 
 
 def _module_of_package(place: str) -> ModuleType:
@@ -69,38 +70,21 @@ def _module_of_package(place: str) -> ModuleType:
 
 
 def _module_of_file(place: str) -> ModuleType:
-    module = _run(place, _source(place))
-    sys.modules[module.__name__] = module  # what a bundle stores is found by this name
-    return module
-
-
-def _source(place: str) -> bytes:
+    file = _read(place)
     try:
-        return Path(place).read_bytes()
-    except (OSError, ValueError) as error:
-        raise MemberError(
-            f"{place} must be a file that can be read: {getattr(error, 'strerror', '') or error}; "
-            "paths count from the folder in which the command is run"
-        ) from error
+        return file.module(module_name(f"{place}:"))  # what a bundle stores is found by this name
+    except PythonFileError as error:
+        raise MemberError(f"{place} cannot be imported: {error}") from error
 
 
-@lru_cache(maxsize=32)
-def _run(place: str, source: bytes) -> ModuleType:
-    """Return the module of the file, run once as long as it stays as it is."""
-    name = module_name(f"{place}:")
-    spec = spec_from_file_location(name, place)
-    if spec is None:
-        raise MemberError(f"{place} cannot be imported: no file of Python")
-    module = module_from_spec(spec)
-    sys.modules[name] = module  # as an import does; dataclasses look for it there
+def _read(place: str) -> PythonFile:
     try:
-        exec(compile(source, place, "exec"), vars(module))  # noqa: S102  the user names the file
-    except (Exception, SystemExit) as error:  # the file may fail in any way, or end by itself
-        del sys.modules[name]
+        return read_python(place)
+    except PythonFileError as error:
         raise MemberError(
-            f"{place} cannot be imported: {type(error).__name__}: {first_line(error)}"
+            f"{place} must be a file that can be read: {error}; paths count from the folder in "
+            "which the command is run"
         ) from error
-    return module
 
 
 def _there(module: ModuleType, name: str) -> str:

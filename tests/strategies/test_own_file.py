@@ -44,11 +44,30 @@ SOUND = f"class Own(HybridStrategy):\n    {RULES}\n"
             SOUND + "    def next(self):\n        self.buy()\n",
             "Own.next: a hybrid strategy says its rules .* subclass of backtrader.Strategy",
         ),
-        ("class Own(HybridStrategy)\n", "a strategy's file must run, line 9: SyntaxError"),
+        ("class Own(HybridStrategy)\n", r"file must run, line 9: SyntaxError: expected ':'$"),
         ("import nothing_of_that_name\n", "line 9: ModuleNotFoundError: No module named"),
         ("1 / 0\n", "line 9: ZeroDivisionError"),
         ("raise SystemExit(0)\n", "line 9: SystemExit"),
-        ("Rule('Dip', dips)\n", r"own\.py: a rule's name must be lower case"),
+        ("Rule('Dip', dips)\n", r"own\.py: line 9: a rule's name must be lower case"),
+        ("Rule(5, dips)\n", r"own\.py: line 9: a rule's name must be lower case.*found 5"),
+        ("Rule('dip', dips, points='2')\n", r"line 9: rule dip: points must be a number.*'2'"),
+        (
+            SOUND + "    exits = ExitRules(\n        take_profit=-2.0,\n    )\n",
+            r"must run, line 11: ExitRules: take_profit: .*greater than 0, found -2\.0$",
+        ),
+        (
+            SOUND + "    exits = ExitRules(take_proft=2.0)\n",
+            "line 11: ExitRules: take_proft is not a known key; did you mean take_profit",
+        ),
+        (
+            SOUND + "    exits = ExitRules(stop_loss=150.0)\n",
+            "line 11: ExitRules: a stop must be less than 100 percent",
+        ),
+        (
+            SOUND + "    min_entry_score = 'high'\n",
+            r"Own\.min_entry_score: must be a number, f.*'h",
+        ),
+        (SOUND + "    min_entry_score = -1\n", r"Own\.min_entry_score: .*or equal to 0, found -1"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_one_line(tmp_path: Path, text: str, message: str) -> None:

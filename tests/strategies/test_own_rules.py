@@ -64,10 +64,13 @@ def test_a_score_is_the_sum_of_the_points_of_the_rules_that_hold() -> None:
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ("bars.close", r"Own, rule dip: must return one True or False for each of the \d+ bars, "),
+        (
+            "bars.close",
+            r"own\.py:Own, rule dip: line 11: must return one True or False for each",
+        ),
         ("(bars.close > 0)[1:]", r"found bool of shape \(\d+,\)"),
         ("True", r"found bool of shape \(\)"),
-        ("bars.closing > 0", "holds failed on .*AttributeError"),
+        ("bars.closing > 0", r"own\.py:Own, rule dip: holds failed on .*: line 11: AttributeError"),
         ("None", "found object"),
     ],
 )
@@ -80,6 +83,20 @@ def test_a_rule_that_returns_something_else_is_named(
     """
     config = settings_of(written(tmp_path, text)).strategy
     with pytest.raises(StrategyError, match=message):
+        evidence_table(make_bars(500), config)
+
+
+def test_a_rule_that_fails_in_another_file_names_the_line_there(tmp_path: Path) -> None:
+    (tmp_path / "beside.py").write_text("def holds(bars):\n    return 1 / 0\n")
+    text = f"""
+    import runpy
+    there = runpy.run_path({str(tmp_path / "beside.py")!r})["holds"]
+
+    class Own(HybridStrategy):
+        rules = (Rule("dip", there, mandatory=True),)
+    """
+    config = settings_of(written(tmp_path, text)).strategy
+    with pytest.raises(StrategyError, match=r"own\.py:Own, rule dip: .*beside\.py line 2: Zero"):
         evidence_table(make_bars(500), config)
 
 
