@@ -14,9 +14,9 @@ from engine.jobs.settings import Settings
 EXAMPLES = """\
   evaluate_ml_ensemble.py --model models/crypto_scalping_ensemble
   evaluate_ml_ensemble.py --symbols BTC/USDT,ETH/USDT --start-date 2024-01-01
-  evaluate_ml_ensemble.py --model models/mine --test-data BTC-USDT_5m.parquet ETH-USDT_5m.parquet
-  evaluate_ml_ensemble.py --model models/mine --test-data BTC-USDT_5m.parquet --feature-importance
-  evaluate_ml_ensemble.py --model models/mine --test-data BTC-USDT_5m.parquet --backtest --json
+  evaluate_ml_ensemble.py --model models/mine --data BTC-USDT_5m.parquet ETH-USDT_5m.parquet
+  evaluate_ml_ensemble.py --model models/mine --data BTC-USDT_5m.parquet --feature-importance
+  evaluate_ml_ensemble.py --model models/mine --data BTC-USDT_5m.parquet --backtest --json
 
 Label, population, exits, costs and mandatory filter are the bundle's own. Rows decided before
 the bundle's last seen moment are in-sample and left out.
@@ -25,10 +25,10 @@ the bundle's last seen moment are in-sample and left out.
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the flags of the command."""
-    parser = command_parser(__doc__ or "", EXAMPLES)
+    parser = command_parser(__doc__ or "", EXAMPLES, {"--test-data": "--data"})
     parser.add_argument("--model", type=Path, metavar="PATH", help="folder of the bundle")
     add_strategy_flag(parser)
-    add_bar_flags(parser, "--test-data")
+    add_bar_flags(parser)
     asked = parser.add_argument_group("what is asked beside the scores; needs bars")
     asked.add_argument(
         "--feature-importance",

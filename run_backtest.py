@@ -45,7 +45,7 @@ ML_DEFAULT = (
 def make_parser() -> argparse.ArgumentParser:
     """Return the flags of the command."""
     parser = command_parser(__doc__ or "", EXAMPLES)
-    add_bar_flags(parser, "--data")
+    add_bar_flags(parser)
     add_run_flags(parser, MLMode, ML_DEFAULT)
     _add_walk_forward_flags(parser.add_argument_group("the walk-forward"))
     _add_audit_flags(parser.add_argument_group("the leak audit"))

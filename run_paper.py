@@ -30,7 +30,7 @@ EXAMPLES = """\
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the flags of the command."""
-    parser = command_parser(__doc__ or "", EXAMPLES)
+    parser = command_parser(__doc__ or "", EXAMPLES, {"--data": "--rehearse"})
     add_paper_flags(parser)
     add_open_flag(parser)
     add_common_flags(parser)

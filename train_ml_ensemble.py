@@ -22,19 +22,21 @@ from ml.training.config import TrainingConfig
 
 EXAMPLES = """\
   train_ml_ensemble.py --symbols BTC/USDT,ETH/USDT --start-date 2022-01-01 --end-date 2024-01-01
-  train_ml_ensemble.py --data-file BTC-USDT_5m.parquet ETH-USDT_5m.parquet --end-date 2024-01-01
-  train_ml_ensemble.py --data-file BTC-USDT_5m.parquet --optimize --trials 20
-  train_ml_ensemble.py --update --data-file BTC-USDT_5m_new.parquet
+  train_ml_ensemble.py --data BTC-USDT_5m.parquet ETH-USDT_5m.parquet --end-date 2024-01-01
+  train_ml_ensemble.py --data BTC-USDT_5m.parquet --optimize --trials 20
+  train_ml_ensemble.py --update --data BTC-USDT_5m_new.parquet
   train_ml_ensemble.py --update
       what the exchange has since, for the symbols of the bundle
-  train_ml_ensemble.py --data-file BTC-USDT_5m.csv --label barrier --preset small --json
+  train_ml_ensemble.py --data BTC-USDT_5m.csv --label barrier --preset small --json
 """
 
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the flags of the command."""
-    parser = command_parser(__doc__ or "", EXAMPLES)
-    add_bar_flags(parser, "--data-file")
+    parser = command_parser(
+        __doc__ or "", EXAMPLES, {"--data-file": "--data", "--model": "--output"}
+    )
+    add_bar_flags(parser)
     _add_label_flags(parser.add_argument_group("what is learned"))
     training = parser.add_argument_group("the training")
     add_strategy_flag(training)
@@ -116,7 +118,7 @@ def _trained(args: argparse.Namespace, settings: Settings) -> Report:
         return _updated(args, settings)
     asked = asked_bars(args, settings)
     if asked is None:
-        raise UsageError("a training needs bars: name --data-file FILE, or --symbols")
+        raise UsageError("a training needs bars: name --data FILE, or --symbols")
     from engine.jobs.train import train_on  # help and refusals start without learning
 
     return train_on(asked, settings)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from engine.errors import UsageError
+from engine.jobs.flag_parser import BARS
 from engine.jobs.flags import date, day_count, given, refuse_flags, symbol, timeframe
 from engine.jobs.markets import AskedBars, BarFiles, ExchangeBars, last_close
 from engine.jobs.settings import RunSettings
@@ -28,9 +29,9 @@ _WHICH = ("symbols", "timeframe", "start_date", "end_date", "days")
 _WHERE = ("exchange", "store", "base_url")
 
 
-def add_bar_flags(parser: argparse.ArgumentParser, files: str) -> None:
-    """Add the flags of files, of exchanges and of dates; `files` names the flag of the files."""
-    add_file_flags(parser, files)
+def add_bar_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of files, of exchanges and of dates."""
+    add_file_flags(parser)
     add_exchange_flags(parser)
     add_date_flags(parser)
 
@@ -42,12 +43,11 @@ def add_date_flags(parser: argparse.ArgumentParser) -> None:
     dates.add_argument("--end-date", type=date, metavar="D", help="exclusive")
 
 
-def add_file_flags(parser: argparse.ArgumentParser, name: str) -> None:
+def add_file_flags(parser: argparse.ArgumentParser) -> None:
     """Add a repeatable, multi-valued flag for files of bars, and how to read them."""
     group = parser.add_argument_group("bars from files")
     group.add_argument(
-        name,
-        dest="data",
+        BARS,
         type=Path,
         nargs="+",
         action="extend",

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from engine.jobs.diagnosing import exchange, installation, kept, machine
 from engine.jobs.diagnosing.finding import Asked, Finding, State
+from engine.jobs.flag_parser import FlagParser
 
 EXAMPLES = """\
 examples:
@@ -42,13 +43,11 @@ CHECKS: Sequence[Check] = (
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the flags of the command."""
-    parser = argparse.ArgumentParser(
+    parser = FlagParser(
         prog="python -m engine.jobs.doctor",
         usage="%(prog)s [flags]",
         description=(__doc__ or "").partition("\n\n")[0],
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument(
         "--exchange", metavar="ID", default="binance", help="to ask; default: binance"

@@ -137,13 +137,13 @@ def _refuse_without_bars(request: EvaluateRequest) -> None:
     asked = {"--backtest": request.backtest, "--feature-importance": request.importance}
     for flag in (flag for flag, wanted in asked.items() if wanted and request.bars is None):
         raise UsageError(
-            f"{flag} needs bars that the bundle has not seen: add --test-data FILE or --symbols"
+            f"{flag} needs bars that the bundle has not seen: add --data FILE or --symbols"
         )
 
 
 def _stored(manifest: Manifest) -> EvaluateReport:
     if "test" not in manifest.metrics:
-        raise RunError("the bundle holds no figures of its own: give --test-data FILE or --symbols")
+        raise RunError("the bundle holds no figures of its own: give --data FILE or --symbols")
     scores = cast("dict[str, Any]", manifest.metrics["test"])
     report = EvaluateReport(manifest=manifest, scores=scores, synthetic=manifest.synthetic)
     try:
@@ -152,7 +152,7 @@ def _stored(manifest: Manifest) -> EvaluateReport:
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise BundleMismatchError(
             "the figures of the bundle are not in the form that this version shows "
-            f"({first_line(error)}): give --test-data FILE, or train again"
+            f"({first_line(error)}): give --data FILE, or train again"
         ) from error
     return report
 

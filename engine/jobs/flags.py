@@ -14,6 +14,7 @@ import numpy as np
 from engine.config import to_toml
 from engine.errors import EngineError, UsageError
 from engine.jobs.display import error_console, show_progress
+from engine.jobs.flag_parser import NOTHING, FlagParser
 from engine.jobs.log import logged
 from engine.jobs.opening import opened
 from engine.jobs.settings import PlainSettings, Settings, hybrid, load_any_settings
@@ -70,14 +71,15 @@ class ShownSettings:
         return to_toml(self.settings).rstrip()
 
 
-def command_parser(description: str, examples: str) -> argparse.ArgumentParser:
-    """Return a parser without flags; `add_common_flags` ends it."""
-    return argparse.ArgumentParser(
+def command_parser(
+    description: str, examples: str, meant: Mapping[str, str] = NOTHING
+) -> argparse.ArgumentParser:
+    """Return a parser without flags; `add_common_flags` ends it. `meant` as `FlagParser` has it."""
+    return FlagParser(
         usage="%(prog)s [flags]",
         description=description,
         epilog=f"examples:\n{examples}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
+        meant=meant,
     )
 
 

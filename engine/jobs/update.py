@@ -122,7 +122,7 @@ def _since(kept: Sequence[Bars], clock: Clock) -> ExchangeBars:
     """Return the exchange's bars from where the first of the symbols ends."""
     if any(bars.synthetic for bars in kept):
         raise UsageError(
-            "no exchange goes on with simulated bars: name a file of later ones with --data-file"
+            "no exchange goes on with simulated bars: name a file of later ones with --data"
         )
     timeframe = kept[0].timeframe
     start = min(bars.time[-1] for bars in kept)

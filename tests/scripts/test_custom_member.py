@@ -33,13 +33,13 @@ def _in_the_repository() -> Any:
 @pytest.fixture(scope="module")
 def bundle(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("models") / "custom"
-    words = ["--config", EXAMPLE, *data(world, "--data-file"), "--end-date", UNTIL]
+    words = ["--config", EXAMPLE, *data(world), "--end-date", UNTIL]
     assert train([*map(str, [*words, "--preset", "small", "--output", path])]) == 0
     return path
 
 
-def data(world: World, flag: str) -> list[object]:
-    return [word for file in world.files for word in (flag, file)]
+def data(world: World) -> list[object]:
+    return [word for file in world.files for word in ("--data", file)]
 
 
 def answer(capsys: pytest.CaptureFixture[str], command: Any, *words: object) -> Any:
@@ -81,7 +81,7 @@ def test_a_comparison_asks_them_and_keeps_their_votes(
     bundle: Path, world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["--config", EXAMPLE, "--model", bundle, "--start-date", UNTIL, "--ml", "compare"]
-    found = answer(capsys, backtest, *words, *data(world, "--data"), "--out", tmp_path)
+    found = answer(capsys, backtest, *words, *data(world), "--out", tmp_path)
     _, on = found["runs"]
     assert on["ml_asked"] > 0 == on["ml_unavailable"]
     journal = pd.read_parquet(Path(found["run_dir"]) / "on" / "decisions.parquet")
@@ -90,7 +90,7 @@ def test_a_comparison_asks_them_and_keeps_their_votes(
     weights = {m.name: m.weight for m in loaded(bundle).ensemble.members}
     mean = sum(weights[name] * vote for name, vote in votes.items()) / sum(weights.values())
     pd.testing.assert_series_equal(mean, asked["probability"], check_names=False)
-    again = answer(capsys, backtest, *words, *data(world, "--data"), "--out", tmp_path)
+    again = answer(capsys, backtest, *words, *data(world), "--out", tmp_path)
     assert again["result_hash"] == found["result_hash"]
     assert "only what the settings name is run" in refusal(
         capsys, show, found["run_dir"], "--rerun"
@@ -108,7 +108,7 @@ def test_an_evaluation_says_what_each_of_them_adds(
     bundle: Path, world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["--config", EXAMPLE, "--model", bundle, "--feature-importance"]
-    found = answer(capsys, evaluate, *words, "--test-data", world.files[0])
+    found = answer(capsys, evaluate, *words, "--data", world.files[0])
     added = {each["name"]: each for each in found["member_contribution"]["members"]}
     assert added.keys() == {*MEMBER_NAMES, *OWN}
     assert added["extra_trees"]["weight"] == pytest.approx(0.1 / 1.3)
@@ -119,7 +119,7 @@ def test_an_update_trains_them_anew_on_longer_bars(
     bundle: Path, world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = Path(shutil.copytree(bundle, tmp_path / "custom"))
-    words = ["--update", *data(world, "--data-file"), "--output", path]
+    words = ["--update", *data(world), "--output", path]
     assert "only what the settings name is run" in refusal(capsys, train, *words)
     answer(capsys, train, *words, "--config", EXAMPLE)
     before, after = loaded(bundle), loaded(path)
@@ -134,7 +134,7 @@ def test_an_update_trains_them_anew_on_longer_bars(
 def test_without_the_settings_the_bundle_runs_no_code_of_its_own(
     bundle: Path, world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["--model", bundle, "--start-date", UNTIL, *data(world, "--data"), "--out", tmp_path]
+    words = ["--model", bundle, "--start-date", UNTIL, *data(world), "--out", tmp_path]
     trees = "sklearn.ensemble:ExtraTreesClassifier"
     line = refusal(capsys, backtest, *words, "--ml", "on")
     assert f"extra_trees: it is {trees}" in line
@@ -151,7 +151,7 @@ def test_a_member_that_cannot_vote_is_refused_before_bars_are_read(
 ) -> None:
     config = tmp_path / "mine.toml"
     config.write_text('members.mine = { estimator = "sklearn.svm:LinearSVC" }\n')
-    words = ["--config", config, "--data-file", tmp_path / "none.parquet", "--output"]
+    words = ["--config", config, "--data", tmp_path / "none.parquet", "--output"]
     line = refusal(capsys, train, *words, tmp_path / "models" / "m")
     assert "members.mine: sklearn.svm:LinearSVC must have predict_proba" in line
     assert "none.parquet" not in line

@@ -75,7 +75,7 @@ def own(world: World, tmp_path_factory: pytest.TempPathFactory) -> Own:
     room = Own(tmp_path_factory.mktemp("own"), world.files[0])
     shutil.copy(EXAMPLES / "my_strategy.py", room.file)
     room.config.write_text(FEW_GATES)
-    words = ["--data-file", room.bars, "--end-date", UNTIL, "--output", room.bundle]
+    words = ["--data", room.bars, "--end-date", UNTIL, "--output", room.bundle]
     words += ["--strategy", room.strategy, "--preset", "small", "--quiet"]
     assert train_ml_ensemble.main([*map(str, words)]) == 0
     return room
@@ -260,7 +260,7 @@ def test_auto_goes_on_without_such_a_bundle_loudly(
 def test_the_bundle_is_judged_with_its_strategy_alone(
     own: Own, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["--model", own.bundle, "--test-data", own.bars, "--start-date", UNTIL]
+    words = ["--model", own.bundle, "--data", own.bars, "--start-date", UNTIL]
     line = refused(capsys, evaluate_ml_ensemble.main, *words)
     assert "about 'CryptoScalpingStrategy': name its own by --strategy" in line
     told = [*map(str, words), "--strategy", own.strategy, "--json"]
@@ -272,7 +272,7 @@ def test_the_bundle_is_extended_with_its_strategy_alone(
     own: Own, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bundle = shutil.copytree(own.bundle, tmp_path / "mine", symlinks=True)
-    words = ["--update", "--data-file", own.bars, "--end-date", "2022-02-20", "--output", bundle]
+    words = ["--update", "--data", own.bars, "--end-date", "2022-02-20", "--output", bundle]
     line = refused(capsys, train_ml_ensemble.main, *words)
     assert "about 'CryptoScalpingStrategy': name its own by --strategy" in line
     told = [*map(str, words), "--strategy", own.strategy, "--quiet"]

@@ -42,7 +42,7 @@ def bundle(files: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -
     """A bundle trained from the command line until UNTIL."""
     path = tmp_path_factory.mktemp("models") / "ensemble"
     asked = ["--preset", "small", "--seed", "3", "--end-date", UNTIL, "--output", str(path)]
-    data = [word for file in files for word in ("--data-file", str(file))]
+    data = [word for file in files for word in ("--data", str(file))]
     assert train([*data, *asked, "--profit-threshold", "0.3", "--lookahead", "8"]) == 0
     return path
 
@@ -117,7 +117,7 @@ def test_training_answers_with_one_json_object(
 ) -> None:
     asked = ["--preset", "small", "--label", "barrier", "--json", "-v"]
     asked += ["--output", str(tmp_path / "b")]
-    assert train(["--data-file", *map(str, files), *asked]) == 0
+    assert train(["--data", *map(str, files), *asked]) == 0
     said = capsys.readouterr()
     found = json.loads(said.out)
     assert found["bundle"] == str(tmp_path / "b")
@@ -131,18 +131,18 @@ def test_training_answers_with_one_json_object(
 def test_rows_that_the_bundle_has_seen_are_left_out_of_a_fresh_evaluation(
     bundle: Path, files: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert evaluate(["--model", str(bundle), "--test-data", str(files[0]), "--json"]) == 0
+    assert evaluate(["--model", str(bundle), "--data", str(files[0]), "--json"]) == 0
     found = answer(capsys)
     assert found["fresh"] is True
     assert found["left_out_in_sample"] > found["scores"]["rows"] > 0
-    assert evaluate(["--model", str(bundle), "--test-data", str(files[0])]) == 0
+    assert evaluate(["--model", str(bundle), "--data", str(files[0])]) == 0
     assert "rows decided before 2022-02-10 00:00Z are in-sample" in capsys.readouterr().out
 
 
 def test_bars_that_the_bundle_has_seen_are_refused_with_the_first_clean_moment(
     bundle: Path, files: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert evaluate(["--model", str(bundle), "--test-data", str(files[1])]) == 1
+    assert evaluate(["--model", str(bundle), "--data", str(files[1])]) == 1
     line = one_line(capsys)
     assert line.startswith("evaluate_ml_ensemble: ")
     assert "2022-02-10 00:00Z, the first clean moment" in line
@@ -151,7 +151,7 @@ def test_bars_that_the_bundle_has_seen_are_refused_with_the_first_clean_moment(
 def test_a_backtest_trades_clean_bars_with_and_without_the_ensemble(
     bundle: Path, files: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked = ["--test-data", str(files[0]), "--backtest", "--json", "--out", str(tmp_path)]
+    asked = ["--data", str(files[0]), "--backtest", "--json", "--out", str(tmp_path)]
     assert evaluate(["--model", str(bundle), *asked]) == 0
     runs = answer(capsys)["backtest"]["runs"]
     assert [run["ml"] for run in runs] == ["off", "on"]
@@ -160,11 +160,11 @@ def test_a_backtest_trades_clean_bars_with_and_without_the_ensemble(
 
 def test_a_backtest_needs_bars(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert evaluate(["--model", str(bundle), "--backtest"]) == 2
-    assert "add --test-data FILE" in one_line(capsys)
+    assert "add --data FILE" in one_line(capsys)
 
 
 def test_a_pickle_path_is_refused_before_any_work(capsys: pytest.CaptureFixture[str]) -> None:
-    assert train(["--data-file", "missing.csv", "--output", "models/old.pkl"]) == 1
+    assert train(["--data", "missing.csv", "--output", "models/old.pkl"]) == 1
     line = one_line(capsys)
     assert line.startswith("train_ml_ensemble: models/old.pkl: ")
     assert "a bundle is a folder" in line
@@ -175,9 +175,9 @@ def test_too_few_bars_are_refused_in_one_line(
 ) -> None:
     file = tmp_path / "BTC-USDT_5m.csv"
     write_bars(synthetic_bars("BTC/USDT", Timeframe.parse("5m"), days=1, seed=0), file)
-    assert train(["--data-file", str(file), "--output", str(tmp_path / "b")]) == 1
+    assert train(["--data", str(file), "--output", str(tmp_path / "b")]) == 1
     assert "needs 400 bars of its segment before it" in one_line(capsys)
-    assert train(["--data-file", str(file), "--end-date", "2021-01-01"]) == 1
+    assert train(["--data", str(file), "--end-date", "2021-01-01"]) == 1
     assert "must hold bars" in one_line(capsys)
 
 
@@ -192,12 +192,12 @@ def test_too_few_bars_are_refused_in_one_line(
 def test_what_is_not_possible_is_a_named_error(
     wrong: list[str], hint: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert train(["--data-file", "missing.csv", *wrong]) == 1
+    assert train(["--data", "missing.csv", *wrong]) == 1
     assert hint in one_line(capsys)
 
 
 @pytest.mark.parametrize(
-    "wrong", [["--data-file"], ["--data-file", "a.csv", "--label", "x"], ["--no-such-flag"]]
+    "wrong", [["--data"], ["--data", "a.csv", "--label", "x"], ["--no-such-flag"]]
 )
 def test_wrong_usage_exits_with_2(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
@@ -207,7 +207,7 @@ def test_wrong_usage_exits_with_2(wrong: list[str], capsys: pytest.CaptureFixtur
 
 def test_a_training_without_bars_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
     assert train([]) == 2
-    assert "--data-file FILE, or --symbols" in one_line(capsys)
+    assert "--data FILE, or --symbols" in one_line(capsys)
 
 
 @pytest.mark.parametrize("command", [train, evaluate])
@@ -222,7 +222,7 @@ def test_a_folder_of_other_things_is_refused_before_any_work(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "letter.txt").write_text("x")
-    assert train(["--data-file", "missing.csv", "--output", str(tmp_path)]) == 1
+    assert train(["--data", "missing.csv", "--output", str(tmp_path)]) == 1
     assert "holds other things than a bundle" in one_line(capsys)
 
 
@@ -231,7 +231,7 @@ def test_a_folder_of_other_things_is_refused_before_any_work(
     [
         (["--label", "barrier"], "--label is the bundle's own"),
         (["--preset", "small"], "--preset is the bundle's own"),
-        (["--data-file", "x.csv", "--start-date", "2022-01-01"], "begins where the bundle ends"),
+        (["--data", "x.csv", "--start-date", "2022-01-01"], "begins where the bundle ends"),
         (["--start-date", "2022-01-01"], "begins where the bundle ends"),
         (["--days", "5"], "begins where the bundle ends"),
         (["--timeframe", "5m"], "begins where the bundle ends"),
@@ -247,7 +247,7 @@ def test_an_update_refuses_flags_that_it_would_not_obey(
 def test_a_backtest_of_an_evaluation_is_made_on_the_dates_that_were_asked_for(
     bundle: Path, files: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked = ["--model", str(bundle), "--test-data", str(files[0]), "--start-date", "2022-02-20"]
+    asked = ["--model", str(bundle), "--data", str(files[0]), "--start-date", "2022-02-20"]
     assert evaluate([*asked, "--backtest", "--out", str(tmp_path), "--json"]) == 0
     (facts,) = answer(capsys)["backtest"]["data"]["symbols"].values()
     assert facts["start"].startswith("2022-02-20T00:00")

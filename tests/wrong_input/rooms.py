@@ -105,15 +105,15 @@ PAPER = Command(
 )
 TRAIN = Command(
     train_ml_ensemble.main,
-    lambda room, files: ["--data-file", *files, "--preset", "small", "--output", room.bundle],
+    lambda room, files: ["--data", *files, "--preset", "small", "--output", room.bundle],
 )
 UPDATE = Command(
     train_ml_ensemble.main,
-    lambda room, files: ["--update", "--data-file", *files, "--output", room.bundle],
+    lambda room, files: ["--update", "--data", *files, "--output", room.bundle],
 )
 EVALUATE = Command(
     evaluate_ml_ensemble.main,
-    lambda room, files: ["--test-data", *files, "--model", room.bundle, "--out", room.runs],
+    lambda room, files: ["--data", *files, "--model", room.bundle, "--out", room.runs],
 )
 GENERATE = Command(
     generate_training_data.main,

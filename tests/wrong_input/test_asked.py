@@ -122,8 +122,11 @@ USAGE: Mapping[str, tuple[list[str], str]] = {
     "a date that is none": (["--start-date", "soon"], "found 'soon'"),
     "a day that is none": (["--end-date", "2024-02-30"], "must be like 2024-01-31"),
     "a seed that is none": (["--seed", "-1"], "must be a whole number from 0 up, found '-1'"),
-    "a flag that is none": (["--sed", "1"], "unrecognized arguments: --sed 1"),
-    "a flag cut short": (["--verb"], "unrecognized arguments: --verb"),
+    "a flag that is none": (
+        ["--sed", "1"],
+        "unrecognized arguments: --sed 1; did you mean --seed?",
+    ),
+    "a flag cut short": (["--verb"], "unrecognized arguments: --verb; did you mean --verbose?"),
     "a flag without its value": (["--seed"], "expected one argument"),
 }
 
@@ -137,13 +140,43 @@ def test_wrong_usage_exits_2_and_names_the_flag(
     desk.refuses_usage(command, [*words, *flags], about)
 
 
+MEANT: Mapping[str, tuple[Command, list[str], str]] = {
+    "bars of a training, as they were once named": (TRAIN, ["--data-file", "a.csv"], "--data?"),
+    "bars of a test, as they were once named": (EVALUATE, ["--test-data=a.csv"], "--data?"),
+    "a recording, as others name bars": (PAPER, ["--data", "a.csv"], "--rehearse?"),
+    "a bundle, as others name it": (TRAIN, ["--model", "models/mine"], "--output?"),
+    "a slip of the finger": (BACKTEST, ["--start-dat", "2024-01-01"], "--start-date?"),
+    "a flag cut short": (EVALUATE, ["--feature"], "--feature-importance?"),
+}
+
+
+@pytest.mark.parametrize(("command", "flags", "about"), MEANT.values(), ids=MEANT)
+def test_a_flag_that_is_not_there_is_answered_with_the_one_meant(
+    command: Command, flags: list[str], about: str, desk: Desk
+) -> None:
+    told = f"unrecognized arguments: {' '.join(flags)}; did you mean {about}"
+    desk.refuses_usage(command, flags, told)
+
+
+def test_a_file_without_a_flag_is_answered_with_the_flag_of_bars(desk: Desk) -> None:
+    desk.refuses_usage(BACKTEST, ["a.csv"], "arguments: a.csv; did you mean --data a.csv?")
+    desk.refuses_usage(PAPER, ["a.csv"], "arguments: a.csv; did you mean --rehearse a.csv?")
+
+
+def test_a_flag_that_is_like_no_other_gets_no_hint(desk: Desk) -> None:
+    desk.refuses_usage(BACKTEST, ["--qqq"], "unrecognized arguments: --qqq")
+    with pytest.raises(SystemExit):
+        BACKTEST.main(["--qqq"])
+    assert "did you mean" not in desk.said.readouterr().err
+
+
 TOGETHER: Mapping[str, tuple[Command, list[str], str]] = {
-    "a training without bars": (TRAIN, ["--preset", "small"], "--data-file FILE"),
+    "a training without bars": (TRAIN, ["--preset", "small"], "--data FILE"),
     "a rehearsal without bars": (PAPER, ["--ml", "off"], "--symbols"),
     "a bundle, but no bars to try it on": (BACKTEST, ["--model", "x"], "--data FILE"),
     "a symbol without a file": (BACKTEST, ["--symbol", "BTC/USDT"], "--symbols"),
     "a simulation without a place for it": (GENERATE, ["--synthetic"], "--output FILE"),
-    "a trade of bars that are not there": (EVALUATE, ["--backtest"], "--test-data FILE"),
+    "a trade of bars that are not there": (EVALUATE, ["--backtest"], "--data FILE"),
 }
 
 

@@ -146,7 +146,7 @@ def asking(bundle: Path, room: Room) -> list[list[object]]:
     dates = ["--start-date", CLEAN, "--end-date", "2024-01-05", "--out", room.runs]
     return [
         ["run_backtest", "--data", room.bars, "--ml", "on", "--model", bundle, *dates],
-        ["evaluate_ml_ensemble", "--test-data", room.bars, "--model", bundle],
+        ["evaluate_ml_ensemble", "--data", room.bars, "--model", bundle],
         ["evaluate_ml_ensemble", "--model", bundle],
         ["evaluate_ml_ensemble", "--model", bundle, "--json"],
     ]

@@ -20,7 +20,7 @@ CLEAN = str(UNTIL.astype("datetime64[D]"))
 
 
 def training(room: Room, world: World) -> list[object]:
-    files = ["--data-file", *world.files, "--end-date", CLEAN]
+    files = ["--data", *world.files, "--end-date", CLEAN]
     return [*files, "--preset", "small", "--output", room.bundle]
 
 

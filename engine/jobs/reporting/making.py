@@ -90,12 +90,12 @@ def importance_command(request: RequestRecord, settings: str, bundle: Path) -> s
     """
     match request.bars:
         case FilesRecord() | ExchangeRecord():
-            bars = [*_bars(request, "--test-data")]
+            bars = [*_bars(request)]
         case LiveRecord(symbols=symbols, timeframe=timeframe):
             bars = ["--symbols", ",".join(symbols), "--timeframe", timeframe]
-            bars += [*_bars(request, "--test-data")]
+            bars += [*_bars(request)]
         case _:
-            bars = ["--test-data", "FILE", *_bars(request, "--test-data")]
+            bars = ["--data", "FILE", *_bars(request)]
     config = ["--config", SETTINGS_FILE] if settings else []
     words = ["evaluate_ml_ensemble.py", *bars, "--model", str(bundle), "--feature-importance"]
     return shlex.join([*words, *config])
@@ -109,7 +109,7 @@ def _names_code(settings: str) -> bool:
 
 def _asked(request: RequestRecord) -> Iterator[str]:
     """Yield the flags that ask for what was asked."""
-    yield from _bars(request, "--data")
+    yield from _bars(request)
     yield from ("--ml", request.ml.value)
     if request.in_sample:
         yield "--in-sample"
@@ -117,11 +117,11 @@ def _asked(request: RequestRecord) -> Iterator[str]:
         yield from ("--walk-forward", str(request.options["windows"]))
 
 
-def _bars(request: RequestRecord, files: str) -> Iterator[str]:
-    """Yield the flags of bars, dates and strategy; `files` names the flag of the files."""
+def _bars(request: RequestRecord) -> Iterator[str]:
+    """Yield the flags of bars, dates and strategy."""
     match request.bars:
         case FilesRecord(paths=paths, symbol=symbol, timeframe=timeframe):
-            yield from (files, *map(str, paths))
+            yield from ("--data", *map(str, paths))
             yield from _flag("--symbol", symbol)
             yield from _flag("--timeframe", timeframe)
         case ExchangeRecord(symbols=symbols, timeframe=timeframe, store=store):

@@ -99,7 +99,7 @@ def test_without_bars_the_flag_is_refused_before_the_bundle_is_looked_for(
 ) -> None:
     missing = load_settings(overrides={"strategy": {"ml_model_path": tmp_path / "none"}})
     backtest = flag == "backtest"
-    with pytest.raises(UsageError, match=f"--{flag.replace('_', '-')} needs bars .* --test-data"):
+    with pytest.raises(UsageError, match=f"--{flag.replace('_', '-')} needs bars .* --data"):
         evaluate_bundle(
             EvaluateRequest(settings=missing, backtest=backtest, importance=not backtest)
         )
