@@ -1,9 +1,9 @@
 """Bundles: an ensemble on disk, with all that it says about itself.
 
-A bundle is a folder. Each training adds a version, `<created>-<digest>/` with manifest.json and
-one file per member, and the text file `current` names the version in force. A version is made
-under another name and renamed when it is whole, and `current` is replaced in one step: whenever
-the writer is stopped, a reader finds the old version or the new one.
+A bundle is a folder (`ml.bundle_folder`). Each training adds a version, `<created>-<digest>/` with
+manifest.json and one file per member, and the text file `current` names the version in force. A
+version is made under another name and renamed when it is whole, and `current` is replaced in one
+step: whenever the writer is stopped, a reader finds the old version or the new one.
 
 The bars that it was trained on lie beside the members, in `bars/`, so that the version can be
 extended: `ml.bundle_bars`. Nothing that only serves reads them.
@@ -14,12 +14,9 @@ can *not* do is run code, see `ml.member_files`; that a library written in C sur
 planted for it nobody promises, so take bundles from people you trust.
 """
 
-import fcntl
 import json
-import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -32,6 +29,18 @@ from feeds.errors import BadFileError
 from feeds.messages import first_line, printable, shown
 from ml.bundle_bars import KeptBars, write_kept
 from ml.bundle_files import damaged, read_file, read_recorded, sha256, sync_folder, write_file
+from ml.bundle_folder import (
+    CURRENT,
+    DRAFT,
+    VERSION,
+    drop_old,
+    holds_versions,
+    name_in_force,
+    note_before,
+    only_writer,
+    version_before,
+    versions,
+)
 from ml.ensemble import Ensemble
 from ml.errors import (
     BundleDamagedError,
@@ -44,12 +53,8 @@ from ml.member_files import member_bytes, member_record, read_member
 from ml.models.member_config import NOBODY, MemberConfig
 
 DEFAULT_PATH = Path("models/crypto_scalping_ensemble")
-VERSIONS_KEPT = 5
 
-_CURRENT = "current"
 _MANIFEST = "manifest.json"
-_DRAFT = ".part"
-_VERSION = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{16}")
 _PICKLES = (".pkl", ".pickle", ".joblib")
 
 
@@ -99,13 +104,13 @@ def save_bundle(
         raise ValueError("the bars to keep must be those that the manifest says it was trained on")
     refuse_target(path)
     try:
-        with _only_writer(path):
+        with only_writer(path):
             before = name_in_force(path)
             if extends is not None and extends.kept.version.name != before:
                 raise BundleError(_overtaken(path, before))
-            version = _write_version(ensemble, manifest, path, bars, members)
-            atomic_text(path / _CURRENT, version.name)
-            _drop_old(path, {version.name, before})
+            version = _write_version(ensemble, manifest, path, bars, members, before)
+            atomic_text(path / CURRENT, version.name)
+            drop_old(path, {version.name, before})
             return version
     except (OSError, BadFileError) as error:
         raise BundleError(f"{path}: the bundle cannot be written: {error}") from error
@@ -145,7 +150,7 @@ def load_version(
     BundleError
         as `load_bundle`
     """
-    named = (f for f in path.glob(f"*-{digest[:16]}") if _VERSION.fullmatch(f.name))
+    named = (f for f in path.glob(f"*-{digest[:16]}") if VERSION.fullmatch(f.name))
     version = next(named, None)
     return None if version is None else _loaded(version, members)
 
@@ -174,7 +179,7 @@ def refuse_target(path: Path) -> None:
     refuse_pickle(path)
     if path.exists() and not path.is_dir():
         raise BundleError(f"{path}: a bundle is a folder, this is a file; name another path")
-    if path.is_dir() and any(path.iterdir()) and not _holds_versions(path):
+    if path.is_dir() and any(path.iterdir()) and not holds_versions(path):
         raise BundleError(
             f"{path}: the folder holds other things than a bundle; name an empty or a new one"
         )
@@ -197,48 +202,71 @@ def copy_bundle(source: Path, path: Path) -> Path:
     refuse_target(path)
     found = _version_in_force(source)
     try:
-        with _only_writer(path):
+        with only_writer(path):
             version, before = path / found.name, name_in_force(path)
             if not version.exists():
-                draft = shutil.copytree(found, path / f"new{_DRAFT}")
+                draft = shutil.copytree(found, path / f"new{DRAFT}")
+                note_before(draft, before)
                 sync_folder(draft)
                 draft.rename(version)
                 sync_folder(path)
-            atomic_text(path / _CURRENT, version.name)
-            _drop_old(path, {version.name, before})
+            atomic_text(path / CURRENT, version.name)
+            drop_old(path, {version.name, before})
             return version
     except OSError as error:
         raise BundleError(f"{path}: the bundle cannot be written: {error}") from error
 
 
-# Writing
+def roll_back(
+    path: Path, members: Mapping[str, MemberConfig] = NOBODY, *, to: str | None = None
+) -> Bundle:
+    """Put the version in force that the one in force replaced, and return it.
 
+    It is read first, every digest included. Nothing is deleted: the other version is kept.
 
-@contextmanager
-def _only_writer(path: Path) -> Iterator[None]:
-    """Hold the folder's lock, which ends with the process whatever happens.
+    Parameters
+    ----------
+    members : of the settings, which name the code of the user's own that may be run
+    to : another version that is kept, by its name
 
-    Drafts are cleared away: those of a writer that was killed, and one's own if it fails.
+    Raises
+    ------
+    BundleError
+        If there is no such version, it is in force already, or the folder cannot be written; and
+        as `load_bundle`
     """
-    path.mkdir(parents=True, exist_ok=True)
-    with (path / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        _clear_drafts(path)
-        try:
-            yield
-        finally:
-            _clear_drafts(path)
+    if not (path.is_dir() and holds_versions(path)):
+        _version_in_force(path)  # says what is there instead
+    try:
+        with only_writer(path):
+            now = name_in_force(path)
+            found = _loaded(path / _wanted(path, now, to), members)
+            atomic_text(path / CURRENT, found.kept.version.name)
+            return found
+    except OSError as error:
+        raise BundleError(f"{path}: the bundle cannot be written: {error}") from error
 
 
-def _clear_drafts(path: Path) -> None:
-    for draft in path.glob(f"*{_DRAFT}"):
-        shutil.rmtree(draft) if draft.is_dir() else draft.unlink()
+def _wanted(path: Path, now: str, to: str | None) -> str:
+    """Return the name of the version to go back to."""
+    kept = versions(path)
+    there = f"kept are {', '.join(kept) or 'none'}"
+    name = version_before(path, now) if to is None else to
+    if name is None:
+        shown_now = printable(now) or "none that can be read"
+        raise BundleError(
+            f"{path}: no version is kept from before the one in force, {shown_now}; {there}"
+        )
+    if name not in kept:
+        raise BundleError(
+            f"{path}: a version to go back to must be kept, found {shown(to)}; {there}"
+        )
+    if name == now:
+        raise BundleError(f"{path}: {name} is in force already; {there}")
+    return name
 
 
-def name_in_force(path: Path) -> str:
-    """Return the name of the version in force; empty if there is none or nobody can tell."""
-    current = path / _CURRENT
-    return current.read_text("ascii", "replace") if current.is_file() else ""
+# Writing
 
 
 def _overtaken(path: Path, now: str) -> str:
@@ -254,8 +282,9 @@ def _write_version(
     path: Path,
     bars: Sequence[Bars],
     members: Mapping[str, MemberConfig],
+    before: str,
 ) -> Path:
-    draft = path / f"new{_DRAFT}"
+    draft = path / f"new{DRAFT}"
     draft.mkdir()
     records = []
     for member in ensemble.members:
@@ -271,21 +300,13 @@ def _write_version(
     )
     text = contents.model_dump_json(indent=1).encode()
     write_file(draft / _MANIFEST, text)
+    note_before(draft, before)
     sync_folder(draft)
     version = path / f"{manifest.created_at:%Y%m%dT%H%M%SZ}-{sha256(text)[:16]}"
     if not version.exists():  # else the digest says that it is the same
         draft.rename(version)
     sync_folder(path)
     return version
-
-
-def _drop_old(path: Path, needed: set[str]) -> None:
-    """Delete all but the needed and the latest versions, each under a draft's name first."""
-    found = {f for f in path.iterdir() if _VERSION.fullmatch(f.name)}
-    kept = {f for f in found if f.name in needed}
-    others = sorted(found - kept, reverse=True)
-    for old in others[VERSIONS_KEPT - len(kept) :]:
-        shutil.rmtree(old.rename(old.with_name(old.name + _DRAFT)))
 
 
 # Reading
@@ -302,20 +323,16 @@ def _loaded(version: Path, members: Mapping[str, MemberConfig]) -> Bundle:
 
 
 def _version_in_force(path: Path) -> Path:
-    if not path.exists() or (path.is_dir() and not _holds_versions(path)):
+    if not path.exists() or (path.is_dir() and not holds_versions(path)):
         raise BundleMissingError(f"{path}: no bundle there; train one with train_ml_ensemble.py")
     if not path.is_dir():
         raise BundleError(f"{path}: a bundle is a folder, this is a file")
-    name = read_file(path / _CURRENT).decode("ascii", "replace")
-    if not (_VERSION.fullmatch(name) and (path / name).is_dir()):
+    name = read_file(path / CURRENT).decode("ascii", "replace")
+    if not (VERSION.fullmatch(name) and (path / name).is_dir()):
         raise BundleDamagedError(
-            f"{path / _CURRENT}: must name a version that is there, found {name[:40]!r}"
+            f"{path / CURRENT}: must name a version that is there, found {name[:40]!r}"
         )
     return path / name
-
-
-def _holds_versions(path: Path) -> bool:
-    return any(f.name == _CURRENT or _VERSION.fullmatch(f.name) for f in path.iterdir())
 
 
 def _contents(file: Path, data: bytes) -> Contents:

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
 from ml.base import Samples
-from ml.bundle import VERSIONS_KEPT, Bundle, load_bundle, load_version, save_bundle
+from ml.bundle import Bundle, load_bundle, load_version, save_bundle
+from ml.bundle_folder import VERSIONS_KEPT
 from ml.calibration import PlattCalibrator
 from ml.ensemble import Ensemble, Member
 from ml.errors import BundleDamagedError, BundleError, BundleMismatchError, BundleMissingError

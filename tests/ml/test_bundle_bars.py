@@ -13,8 +13,9 @@ from sklearn.linear_model import LogisticRegression
 
 from feeds.bars import PRICES, Bars
 from feeds.gaps import to_bars
-from ml.bundle import VERSIONS_KEPT, load_bundle, save_bundle
+from ml.bundle import load_bundle, save_bundle
 from ml.bundle_bars import KeptBars, write_kept
+from ml.bundle_folder import VERSIONS_KEPT
 from ml.ensemble import Ensemble
 from ml.errors import BundleDamagedError, BundleError
 from tests.feeds.raw import FIVE_MINUTES, raw_frame, without_bars

@@ -28,7 +28,7 @@ from feeds.moments import readable
 from feeds.synthetic import synthetic_bars
 from feeds.timeframe import Timeframe
 from ml.analyzer import Analyzer
-from ml.bundle import name_in_force
+from ml.bundle_folder import name_in_force
 from ml.drift import STRETCH
 from ml.errors import BundleError, InSampleError
 from ml.prediction import Prediction, Unavailable
