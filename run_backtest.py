@@ -18,6 +18,8 @@ from engine.jobs.flags import (
 )
 from engine.jobs.opening import add_open_flag
 from engine.jobs.run_request import add_run_flags, plain_request, run_overrides, run_request
+from engine.jobs.search_flags import NAMES as SEARCH_FLAGS
+from engine.jobs.search_flags import add_search_flags, asked_search
 from engine.jobs.serving import MLMode
 from engine.jobs.settings import PlainSettings, Settings
 
@@ -34,6 +36,8 @@ EXAMPLES = """\
       code 1 and its name if there is one
   run_backtest.py --data BTC-USDT_5m.parquet --walk-forward train=365d,test=90d
       everything trained window by window, traded on what each had not seen
+  run_backtest.py --search examples/space.toml --trials 500 --ml off
+      tries 500 settings on the same bars, runs the best, and says how flattered it is
 """
 
 ML_DEFAULT = (
@@ -48,6 +52,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_bar_flags(parser)
     add_run_flags(parser, MLMode, ML_DEFAULT)
     _add_walk_forward_flags(parser.add_argument_group("the walk-forward"))
+    add_search_flags(parser.add_argument_group("the search"))
     _add_audit_flags(parser.add_argument_group("the leak audit"))
     add_open_flag(parser)
     add_common_flags(parser)
@@ -88,12 +93,17 @@ def _run(args: argparse.Namespace, settings: Settings) -> Report:
     if args.audit:
         refuse_flags(
             args,
-            ("walk_forward", "fit_thresholds", "open"),
+            ("walk_forward", "fit_thresholds", "open", *SEARCH_FLAGS),
             "does not go with --audit: run them apart",
         )
         from engine.jobs.audit import audit  # a run starts without learning
 
         return audit(request)
+    if looked_for := asked_search(args):
+        refuse_flags(args, ("walk_forward", "fit_thresholds"), "does not go with --search")
+        from engine.jobs.search import search  # a run starts without Optuna
+
+        return search(request, looked_for)
     if args.walk_forward is None:
         refuse_flags(args, ("fit_thresholds",), "goes with --walk-forward: add it, or leave it out")
         return backtest(request)
@@ -104,7 +114,7 @@ def _run(args: argparse.Namespace, settings: Settings) -> Report:
 
 def _run_plain(args: argparse.Namespace, settings: PlainSettings) -> Report:
     why = "needs a hybrid strategy, and this one is plain: leave it out"
-    refuse_flags(args, ("walk_forward", "fit_thresholds"), why)
+    refuse_flags(args, ("walk_forward", "fit_thresholds", *SEARCH_FLAGS), why)
     if args.audit:
         raise UsageError(f"--audit {why}")
     from engine.jobs.plain_backtest import plain_backtest  # few runs are of one

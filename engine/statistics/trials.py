@@ -4,6 +4,7 @@ Every run keeps a folder below `out`, so the folders there are the record of wha
 counts if it saw a symbol of this run at the same time, whatever the timeframe; on simulated markets
 only the same bars are the same market. ML-off and ML-on are a configuration each. What does not
 decide a trade, such as where a bundle lies, makes no other configuration; another bundle does.
+A search has looked at each of its sets; what they were lies in `SEARCHED` files below the folder.
 
 Runs whose folder was deleted, or kept elsewhere, are not known: the count is a lower bound. The
 trials of a bundle's own tuning are not among them; they were judged on its train part.
@@ -24,11 +25,14 @@ from engine.metrics import DAYS_PER_YEAR
 from engine.plain import plain
 from engine.result import RunResult
 from engine.result_hash import ENSEMBLES
+from feeds.atomic import atomic_text
 
 log = logging.getLogger("tandem.run")
 
 Key: TypeAlias = tuple[str, str]
 """A label, `off` or `on`, and a digest of what decides its trades."""
+
+SEARCHED = "search/*/tried.json"
 
 # What a configuration holds that decides no trade: whole sections, and a key of another.
 IDLE_SECTIONS = frozenset({"seed", "training", "statistics"})
@@ -45,9 +49,10 @@ class Trials:
     Attributes
     ----------
     count : different configurations
-    sharpes : Sharpe ratio per day of each with ML, in its latest run; those without a ratio are
-        missing. ML-off is what they are compared with, and not one to be chosen among them
-    unreadable : folders of runs below `out` that are damaged
+    sharpes : Sharpe ratio per day of each with ML, in its latest run, and of each that a search
+        looked at; those without a ratio are missing. ML-off alone is what they are compared with,
+        and not one to be chosen among them
+    unreadable : folders of runs and searches below `out` that are damaged
     """
 
     count: int
@@ -72,7 +77,16 @@ def trials(out: Path, data: Mapping[str, Any], results: Sequence[RunResult]) -> 
             found |= _of_folder(folder, here)
         except _UNREADABLE:
             unreadable += 1
-    found |= {_key(r.label, r.config, r.digests): _daily(r.metrics.sharpe) for r in results}
+    searched: dict[Key, float | None] = {}
+    for file in sorted(out.glob(SEARCHED)):
+        try:
+            searched |= Searched.read(file).trials_on(here)
+        except _UNREADABLE:
+            unreadable += 1
+    found |= searched
+    found |= {
+        configuration_of(r.label, r.config, r.digests): _daily(r.metrics.sharpe) for r in results
+    }
     log.info(
         "configurations looked at on these bars, as the folders in %s tell, these runs among "
         "them: %d; folders there that are damaged: %d",
@@ -81,7 +95,9 @@ def trials(out: Path, data: Mapping[str, Any], results: Sequence[RunResult]) -> 
         unreadable,
     )
     sharpes = tuple(
-        sharpe for (label, _), sharpe in found.items() if label != "off" and sharpe is not None
+        sharpe
+        for key, sharpe in found.items()
+        if sharpe is not None and (key[0] != "off" or key in searched)
     )
     return Trials(count=len(found), sharpes=sharpes, unreadable=unreadable)
 
@@ -142,11 +158,48 @@ class _Folder(BaseModel):
     def trials(self) -> dict[Key, float | None]:
         """Return the Sharpe ratio per day of each configuration, by its key."""
         return {
-            _key(run.ml, self.configs[run.ml], self.making[run.ml].digests): _daily(
+            configuration_of(run.ml, self.configs[run.ml], self.making[run.ml].digests): _daily(
                 run.metrics.sharpe
             )
             for run in self.runs
         }
+
+
+class _Tried(BaseModel):
+    """A set of a search, as a configuration; its Sharpe ratio is per year."""
+
+    label: str
+    digest: str
+    sharpe: FiniteFloat | None
+
+
+class Searched(BaseModel):
+    """What a search has looked at, and on which bars."""
+
+    data: _Data
+    tried: list[_Tried]
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any], tried: Mapping[Key, float | None]) -> Self:
+        """Return it; the Sharpe ratios are per year, by configuration."""
+        sets = [_Tried(label=k[0], digest=k[1], sharpe=each) for k, each in tried.items()]
+        return cls(data=_Data.model_validate(data), tried=sets)
+
+    @classmethod
+    def read(cls, file: Path) -> Self:
+        """Return what the file holds; an OSError or ValueError if it does not."""
+        return cls.model_validate_json(file.read_bytes())
+
+    def trials_on(self, here: _Data) -> dict[Key, float | None]:
+        """Return the Sharpe ratio per day of each set, if the search was on the same bars."""
+        if not self.data.meets(here):
+            return {}
+        return {(each.label, each.digest): _daily(each.sharpe) for each in self.tried}
+
+
+def keep_searched(file: Path, searched: Searched) -> None:
+    """Write down what a search has looked at, in a file that is one of `SEARCHED`."""
+    atomic_text(file, searched.model_dump_json() + "\n")
 
 
 def _folders(out: Path) -> list[Path]:
@@ -160,7 +213,7 @@ def _of_folder(folder: Path, here: _Data) -> dict[Key, float | None]:
     return found.trials() if found.data.meets(here) else {}
 
 
-def _key(label: str, config: Mapping[str, Any], digests: Mapping[str, str]) -> Key:
+def configuration_of(label: str, config: Mapping[str, Any], digests: Mapping[str, str]) -> Key:
     """Return the label and a digest of all that decides trades on given bars."""
     deciding = {
         name: _deciding(section, IDLE_KEYS.get(name))

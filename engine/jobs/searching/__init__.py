@@ -1,0 +1,1 @@
+"""The parts of a strategy search; the command is `engine.jobs.search`."""

@@ -1,0 +1,71 @@
+"""What the best of many trials is worth: how much of it the choice explains."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.jobs.searching.trial import Trial
+from engine.statistics.overfitting import Overfitting, overfitting
+from engine.statistics.sharpe import chance_variance, deflated_sharpe
+from engine.statistics.trials import trials as looked_at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worth:
+    """What may be said of the best set.
+
+    Attributes
+    ----------
+    deflated_sharpe : probability that its Sharpe ratio is skill, given how many were looked at
+    looked_at : configurations on these bars, of this search and of all runs and searches that the
+        folder of results knows
+    overfitting : of choosing by the Sharpe ratio among the sets that are compared; None if
+        undefined
+    """
+
+    deflated_sharpe: float | None
+    looked_at: int
+    overfitting: Overfitting | None
+
+    @property
+    def pbo(self) -> float | None:
+        """The probability of backtest overfitting."""
+        return None if self.overfitting is None else self.overfitting.probability
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it in JSON's own types."""
+        splits = None if self.overfitting is None else asdict(self.overfitting)
+        return {
+            "deflated_sharpe": self.deflated_sharpe,
+            "looked_at": self.looked_at,
+            "pbo": self.pbo,
+            "overfitting": splits,
+        }
+
+
+def worth_of(trials: Sequence[Trial], best: Trial, out: Path, data: Mapping[str, Any]) -> Worth:
+    """Return what the best of the trials is worth.
+
+    Parameters
+    ----------
+    out : the folder of results, which knows what else was looked at on these bars
+    data : what the trials saw, as in `metrics.json`
+    """
+    # A set that hardly trades could not have been chosen; where all lose, it would be the best.
+    daily = [t.outcome.daily for t in trials if t.outcome is not None and t.score is not None]
+    chosen = np.empty(0) if best.outcome is None else best.outcome.daily
+    tried = looked_at(out, data, [])
+    deflated = deflated_sharpe(
+        chosen,
+        tried.sharpes,
+        count=tried.count,
+        least_variance=chance_variance(len(chosen)),
+    )
+    return Worth(
+        deflated_sharpe=deflated,
+        looked_at=tried.count,
+        overfitting=overfitting(np.stack(daily)) if daily else None,
+    )
