@@ -72,16 +72,20 @@ class Figure(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
-    """The table (days, columns), how often each day was drawn (draws, days), the sums of draws."""
+    """The table (days, columns), how often each day was drawn (draws, days), the sums of draws.
+
+    `level` is the share of samples in which its intervals are to hold the true value.
+    """
 
     table: FloatArray
     counts: FloatArray
     sums: FloatArray
+    level: float = LEVEL
 
     @classmethod
-    def drawn(cls, table: FloatArray, counts: FloatArray) -> "Sample":
+    def drawn(cls, table: FloatArray, counts: FloatArray, level: float = LEVEL) -> "Sample":
         """Return the sample with the sums of every draw."""
-        return cls(table, counts, counts @ table)
+        return cls(table, counts, counts @ table, level)
 
     def interval(self, figure: Figure) -> FigureEnds:
         """Return the figure and the ends of its interval."""
@@ -92,8 +96,8 @@ class Sample:
         error = _standard_errors(np.ones((1, len(self.table))), self.table, figure)
         errors = _standard_errors(self.counts, self.table, figure)
         if not figure.factor:
-            return symmetric(value, float(error[0]), drawn, errors)
-        reach = _reach(np.log(drawn / value), errors / drawn) * float(error[0]) / value
+            return symmetric(value, float(error[0]), drawn, errors, self.level)
+        reach = _reach(np.log(drawn / value), errors / drawn, self.level) * float(error[0]) / value
         with np.errstate(over="ignore"):  # beyond every float is as good as unknown
             return _around(value, value * float(np.exp(-reach)), value * float(np.exp(reach)))
 
@@ -114,26 +118,29 @@ class Sample:
         return None if np.isnan(drawn).any() or np.ptp(drawn) <= _NOTHING else drawn
 
 
-def symmetric(value: float, error: float, drawn: FloatArray, errors: FloatArray) -> FigureEnds:
+def symmetric(
+    value: float, error: float, drawn: FloatArray, errors: FloatArray, level: float = LEVEL
+) -> FigureEnds:
     """Return the symmetric studentised interval of a figure.
 
     Parameters
     ----------
     value, error : as measured: the figure and its standard error
     drawn, errors : the same in each draw
+    level : share of samples in which it is to hold the true value
     """
-    reach = _reach(drawn - value, errors) * error
+    reach = _reach(drawn - value, errors, level) * error
     return _around(value, value - reach, value + reach)
 
 
-def _reach(distances: FloatArray, errors: FloatArray) -> float:
-    """Return the number of standard errors within which the share `LEVEL` of the draws lies.
+def _reach(distances: FloatArray, errors: FloatArray, level: float) -> float:
+    """Return the number of standard errors within which the share `level` of the draws lies.
 
     A draw whose trades are all of one day has no error of its own: it is infinitely far off.
     """
     ratios = np.full(len(distances), np.inf)
     np.divide(np.abs(distances), errors, out=ratios, where=errors > _NOTHING)
-    return float(np.quantile(ratios, LEVEL, method="higher"))
+    return float(np.quantile(ratios, level, method="higher"))
 
 
 def _standard_errors(counts: FloatArray, table: FloatArray, figure: Figure) -> FloatArray:

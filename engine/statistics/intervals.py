@@ -184,15 +184,33 @@ def joint_intervals(
     ValueError
         if a trade was decided before `first` or after `last`
     """
-    days = calendar(first, last)
+    return intervals_on(runs, pairs, calendar(first, last), seed=seed, draws=draws)
+
+
+def intervals_on(
+    runs: Mapping[str, Sequence[TradeReturns]],
+    pairs: Sequence[tuple[str, str]],
+    days: TimeArray,
+    *,
+    seed: int,
+    draws: int = DRAWS,
+    level: float = LEVEL,
+) -> Intervals:
+    """Return what `joint_intervals` does, on these UTC days and at any level.
+
+    Parameters
+    ----------
+    level : share of samples in which an interval is to hold the true value; the more there are to
+        be, the more draws it takes to tell
+    """
     tables = {name: day_table(sets, days) for name, sets in runs.items()}
     table = np.concatenate([*tables.values()], axis=1)
     start = {name: _COLUMNS * place for place, name in enumerate(tables)}
     block = asked_block_days(next(iter(tables.values())))
     drawn = drawn_days(len(table), block, seed=seed, draws=draws)
-    sample = Sample.drawn(table, counts_of(drawn))
+    sample = Sample.drawn(table, counts_of(drawn), level)
     return Intervals(
-        level=LEVEL,
+        level=level,
         days=len(table),
         block_days=block,
         draws=draws,

@@ -47,10 +47,10 @@ def _verdict(intervals: Intervals) -> Verdict:
             f"{counts[ON]:,}, and each needs {FEWEST_TRADES}.",
         )
     pairs = {than: intervals.pair(ON, than) for _, than in PAIRS}
-    failed = [than for than, pair in pairs.items() if not _above_zero(pair.expectancy)]
+    failed = [than for than, pair in pairs.items() if not above_zero(pair.expectancy)]
     if failed:
         return Verdict(False, _no_evidence({than: pairs[than] for than in failed}))
-    gains = _listed([_than(name, pair.expectancy) for name, pair in pairs.items()], "and")
+    gains = listed([_than(name, pair.expectancy) for name, pair in pairs.items()], "and")
     return Verdict(
         True,
         f"ML helps: its expectancy per trade after costs is above that of {gains}, "
@@ -58,13 +58,14 @@ def _verdict(intervals: Intervals) -> Verdict:
     )
 
 
-def _above_zero(interval: Interval) -> bool:
+def above_zero(interval: Interval) -> bool:
+    """Return whether the whole interval lies above zero."""
     return interval.low is not None and interval.low > 0.0
 
 
 def _no_evidence(failed: Mapping[str, PairIntervals]) -> str:
     """Return which differences show nothing, and how large one would have been seen."""
-    others = _listed([_than(name, pair.expectancy) for name, pair in failed.items()], "or")
+    others = listed([_than(name, pair.expectancy) for name, pair in failed.items()], "or")
     sizes = [p.smallest_difference for p in failed.values() if p.smallest_difference is not None]
     seen = (
         f"; with so many trades only a difference from {max(sizes):.3%} on shows" if sizes else ""
@@ -81,10 +82,10 @@ def _than(name: str, difference: Interval) -> str:
     if difference.low is None or difference.high is None:
         return f"{called} (too few trades, or the same ones)"
     worse = ", so it is below" if difference.high < 0.0 else ""
-    return f"{called} (by {_interval(difference)}{worse})"
+    return f"{called} (by {interval_text(difference)}{worse})"
 
 
-def _listed(parts: Sequence[str], word: str) -> str:
+def listed(parts: Sequence[str], word: str) -> str:
     """Return the parts in a row: a, b or c."""
     *most, last = parts
     return f"{', '.join(most)} {word} {last}" if most else last
@@ -93,13 +94,18 @@ def _listed(parts: Sequence[str], word: str) -> str:
 def _earns(expectancy: Interval) -> str:
     """Return whether the trades make money at all."""
     if expectancy.value is not None and expectancy.value <= 0.0:
-        return f"but it still loses money, {_interval(expectancy)} a trade"
-    if not _above_zero(expectancy):
-        return f"but that it makes money, {_interval(expectancy)} a trade, is not shown"
-    return f"and it makes money, {_interval(expectancy)} a trade"
+        return f"but it still loses money, {interval_text(expectancy)} a trade"
+    if not above_zero(expectancy):
+        return f"but that it makes money, {interval_text(expectancy)} a trade, is not shown"
+    return f"and it makes money, {interval_text(expectancy)} a trade"
 
 
-def _interval(interval: Interval) -> str:
+def interval_text(interval: Interval) -> str:
+    """Return a fraction and its interval in percent.
+
+    >>> interval_text(Interval(value=0.001, low=-0.002, high=0.004))
+    '+0.100% [-0.200%, +0.400%]'
+    """
     if interval.value is None or interval.low is None or interval.high is None:
         return "undefined"
     return f"{interval.value:+.3%} [{interval.low:+.3%}, {interval.high:+.3%}]"
