@@ -49,15 +49,20 @@ def backtest(request: RunRequest) -> RunReport:
 
 
 def _on_default_market(request: RunRequest) -> RunReport:
+    refuse_without_bars(request)
+    mode = request.ml or MLMode.COMPARE
+    made = default_run(request.settings, request.out, train=wants_ml(request.settings, mode))
+    asked = request.record("backtest", mode, None)
+    return runs(RunContext(made.settings, made.markets, made.analyzer, request.out, asked), mode)
+
+
+def refuse_without_bars(request: RunRequest) -> None:
+    """Raise `UsageError` if the request says of a bundle what the embedded default has not."""
     if request.in_sample or request.model is not None:
         raise UsageError(
             "--model and --in-sample go with bars: add --data FILE or --symbols, or leave them out "
             "for the embedded default"
         )
-    mode = request.ml or MLMode.COMPARE
-    made = default_run(request.settings, request.out, train=wants_ml(request.settings, mode))
-    asked = request.record("backtest", mode, None)
-    return runs(RunContext(made.settings, made.markets, made.analyzer, request.out, asked), mode)
 
 
 def runs(context: RunContext, mode: MLMode) -> RunReport:

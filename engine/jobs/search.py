@@ -15,12 +15,13 @@ import math
 from dataclasses import fields
 from functools import partial
 
-from engine.errors import RunError, UsageError
-from engine.jobs.backtest import runs
+from engine.errors import RunError
+from engine.jobs.backtest import refuse_without_bars, runs
 from engine.jobs.default_market import default_run
 from engine.jobs.run_report import RunContext, data_facts
 from engine.jobs.run_request import RunRequest
 from engine.jobs.searching.asked import TRIALS, AskedSearch
+from engine.jobs.searching.effect import check_effect
 from engine.jobs.searching.looking import Looking, look
 from engine.jobs.searching.record import Ground, note_tried, search_digest
 from engine.jobs.searching.report import SearchReport
@@ -29,8 +30,9 @@ from engine.jobs.searching.study import Study, file_storage, opened_storage
 from engine.jobs.searching.sweeping import Sweeps
 from engine.jobs.searching.trial import Figures, Trial, best_of
 from engine.jobs.searching.worth import worth_of
-from engine.jobs.serving import MLMode
+from engine.jobs.serving import MLMode, analyzer_for, refuse_in_sample, wants_ml
 from engine.result import RunResult
+from ml.analyzer import Analyzer
 
 log = logging.getLogger("tandem.search")
 
@@ -48,11 +50,14 @@ def search(request: RunRequest, asked: AskedSearch) -> SearchReport:
     request.check_out()
     space = load_space(asked.space, request.settings)
     context, mode = _context(request)
-    ground = Ground(context.settings, context.markets, "")
+    ensemble = context.analyzer if isinstance(context.analyzer, Analyzer) else None
+    check_effect(space, context.settings, ensemble)
+    ground = Ground(context.settings, context.markets, "" if ensemble is None else ensemble.digest)
     digest = search_digest(ground, space, asked.objective)
     folder = request.out / "search" / digest[:16]
     address = asked.storage or file_storage(folder / "trials.sqlite3")
-    looking = Looking(context.settings, space, asked.objective, Sweeps(context.markets, None))
+    sweeps = Sweeps(context.markets, context.settings, ensemble)
+    looking = Looking(context.settings, space, asked.objective, sweeps)
     noted = partial(note_tried, folder / "tried.json", ground, data_facts(context.markets))
     with opened_storage(address) as storage:
         first = configured(context.settings, space)
@@ -73,13 +78,23 @@ def search(request: RunRequest, asked: AskedSearch) -> SearchReport:
 def _context(request: RunRequest) -> tuple[RunContext, MLMode]:
     """Return what every set has in common, and the mode: ML-off unless another one is asked for."""
     mode = request.ml or MLMode.OFF
-    if mode is not MLMode.OFF:
-        raise UsageError("--search looks for settings with --ml off: leave --ml out")
-    record = request.record("backtest", mode, None)
     if request.bars is None:
-        made = default_run(request.settings, request.out, train=False)
-        return RunContext(made.settings, made.markets, None, request.out, record), mode
-    return RunContext(request.settings, request.markets(), None, request.out, record), mode
+        return _on_default_market(request, mode)
+    settings, markets = request.settings, request.markets()
+    analyzer = analyzer_for(settings, markets[0].bars.timeframe, mode)
+    if isinstance(analyzer, Analyzer):
+        refuse_in_sample(
+            analyzer, markets, allowed=request.in_sample, compare=mode is MLMode.COMPARE
+        )
+    record = request.record("backtest", mode, analyzer)
+    return RunContext(settings, markets, analyzer, request.out, record), mode
+
+
+def _on_default_market(request: RunRequest, mode: MLMode) -> tuple[RunContext, MLMode]:
+    refuse_without_bars(request)
+    made = default_run(request.settings, request.out, train=wants_ml(request.settings, mode))
+    record = request.record("backtest", mode, None)
+    return RunContext(made.settings, made.markets, made.analyzer, request.out, record), mode
 
 
 def _total(asked: AskedSearch, space: Space) -> int:

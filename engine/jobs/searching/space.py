@@ -149,7 +149,7 @@ def _kind(settings: Settings, key: str) -> _Kind:
         return _Kind(False, True, False, TypeAdapter(Annotated[float, Field(ge=0)]))
     kinds = _kinds(field.annotation)
     # The constraints of the field alone; what it must agree with is asked of each set.
-    alone: Any = Annotated[field.annotation, *field.metadata]
+    alone: Any = Annotated[field.annotation, *field.metadata, Field()]
     return _Kind(
         whole=int in kinds and float not in kinds,
         number=bool({int, float} & kinds),

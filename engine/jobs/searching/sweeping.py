@@ -17,11 +17,11 @@ from engine.jobs.settings import Settings
 from engine.metrics import daily_returns, max_drawdown, profit_factor, sharpe, total_return
 from engine.replay import Replayed
 from feeds.bars import FloatArray, IntArray
-from ml.prediction import EPSILON
+from ml.analyzer import Analyzer
+from ml.prediction import EPSILON, PredictionTable
 from strategies.config import HybridConfig
 from strategies.evidence import EvidenceTable, candidates, evidence_table
-from strategies.scoring import ml_scores, technical_scores
-from strategies.views import OpinionSource
+from strategies.scoring import floors_of, ml_scores, technical_scores
 
 # What says how evidence is used, not what is seen: everything else of a strategy is evidence.
 _USE = {
@@ -64,11 +64,14 @@ class Sweeps:
     Parameters
     ----------
     markets : of the search; they share a wallet
+    settings : cash, costs and what the exchange asks of orders
     ensemble : whom to ask; None for ML-off
     """
 
-    def __init__(self, markets: Sequence[Market], ensemble: OpinionSource | None) -> None:
-        self._markets, self._ensemble = markets, ensemble
+    def __init__(
+        self, markets: Sequence[Market], settings: Settings, ensemble: Analyzer | None
+    ) -> None:
+        self._markets, self._settings, self._ensemble = markets, settings, ensemble
         self._seen = lru_cache(_SEEN_AT_ONCE)(self._look)
 
     def run(self, sets: Sequence[Settings]) -> list[Outcome]:
@@ -89,8 +92,11 @@ class Sweeps:
         table = evidence_table(market.bars, config)
         rows = np.flatnonzero(candidates(table, config))
         rows = rows[rows >= market.first]
-        probability = np.full(len(rows), np.nan)
-        return Seen(market, table, rows, probability, None)
+        probability, floors = np.full(len(rows), np.nan), None
+        if self._ensemble is not None:
+            said = self._ensemble.predict(market.bars, rows)
+            probability, floors = np.asarray(said.probability, np.float64), _floors(said, config)
+        return Seen(market, table, rows, probability, floors)
 
     def _run(self, seen: Sequence[Seen], sets: Sequence[Settings]) -> Iterator[Outcome]:
         for each in sets:
@@ -140,3 +146,10 @@ def _outcome(run: Replayed, cash: float) -> Outcome:
         win_rate=float(np.mean(run.pnl > 0)) if len(run) else None,
     )
     return Outcome(figures, daily)
+
+
+def _floors(said: PredictionTable, config: HybridConfig) -> FloatArray | None:
+    """Return (4, n) the thresholds that came with the opinions; None if there are none."""
+    if not any(said.thresholds):
+        return None
+    return np.array([floors_of(each, config) for each in said.thresholds]).T
