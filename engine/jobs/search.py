@@ -10,31 +10,23 @@
    (`engine.jobs.searching.worth`). The best of many sets is flattered by having been chosen.
 """
 
-import logging
-import math
-from dataclasses import fields
-from functools import partial
+from dataclasses import replace
 
 from engine.errors import RunError
 from engine.jobs.backtest import refuse_without_bars, runs
 from engine.jobs.default_market import default_run
-from engine.jobs.run_report import RunContext, data_facts
+from engine.jobs.run_report import RunContext
 from engine.jobs.run_request import RunRequest
-from engine.jobs.searching.asked import TRIALS, AskedSearch
+from engine.jobs.searching.asked import AskedSearch
+from engine.jobs.searching.confirming import check_same
 from engine.jobs.searching.effect import check_effect
-from engine.jobs.searching.looking import Looking, look
-from engine.jobs.searching.record import Ground, note_tried, search_digest
+from engine.jobs.searching.finding import Found, find
+from engine.jobs.searching.record import Ground
 from engine.jobs.searching.report import SearchReport
-from engine.jobs.searching.space import Space, applied, configured, load_space
-from engine.jobs.searching.study import Study, file_storage, opened_storage
-from engine.jobs.searching.sweeping import Sweeps
-from engine.jobs.searching.trial import Figures, Trial, best_of
-from engine.jobs.searching.worth import worth_of
+from engine.jobs.searching.space import Space, applied, load_space
+from engine.jobs.searching.trial import Trial
 from engine.jobs.serving import MLMode, analyzer_for, refuse_in_sample, wants_ml
-from engine.result import RunResult
 from ml.analyzer import Analyzer
-
-log = logging.getLogger("tandem.search")
 
 
 def search(request: RunRequest, asked: AskedSearch) -> SearchReport:
@@ -42,8 +34,8 @@ def search(request: RunRequest, asked: AskedSearch) -> SearchReport:
 
     Raises
     ------
-    ConfigError
-        if the space does not fit the settings
+    ConfigError, UsageError
+        if the space does not fit the settings, or the ensemble
     RunError
         if no set can be compared, or the Engine does not confirm the best
     """
@@ -52,26 +44,13 @@ def search(request: RunRequest, asked: AskedSearch) -> SearchReport:
     context, mode = _context(request)
     ensemble = context.analyzer if isinstance(context.analyzer, Analyzer) else None
     check_effect(space, context.settings, ensemble)
-    ground = Ground(context.settings, context.markets, "" if ensemble is None else ensemble.digest)
-    digest = search_digest(ground, space, asked.objective)
-    folder = request.out / "search" / digest[:16]
-    address = asked.storage or file_storage(folder / "trials.sqlite3")
-    sweeps = Sweeps(context.markets, context.settings, ensemble)
-    looking = Looking(context.settings, space, asked.objective, sweeps)
-    noted = partial(note_tried, folder / "tried.json", ground, data_facts(context.markets))
-    with opened_storage(address) as storage:
-        first = configured(context.settings, space)
-        study = Study(
-            storage, f"search-{digest[:16]}", space, seed=context.settings.seed, first=first
-        )
-        trials = look(looking, study, _total(asked, space), noted)
-        importance = study.importance()
-    best = _best(trials, space)
-    worth = worth_of(trials, best, request.out, data_facts(context.markets))
-    run = runs(_chosen(context, best, len(trials)), mode)
-    _check_same(run.results[-1], best)
-    report = SearchReport(run, space, asked.objective, trials, importance, worth)
-    report.keep(folder)
+    found = find(Ground(context.settings, context.markets, ensemble), space, asked, request.out)
+    best = _best(found, space)
+    worth = found.worth(request.out)
+    run = runs(_chosen(context, best, len(found.trials)), mode)
+    check_same(run.results[-1], best)
+    report = SearchReport(run, space, asked.objective, found, worth)
+    report.keep()
     return report
 
 
@@ -97,53 +76,18 @@ def _on_default_market(request: RunRequest, mode: MLMode) -> tuple[RunContext, M
     return RunContext(made.settings, made.markets, made.analyzer, request.out, record), mode
 
 
-def _total(asked: AskedSearch, space: Space) -> int:
-    if asked.trials is not None:
-        return asked.trials
-    return TRIALS if space.config.sampler == "tpe" else 2**31
-
-
-def _best(trials: list[Trial], space: Space) -> Trial:
-    compared = best_of(trials)
-    if not compared:
-        most = max((t.outcome.figures.trades for t in trials if t.outcome), default=0)
+def _best(found: Found, space: Space) -> Trial:
+    if found.best is None:
         raise RunError(
-            f"none of {len(trials):,} sets can be compared: each needs "
-            f"{space.config.fewest_trades} trades, the most had {most}; give more bars, a wider "
-            "space, or a lower fewest_trades in its section [search]"
+            f"none of {len(found.trials):,} sets can be compared: each needs "
+            f"{space.config.fewest_trades} trades, the most had {found.most_trades}; give more "
+            "bars, a wider space, or a lower fewest_trades in its section [search]"
         )
-    return compared[0]
+    return found.best
 
 
 def _chosen(context: RunContext, best: Trial, tried: int) -> RunContext:
     """Return the context of the best set's run, which says what it was chosen from."""
     request = context.request.model_copy(update={"options": {"best_of": tried}})
     settings = applied(context.settings, best.values)
-    return RunContext(settings, context.markets, context.analyzer, context.out, request)
-
-
-def _check_same(result: RunResult, best: Trial) -> None:
-    """Raise if the Engine's run is not what the sweep said of the set."""
-    figures = None if best.outcome is None else best.outcome.figures
-    ran = Figures(trades=len(result.trades), **_shared(result))
-    differing = [
-        f"{each.name} {getattr(figures, each.name)} and {getattr(ran, each.name)}"
-        for each in fields(Figures)
-        if not _same(getattr(figures, each.name), getattr(ran, each.name))
-    ]
-    if differing:
-        raise RunError(
-            f"set {best.number}: the sweep and the Engine must come to the same, found "
-            f"{'; '.join(differing)}: please report it, and trust no figure of this search"
-        )
-
-
-def _same(told: float | None, ran: float | None) -> bool:
-    if told is None or ran is None:
-        return told is ran
-    return math.isclose(told, ran, rel_tol=1e-9, abs_tol=1e-12)
-
-
-def _shared(result: RunResult) -> dict[str, float | None]:
-    names = [each.name for each in fields(Figures) if each.name != "trades"]
-    return {name: getattr(result.metrics, name) for name in names}
+    return replace(context, settings=settings, request=request)

@@ -21,6 +21,7 @@ from engine.jobs.searching.trial import Objective, Trial
 from engine.jobs.settings import Settings
 from engine.plain import plain
 from engine.statistics.trials import Searched, configuration_of, keep_searched
+from ml.analyzer import Analyzer
 from ml.manifest import library_versions
 
 _ROOT = Path(__file__).resolve().parents[3]
@@ -37,11 +38,11 @@ _IDLE: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ground:
-    """What a search looks at: settings, markets, and the digest of who is asked, or empty."""
+    """What a search looks at; without an ensemble it is ML-off."""
 
     settings: Settings
     markets: Sequence[Market]
-    ensemble: str
+    ensemble: Analyzer | None
 
 
 def search_digest(ground: Ground, space: Space, objective: Objective) -> str:
@@ -51,7 +52,7 @@ def search_digest(ground: Ground, space: Space, objective: Objective) -> str:
         "code": _code_digest(),
         "libraries": library_versions(),
         "settings": ground.settings.model_dump(mode="json", exclude=_IDLE),
-        "ensemble": ground.ensemble,
+        "ensemble": None if ground.ensemble is None else ground.ensemble.digest,
         "space": space.to_json(),
         "objective": objective.value,
     }
@@ -62,8 +63,8 @@ def note_tried(
     file: Path, ground: Ground, data: Mapping[str, Any], trials: Sequence[Trial]
 ) -> None:
     """Write down which configurations have been looked at, for runs that count them."""
-    label = "on" if ground.ensemble else "off"
-    digests = {"bundle": ground.ensemble} if ground.ensemble else {}
+    label = "off" if ground.ensemble is None else "on"
+    digests = {} if ground.ensemble is None else {"bundle": ground.ensemble.digest}
     tried = {}
     for trial in trials:
         if trial.outcome is not None:

@@ -1,13 +1,14 @@
 """What a search answers with: the best sets, what matters, what the choice is worth, the run."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import fill
 from typing import Any
 
 from engine.jobs.run_report import RunReport
+from engine.jobs.searching.finding import Found
 from engine.jobs.searching.space import NONE, Space
 from engine.jobs.searching.trial import Objective, Trial, best_of
 from engine.jobs.searching.values import Choice
@@ -36,15 +37,18 @@ class SearchReport:
     Attributes
     ----------
     run : of the best set on the Engine
-    importance : of each key, adding up to 1
     """
 
     run: RunReport
     space: Space
     objective: Objective
-    trials: Sequence[Trial]
-    importance: Mapping[str, float]
+    found: Found
     worth: Worth
+
+    @property
+    def trials(self) -> Sequence[Trial]:
+        """All sets that were tried."""
+        return self.found.trials
 
     @property
     def best(self) -> Trial:
@@ -67,7 +71,7 @@ class SearchReport:
                 **self.space.to_json(),
                 "best": self.best.to_json(),
                 "table": [trial.to_json() for trial in best_of(self.trials)[:SHOWN]],
-                "importance": self.importance,
+                "importance": self.found.importance,
                 **self.worth.to_json(),
                 "warning": self.warning,
             }
@@ -86,10 +90,10 @@ class SearchReport:
         """Return the object that `--json` prints."""
         return {**self.run.to_json(), "search": self.facts()}
 
-    def keep(self, folder: Path) -> None:
+    def keep(self) -> None:
         """Write the answer to where the trials are kept, under the name of the run's folder."""
         text = json.dumps(self.to_json(), indent=2, allow_nan=False) + "\n"
-        atomic_text(folder / f"{self.run.run_dir.name}.json", text)
+        atomic_text(self.found.folder / f"{self.run.run_dir.name}.json", text)
 
     def text(self) -> str:
         """Return what a person reads."""
@@ -124,9 +128,9 @@ class SearchReport:
         """Return the values of the best set, beside those that the next ones have."""
         shown = table("Key", "Best", "Importance", *(f"{n}." for n in range(2, 5)))
         others = best_of(self.trials)[1:4]
-        for key in sorted(self.space.spans, key=lambda k: -self.importance.get(k, 0.0)):
+        for key in sorted(self.space.spans, key=lambda k: -self.found.importance.get(k, 0.0)):
             rest = [_said(trial.values[key]) for trial in others]
-            weight = formatted(self.importance.get(key), ".1%")
+            weight = formatted(self.found.importance.get(key), ".1%")
             row = [_said(self.best.values[key]), weight, *rest, *[""] * (3 - len(rest))]
             shown.add_row(key, *row)
         return shown

@@ -46,7 +46,9 @@ class Worth:
         }
 
 
-def worth_of(trials: Sequence[Trial], best: Trial, out: Path, data: Mapping[str, Any]) -> Worth:
+def worth_of(
+    trials: Sequence[Trial], best: Trial | None, out: Path, data: Mapping[str, Any]
+) -> Worth:
     """Return what the best of the trials is worth.
 
     Parameters
@@ -56,7 +58,7 @@ def worth_of(trials: Sequence[Trial], best: Trial, out: Path, data: Mapping[str,
     """
     # A set that hardly trades could not have been chosen; where all lose, it would be the best.
     daily = [t.outcome.daily for t in trials if t.outcome is not None and t.score is not None]
-    chosen = np.empty(0) if best.outcome is None else best.outcome.daily
+    chosen = np.empty(0) if best is None or best.outcome is None else best.outcome.daily
     tried = looked_at(out, data, [])
     deflated = deflated_sharpe(
         chosen,
