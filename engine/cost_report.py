@@ -3,32 +3,34 @@
 from collections.abc import Mapping, Sequence
 from textwrap import fill
 
+from engine.labels import FIGURES
 from engine.result import RunResult
-from engine.tables import WIDTH, formatted, rendered, run_name, stamp_lines, table
+from engine.tables import WIDTH, formatted, rendered, run_name, run_titles, stamp_lines, table
+
+_OF_STEPS = ("expectancy", "win_rate", "profit_factor", "pnl")
 
 
 def sweep_text(results: Sequence[RunResult]) -> str:
     """Return a table of the trades at several fees, and where each run breaks even."""
-    shown = table(
-        "Same trades, other fees", "Fee a side", "Expectancy", "Win rate", "PF", "Net profit"
-    )
+    shown = table("Same trades", "Fee a side", *(FIGURES[name] for name in _OF_STEPS))
+    titles = run_titles(results)
     for result in results:
         for step in result.sweep.steps:
             shown.add_row(
-                run_name(result.label),
+                titles[result.label],
                 f"{step.fee:.3%}",
                 formatted(step.expectancy, ".3%"),
                 formatted(step.win_rate, ".2%"),
                 formatted(step.profit_factor, ".2f"),
                 f"{step.pnl:,.2f}",
             )
-    lines = [_break_even(result) for result in results]
+    lines = [_break_even(result, titles[result.label]) for result in results]
     return "\n".join([stamp_lines(results) + rendered(shown), *lines])
 
 
-def _break_even(result: RunResult) -> str:
+def _break_even(result: RunResult, name: str) -> str:
     """Return in a sentence at which costs nothing would be left."""
-    name, sweep = run_name(result.label), result.sweep
+    sweep = result.sweep
     if sweep.before_fees is None:
         return f"{name} made no trade: no fee to break even at"
     costs = (

@@ -1,15 +1,16 @@
 """Results as text."""
 
 from collections.abc import Callable, Mapping, Sequence
-from textwrap import wrap
+from textwrap import fill, wrap
 from typing import Any
 
 from rich.table import Table
 
+from engine.labels import FIGURES
 from engine.records import PARTIAL_CASH, UNFILLED
 from engine.report_evidence import explained, intervals_table, references_table
 from engine.result import RunResult
-from engine.tables import UNDEFINED, WIDTH, rendered, run_name, stamp_lines, table
+from engine.tables import UNDEFINED, WIDTH, rendered, run_name, run_titles, stamp_lines, table
 
 Number = float | None
 Show = Callable[[float], str]
@@ -44,29 +45,33 @@ def _count(value: float) -> str:
     return f"{value:,.0f}"
 
 
-# How each metric is called and written, in the order of the table.
-METRICS: Mapping[str, tuple[str, Show]] = {
-    "win_rate": ("Win rate", _percent),
-    "profit_factor": ("Profit factor", _ratio),
-    "expectancy": ("Expectancy per trade", _fine_percent),
-    "expectancy_quote": ("Expectancy per trade, money", _money),
-    "average_win": ("Average win", _fine_percent),
-    "average_loss": ("Average loss", _fine_percent),
-    "longest_losing_streak": ("Longest losing streak", _count),
-    "sqn": ("SQN", _ratio),
-    "total_return": ("Total return", _percent),
-    "buy_and_hold": ("Buy and hold, no costs", _percent),
-    "cagr": ("CAGR", _percent),
-    "volatility": ("Volatility", _percent),
-    "sharpe": ("Sharpe", _ratio),
-    "sortino": ("Sortino", _ratio),
-    "calmar": ("Calmar", _ratio),
-    "max_drawdown": ("Max drawdown", _percent),
-    "max_drawdown_days": ("Max drawdown, length", _days),
-    "exposure": ("Exposure", _percent),
-    "turnover": ("Turnover", _ratio),
-    "fees_paid": ("Fees paid", _money),
+# How each metric is written, in the order of the table.
+_SHOWN: Mapping[str, Show] = {
+    "win_rate": _percent,
+    "profit_factor": _ratio,
+    "expectancy": _fine_percent,
+    "expectancy_quote": _money,
+    "average_win": _fine_percent,
+    "average_loss": _fine_percent,
+    "longest_losing_streak": _count,
+    "sqn": _ratio,
+    "total_return": _percent,
+    "buy_and_hold": _percent,
+    "cagr": _percent,
+    "volatility": _percent,
+    "sharpe": _ratio,
+    "sortino": _ratio,
+    "calmar": _ratio,
+    "max_drawdown": _percent,
+    "max_drawdown_days": _days,
+    "exposure": _percent,
+    "turnover": _ratio,
+    "fees_paid": _money,
 }
+METRICS: Mapping[str, tuple[str, Show]] = {
+    name: (FIGURES[name], show) for name, show in _SHOWN.items()
+}
+"""How each metric is called and written."""
 
 
 def side_by_side(results: Sequence[RunResult], comparison: Mapping[str, Any] | None = None) -> str:
@@ -84,16 +89,18 @@ def side_by_side(results: Sequence[RunResult], comparison: Mapping[str, Any] | N
         said = [*wrap(comparison["verdict"], WIDTH), ""]
         tables[:0] = [intervals_table(comparison), references_table(comparison)]
         tables += [_entries_table(comparison), _groups_table(comparison)]
-        notes = [*explained(comparison), _MOVED]
+        notes = [
+            fill(note, WIDTH, subsequent_indent="  ") for note in (*explained(comparison), _MOVED)
+        ]
     shown = (f"{stamps}{rendered(each)}" for each in tables)
     return "\n".join([*said, *shown, *notes, *_warnings(results)])
 
 
 def _metrics_table(results: Sequence[RunResult], comparison: Mapping[str, Any]) -> Table:
     """Return metrics as rows, runs as columns, and the difference if there is one."""
-    names = [run_name(result.label) for result in results]
     difference = comparison.get("difference")
-    shown = table("Run", *names, *(["Difference"] if difference is not None else []))
+    names = [*run_titles(results).values(), *(["Difference"] if difference is not None else [])]
+    shown = table("Run", *names)
     for title, values in _counts(results):
         change = [values[-1] - values[0]] if difference is not None else []
         shown.add_row(title, *map(_count, values), *(f"{value:+,}" for value in change))
@@ -110,7 +117,7 @@ def _counts(results: Sequence[RunResult]) -> list[tuple[str, list[int]]]:
     every = [len(result.rejections) for result in results]
     counts = zip(every, reduced, unfilled, strict=True)
     return [
-        ("Trades", [len(result.trades) for result in results]),
+        (FIGURES["trades"], [len(result.trades) for result in results]),
         ("Orders refused", [all_ - part - vain for all_, part, vain in counts]),
         *([("Orders unfilled", unfilled)] if any(unfilled) else []),
         ("Entries reduced", reduced),
@@ -144,9 +151,12 @@ def _entries_table(comparison: Mapping[str, Any]) -> Table:
     return shown
 
 
+_OF_GROUPS = ("trades", "win_rate", "expectancy", "pnl")
+
+
 def _groups_table(comparison: Mapping[str, Any]) -> Table:
     """Return how the entries did that ML added, removed, moved and kept."""
-    shown = table("Entries by ML", "Trades", "Win rate", "Expectancy", "Net profit")
+    shown = table("Entries by ML", *(FIGURES[name] for name in _OF_GROUPS))
     for name, group in comparison["groups"].items():
         shown.add_row(
             name.replace("_", " ").capitalize(),
@@ -160,9 +170,10 @@ def _groups_table(comparison: Mapping[str, Any]) -> Table:
 
 def _warnings(results: Sequence[RunResult]) -> list[str]:
     """Return a line for each run whose ensemble did not answer."""
+    titles = run_titles(results)
     return [
         f"*** ML UNAVAILABLE on {result.ml_unavailable:,} of {result.ml_asked:,} bars "
-        f"on which {run_name(result.label)} asked ***"
+        f"on which {titles[result.label]} asked ***"
         for result in results
         if result.ml_unavailable
     ]

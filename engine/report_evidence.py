@@ -5,13 +5,23 @@ from typing import Any, NamedTuple
 
 from rich.table import Table
 
-from engine.tables import UNDEFINED, table
+from engine.labels import (
+    FIGURES,
+    HELD,
+    MOST_SHUFFLES,
+    OF_INTERVALS,
+    RANDOM_MEAN,
+    RANDOM_POOLED,
+    VOLATILITY_GATE,
+    ranking_words,
+)
+from engine.tables import UNDEFINED, run_name, table
 
 _RUNS = {
-    "off": "ML-off",
-    "on": "ML-on",
-    "random_gate": "Random gate",
-    "volatility_gate": "Volatility gate",
+    "off": run_name("off"),
+    "on": run_name("on"),
+    "random_gate": RANDOM_POOLED,
+    "volatility_gate": VOLATILITY_GATE,
 }
 _PAIRS = {
     "on_less_off": "On less off",
@@ -21,52 +31,51 @@ _PAIRS = {
 
 
 class _Figure(NamedTuple):
-    """How a figure is called, what it is multiplied by, and its decimals."""
+    """What a figure is multiplied by, its decimals, and its unit."""
 
-    title: str
     factor: float = 1.0
     decimals: int = 0
+    unit: str = ""
+
+    def named(self, name: str) -> str:
+        """Return the name with the unit."""
+        return f"{name}, {self.unit}" if self.unit else name
 
 
-_SURE = {
-    "expectancy": _Figure("Expectancy, %", 100.0, 3),
-    "win_rate": _Figure("Win rate, %", 100.0, 1),
-    "profit_factor": _Figure("Profit factor", 1.0, 2),
-}
+_EXPECTANCY = _Figure(100.0, 3, "%")
+_SHARE = _Figure(100.0, 1, "%")
+_RATIO = _Figure(1.0, 2)
+_SURE = {"expectancy": _EXPECTANCY, "win_rate": _SHARE, "profit_factor": _RATIO}
 _BESIDE = {
-    "trades": _Figure("Trades"),
+    "trades": _Figure(),
     **_SURE,
-    "total_return": _Figure("Total return, %", 100.0, 1),
-    "max_drawdown": _Figure("Max drawdown, %", 100.0, 1),
-    "sharpe": _Figure("Sharpe", 1.0, 2),
+    "total_return": _SHARE,
+    "max_drawdown": _SHARE,
+    "sharpe": _RATIO,
 }
-_SHARE = _Figure("share", 100.0)
-_PROBABILITY = _Figure("probability", 1.0, 3)
+_PROBABILITY = _Figure(1.0, 3)
 
 
 def intervals_table(comparison: Mapping[str, Any]) -> Table:
     """Return the runs and their differences, each figure as value [low, high]."""
     found = comparison["intervals"]
-    shown = table(
-        f"{found['level']:.0%} intervals", "Trades", *(figure.title for figure in _SURE.values())
-    )
+    titles = [how.named(OF_INTERVALS[name]) for name, how in _SURE.items()]
+    shown = table(f"{found['level']:.0%} intervals", *titles)
     for names, rows in ((_RUNS, found["runs"]), (_PAIRS, found["pairs"])):
         for key, name in names.items():
-            trades = _number(rows[key].get("trades"), _BESIDE["trades"])
-            figures = (_interval(rows[key][f], how) for f, how in _SURE.items())
-            shown.add_row(name, trades, *figures)
+            shown.add_row(name, *(_interval(rows[key][f], how) for f, how in _SURE.items()))
     return shown
 
 
 def references_table(comparison: Mapping[str, Any]) -> Table:
     """Return the gates and holding as columns."""
-    seeds, calm = comparison["random_gate"], comparison["volatility_gate"]
+    shuffles, calm = comparison["random_gate"], comparison["volatility_gate"]
     held = comparison["buy_and_hold"]
-    shown = table("Beside", "Random, mean", "5 to 95 % of seeds", "Volatility gate", "Buy and hold")
+    shown = table("Beside", RANDOM_MEAN, MOST_SHUFFLES, VOLATILITY_GATE, HELD)
     for key, how in _BESIDE.items():
-        spread = seeds.get(key) or {}
+        spread = shuffles.get(key) or {}
         shown.add_row(
-            how.title,
+            how.named(FIGURES[key]),
             _number(spread.get("mean"), how),
             _band(spread, how),
             _number(calm.get(key), how),
@@ -77,20 +86,26 @@ def references_table(comparison: Mapping[str, Any]) -> Table:
 
 def explained(comparison: Mapping[str, Any]) -> Sequence[str]:
     """Return lines that say how the intervals came to be, and how sure the Sharpe ratio is."""
-    found, seeds, sharpe = (comparison[key] for key in ("intervals", "random_gate", "sharpe"))
-    trials = f"{sharpe['trials']:,} trial{'s' if sharpe['trials'] != 1 else ''}"
+    found, shuffles, sharpe = (comparison[key] for key in ("intervals", "random_gate", "sharpe"))
+    below = shuffles["share_of_seeds_below_on"]
+    beaten = UNDEFINED if below is None else f"{below:.0%}"
     return [
-        f"intervals: {found['draws']:,} draws of {found['days']:,} days in blocks of "
-        f"{found['block_days']:.1f} on average, the same for all",
-        "profit factors with an interval: of returns, each trade weighing the same",
-        f"random gate: ML-on's expectancy is above that of "
-        f"{_number(seeds['share_of_seeds_below_on'], _SHARE)} % of {seeds['seeds']:,} shuffles",
+        f"intervals: from {found['draws']:,} draws of {found['days']:,} days, in blocks of "
+        f"{found['block_days']:.1f} days on average; the same days for all",
+        "profit factor: of money; of returns each trade weighs the same, whatever was put in",
+        f"random gate: {shuffles['seeds']:,} shuffles of ML-on's opinions within each month; "
+        "pooled are the trades of all, the mean is that of their figures; "
+        f"ML-on's expectancy per trade is above that of {beaten} of them",
         "volatility gate, the best of several with hindsight: "
-        f"{comparison['volatility_gate']['ranking']}",
-        "ML-on's Sharpe ratio is above zero with probability "
-        f"{_number(sharpe['probabilistic'], _PROBABILITY)}, and "
-        f"{_number(sharpe['deflated'], _PROBABILITY)} allowing for {trials}",
+        f"{ranking_words(comparison['volatility_gate']['ranking'])}",
+        "Sharpe ratio: that ML-on's true one is above zero has a probability of "
+        f"{_number(sharpe['probabilistic'], _PROBABILITY)}; allowing for "
+        f"{_tried(sharpe['trials'])} on these bars, of {_number(sharpe['deflated'], _PROBABILITY)}",
     ]
+
+
+def _tried(count: int) -> str:
+    return f"{count:,} configurations tried" if count != 1 else "the one configuration tried"
 
 
 def _interval(interval: Mapping[str, float | None], how: _Figure) -> str:

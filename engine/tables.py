@@ -1,7 +1,8 @@
 """Plain text tables of at most 100 columns, the same on a terminal, in a file and in a document."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rich import box
 from rich.console import Console
@@ -25,6 +26,25 @@ _RUN_NAMES = {"off": "ML-off", "on": "ML-on"}
 def run_name(label: str) -> str:
     """Return how a run is called in tables and sentences."""
     return _RUN_NAMES.get(label, label)
+
+
+def run_titles(results: Sequence[RunResult]) -> dict[str, str]:
+    """Return how runs are called beside each other, by their label.
+
+    A plain strategy that runs alone is called by its class: what it would be without an ensemble,
+    or with one, is not what it is.
+    """
+    if len(results) > 1:
+        return {result.label: run_name(result.label) for result in results}
+    return {result.label: _own_name(result.config) or run_name(result.label) for result in results}
+
+
+def _own_name(config: Mapping[str, Any]) -> str | None:
+    """Return the class of a plain strategy: one with parameters of its own, without rules."""
+    strategy = config.get("strategy") or {}
+    if "params" not in strategy:
+        return None
+    return str(strategy["file"]).rpartition(":")[2]
 
 
 def formatted(value: float | None, form: str) -> str:

@@ -26,6 +26,7 @@ from engine.result_hash import hashes_of, joint_hash
 from engine.run_folder import PAGE, Making, save_run, to_json
 from engine.statistics.figures import figure_intervals
 from engine.statistics.intervals import TradeReturns
+from engine.tables import run_titles
 from feeds.moments import iso, parse_utc, readable
 from ml.analyzer import Analyzer
 from ml.manifest import library_versions
@@ -51,6 +52,7 @@ class RunReport:
 
     def text(self) -> str:
         """Return what a person reads: what was traded at which costs, the tables, the folder."""
+        titles = run_titles(self.results)
         parts = [
             *self._strategy(),
             *self._markets(),
@@ -62,7 +64,7 @@ class RunReport:
             "",
             flattery_text(self.results),
             "",
-            *(f"ML-{result.label}: {clock_text(result.clock)}" for result in self.results),
+            *(f"{titles[each.label]}: {clock_text(each.clock)}" for each in self.results),
             f"result hash {joint_hash(hashes_of(self.results))}",
             f"kept in {self.run_dir}",
             f"to look at it: {self.page} (or show_run.py last --open)",

@@ -10,7 +10,7 @@ from engine.report_html.words import DASH, fraction, money, number
 
 def costs(report: Report) -> Section:
     """Return what the runs paid, and what they would have come to at other fees."""
-    runs = report.document["runs"]
+    runs, titles = report.document["runs"], report.titles
     broker = report.results[0].config["broker"]
     return Section(
         name="costs",
@@ -18,11 +18,19 @@ def costs(report: Report) -> Section:
         html=render(
             "costs.html",
             asked=_asked(broker),
-            sentences=[sentence for run in runs for sentence in _sentences(run)],
-            runs=[{"label": run["ml"], "steps": list(_steps(run, broker["fee"]))} for run in runs],
+            sentences=[sentence for run in runs for sentence in _sentences(run, titles[run["ml"]])],
+            runs=[
+                {
+                    "label": run["ml"],
+                    "title": titles[run["ml"]],
+                    "steps": list(_steps(run, broker["fee"])),
+                }
+                for run in runs
+            ],
             paid=[
                 {
                     "label": run["ml"],
+                    "title": titles[run["ml"]],
                     "fees": money(run["metrics"]["fees_paid"]),
                     "of_cash": fraction(run["metrics"]["fees_paid"] / broker["cash"], 1),
                     "turnover": number(run["metrics"]["turnover"], 1),
@@ -37,6 +45,7 @@ def costs(report: Report) -> Section:
             "runs": [
                 {
                     "label": run["ml"],
+                    "title": titles[run["ml"]],
                     "fees": [step["fee"] for step in run["cost_sweep"]],
                     "expectancy": [step["expectancy"] for step in run["cost_sweep"]],
                     "break_even": run["break_even_fee"],
@@ -53,23 +62,22 @@ def _asked(broker: Mapping[str, Any]) -> str:
     maker = broker["maker_fee"]
     rested = "" if maker is None else f" ({fraction(maker, 3)} for a limit that rested)"
     return (
-        f"A side pays a fee of {fraction(broker['fee'], 3)}{rested}; market and stop fills lose "
-        f"half a spread of {fraction(broker['half_spread'], 3)}, slippage of "
+        f"Each fill pays a fee of {fraction(broker['fee'], 3)}{rested}; market and stop fills also "
+        f"lose half a spread of {fraction(broker['half_spread'], 3)}, slippage of "
         f"{fraction(broker['slippage'], 3)} and {fraction(broker['range_slippage'], 1)} of the "
         "range of the bar that fills."
     )
 
 
-def _sentences(run: Mapping[str, Any]) -> Iterator[str]:
+def _sentences(run: Mapping[str, Any], name: str) -> Iterator[str]:
     """Yield where the money of a mean trade went, and at which costs nothing is left."""
-    name = f"ML-{run['ml']}"
     before_costs, before_fees = run["expectancy_before_costs"], run["expectancy_before_fees"]
     if before_costs is None or before_fees is None:
-        yield f"{name} made no trade, so that no fee is one to break even at."
+        yield f"{name} made no trade, so there is no fee at which it breaks even."
         return
     after = run["metrics"]["expectancy"]
     yield (
-        f"A mean trade of {name} came to {fraction(before_costs, 3)} at the prices aimed at; "
+        f"The mean trade of {name} came to {fraction(before_costs, 3)} at the prices aimed at; "
         f"spread and slippage took {fraction(before_costs - before_fees, 3)}, fees "
         f"{fraction(before_fees - after, 3)}, which left {fraction(after, 3)}."
     )

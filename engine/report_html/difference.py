@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from engine.labels import ranking_words
 from engine.records import Trade
 from engine.report_html.packing import Packed, pack_numbers, pack_times
 from engine.report_html.report import Report
@@ -74,8 +75,9 @@ def difference(report: Report) -> Section | None:
             level=fraction(compared["intervals"]["level"], 0),
             intervals=compared["intervals"],
             beside=beside(report.document),
+            shuffles=f"{compared['random_gate']['seeds']:,}",
             over_chance=wins_over_chance(compared),
-            ranking=compared["volatility_gate"]["ranking"],
+            ranking=ranking_words(compared["volatility_gate"]["ranking"]),
             sharpe=sharpe_words(compared["sharpe"]),
         ),
         data={
@@ -155,8 +157,8 @@ def _sentences(report: Report) -> list[str]:
 def _scored_words(counts: Mapping[str, int]) -> str:
     return (
         f"The ensemble's points added {counts['added']:,} and removed {counts['removed']:,}; "
-        f"{counts['moved_in']:,} moved in and {counts['moved_out']:,} moved out in consequence of "
-        "earlier entries."
+        f"{counts['moved_in']:,} moved in and {counts['moved_out']:,} moved out because earlier "
+        "entries had made the two accounts differ."
     )
 
 

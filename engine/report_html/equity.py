@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from engine.equity import EquityCurve
+from engine.labels import HELD, VOLATILITY_GATE
 from engine.metrics import max_drawdown, total_return
 from engine.report_html.packing import Packed, pack_numbers, pack_times
 from engine.report_html.report import Report
@@ -72,14 +73,15 @@ def drawdown(curve: FloatArray, cash: float) -> FloatArray:
 def _accounts(report: Report) -> Iterator[Account]:
     """Yield the runs, then what stands beside them."""
     document = report.document
+    titles = report.titles
     for result, run in zip(report.results, document["runs"], strict=True):
-        yield Account(result.label, f"ML-{result.label}", result.equity, run["metrics"])
+        yield Account(result.label, titles[result.label], result.equity, run["metrics"])
     if report.beside is not None:
         gate = document["comparison"]["volatility_gate"]
-        yield Account("volatility", "Volatility gate", report.beside.volatility, gate)
+        yield Account("volatility", VOLATILITY_GATE, report.beside.volatility, gate)
     held = held_figures(report)
     if report.held is not None and held is not None:
-        yield Account("held", "Buy and hold", report.held, held)
+        yield Account("held", HELD, report.held, held)
 
 
 def held_figures(report: Report) -> Mapping[str, Any] | None:

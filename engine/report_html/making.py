@@ -1,7 +1,7 @@
 """How the run came about: settings, digests, clock, protections, and how to make it again."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from engine.report_html.report import Report, Setting
@@ -40,8 +40,8 @@ def making(report: Report) -> Section:
             settings=[_shown(setting) for setting in report.settings],
             facts=list(_facts(report, first)),
             versions=sorted(first.versions.items(), key=lambda item: item[0].lower()),
-            protections=_protections(first.config, report.document["runs"]),
-            clocks=[_clock(run) for run in report.document["runs"]],
+            protections=_protections(report, first.config),
+            clocks=[_clock(run, report.titles[run["ml"]]) for run in report.document["runs"]],
             files=FILES,
             folders=[result.label for result in report.results],
             files_of_a_run=FILES_OF_A_RUN,
@@ -77,7 +77,7 @@ def _facts(report: Report, first: RunResult) -> Iterator[tuple[str, str]]:
     yield "Result hash", document["result_hash"]
     if len(report.results) > 1:
         for run in document["runs"]:
-            yield f"Result hash of ML-{run['ml']}", run["result_hash"]
+            yield f"Result hash of {report.titles[run['ml']]}", run["result_hash"]
     for result in report.results:
         for name, digest in result.digests.items():
             if name in ENSEMBLES:
@@ -89,23 +89,24 @@ def _facts(report: Report, first: RunResult) -> Iterator[tuple[str, str]]:
         yield f"Strategy {own['name']}", f"{own['path']}, digest {own['digest']}"
 
 
-def _protections(config: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> list[str]:
+def _protections(report: Report, config: Mapping[str, Any]) -> list[str]:
     """Return which protections were on, and how often they stopped an entry."""
     on = {name: value for name, value in config["protections"].items() if value is not None}
     if not on:
-        return ["None was on: every entry that was wanted was sent."]
+        return ["No protection was on: every entry that was wanted was sent."]
     lines = ["On: " + ", ".join(f"{name} {_text(value)}" for name, value in on.items()) + "."]
-    for run in runs:
+    for run in report.document["runs"]:
         vetoes = ", ".join(f"{name} {count:,}" for name, count in run["vetoes"].items())
-        lines.append(f"ML-{run['ml']}: entries vetoed by {vetoes or 'none'}.")
+        name = report.titles[run["ml"]]
+        lines.append(f"{name}: entries vetoed by {vetoes}." if vetoes else f"{name}: no veto.")
     return lines
 
 
-def _clock(run: Mapping[str, Any]) -> str:
+def _clock(run: Mapping[str, Any], name: str) -> str:
     """Return in words how the bars of a run were passed."""
     clock = run["clock"]
-    lived = f"{clock['run']:,} of {clock['moments']:,} closes were lived through"
+    lived = f"{clock['run']:,} of {clock['moments']:,} closes were run"
     if clock["kind"] == "sparse":
-        lived += "; on the others nothing could happen"
+        lived += "; at the others nothing could happen"
     why = f" ({'; '.join(clock['reasons'])})" if clock["reasons"] else ""
-    return f"ML-{run['ml']}: {clock['kind']} clock{why}, {lived}."
+    return f"{name}: {clock['kind']} clock{why}, {lived}."

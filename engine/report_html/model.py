@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.report_html.model_words import (
+    asked_words,
     best_alone,
     between,
     drift_words,
@@ -13,11 +14,21 @@ from engine.report_html.model_words import (
 )
 from engine.report_html.report import Report
 from engine.report_html.section import Section, render
-from engine.report_html.words import fraction, number
+from engine.report_html.words import DASH, fraction, number
+from engine.tables import run_name
 
 Facts = Mapping[str, Any]
 
 SHOWN_FEATURES = 12
+_DRAWN_OF_PREDICTORS = (
+    "name",
+    "kind",
+    "roc_auc",
+    "curve",
+    "reliability",
+    "histogram",
+    "contribution",
+)
 _TITLE = "The ensemble"
 
 
@@ -38,14 +49,14 @@ def model(report: Report) -> Section | None:
 
 
 def _words(report: Report, told: Facts) -> dict[str, Any]:
-    windows = told["windows"]
+    windows, titles = told["windows"], {"on": run_name("on"), **report.titles}
     # Of a walk-forward the newest bundle alone is at hand, which answered the last test only.
     tested = {} if windows else {each["name"]: each["roc_auc"] for each in told["trained"]}
     return {
         "about": told["about"],
         "rows": told["rows"],
         "seen": told["rows"]["seen"],
-        "sentences": skill(told),
+        "sentences": [*asked_words(told["rows"], _asked(report), titles["on"]), *skill(told)],
         "left_out": left_out(told["rows"]),
         "predictors": [_scores(each, tested) for each in told["predictors"]],
         "answering": [each["name"] for each in told["predictors"] if "reliability" in each],
@@ -55,15 +66,21 @@ def _words(report: Report, told: Facts) -> dict[str, Any]:
         "drift": None if told["drift"] is None else _drift(told["drift"]),
         "followed": _followed(told["followed"]),
         "importance": report.importance,
+        "in_a_file": bool(report.settings_file),
         "windows": None if windows is None else [_window(each) for each in windows["each"]],
-        "labels": [run["ml"] for run in report.document["runs"]],
+        "titles": [titles[run["ml"]] for run in report.document["runs"]],
         "worst": [] if windows is None else windows["worst_features"],
     }
 
 
+def _asked(report: Report) -> int:
+    """Return on how many bars the run with ML asked."""
+    return sum(run["ml_asked"] for run in report.document["runs"])
+
+
 def _scores(each: Facts, tested: Mapping[str, float | None]) -> dict[str, str]:
     """Return a row of the table of predictors; the baseline ranks, and says nothing else."""
-    adds = each.get("adds")
+    contribution = each.get("contribution")
     return {
         "name": each["name"],
         "weight": fraction(each.get("weight"), 0),
@@ -71,8 +88,8 @@ def _scores(each: Facts, tested: Mapping[str, float | None]) -> dict[str, str]:
         "roc_auc": between(each["roc_auc"]),
         "brier": number(each.get("brier"), 4),
         "calibration_error": number(each.get("calibration_error"), 3),
-        "adds": between(adds["roc_auc"], 4) if adds else number(None, 4),
-        "adds_brier": number(adds["brier"], 4) if adds else number(None, 4),
+        "of_roc_auc": between(contribution["roc_auc"], 4) if contribution else DASH,
+        "of_brier": number(contribution["brier"], 4) if contribution else DASH,
         "tested": number(tested.get(each["name"]), 3),
     }
 
@@ -181,11 +198,7 @@ def _drawn(told: Facts) -> dict[str, Any]:
     windows = told["windows"]
     return {
         "predictors": [
-            {
-                key: each.get(key)
-                for key in ("name", "kind", "roc_auc", "curve", "reliability", "histogram", "adds")
-            }
-            for each in told["predictors"]
+            {key: each.get(key) for key in _DRAWN_OF_PREDICTORS} for each in told["predictors"]
         ],
         "followed": followed["features"][:SHOWN_FEATURES]
         if (followed := told["followed"])

@@ -28,11 +28,31 @@ def share(interval: Facts) -> str:
     return f"{value} ({fraction(interval['low'], 1)} to {fraction(interval['high'], 1)})"
 
 
+def asked_words(rows: Facts, asked: int, name: str) -> list[str]:
+    """Return in sentences on which bars the run asked, and on which it is judged.
+
+    A recorded market is asked ahead about every decisive bar; the run needed only the answers on
+    those at which it held nothing. A session asks about these alone.
+
+    Parameters
+    ----------
+    asked : the bars on which the run asked
+    name : of the run
+    """
+    said = [f"{name} asked the ensemble on {asked:,} bar{'' if asked == 1 else 's'}."]
+    if rows["asked"] > asked:
+        said.append(
+            f"It is judged on more: on its answers on all {rows['asked']:,} decisive bars, where "
+            "an opinion can decide an entry, whether or not a position was open."
+        )
+    return said
+
+
 def skill(model: Facts) -> list[str]:
     """Return in sentences whether the ensemble ranks, and whether more than volatility does."""
     rows = model["rows"]
     if not rows["judged"]:
-        return [f"The ensemble was asked about {rows['asked']:,} bars, and none can be judged yet."]
+        return ["No answer can be judged yet."]
     ensemble, baseline = model["predictors"][0], model["predictors"][-1]
     weighted = model["about"]["weighted"]
     return [
@@ -43,11 +63,11 @@ def skill(model: Facts) -> list[str]:
 
 
 def _ranking(rows: Facts, area: Facts) -> str:
-    head = f"On {rows['judged']:,} asked bars of {rows['days']:,} days"
+    head = f"On the {rows['judged']:,} judged bars of {rows['days']:,} days"
     if area["value"] is None:
         return f"{head} all came out alike, so that nothing can be ranked."
     said = (
-        f"{head} the ensemble put what came true above what did not with an area under the ROC "
+        f"{head} the ensemble ranked what came true above what did not with an area under the ROC "
         f"curve (AUC) of {between(area)}, where chance gives 0.5:"
     )
     if area["low"] is None:
@@ -79,21 +99,23 @@ def _over_volatility(baseline: Facts) -> list[str]:
 def _level(ensemble: Facts, *, weighted: bool) -> str:
     said, came = ensemble["said"], ensemble["came"]
     by_weight = " by weight" if weighted else ""
-    sentence = f"It said {fraction(said, 1)} on average; {share(came)} came true{by_weight}"
+    sentence = (
+        f"Its probability was {fraction(said, 1)} on average; {share(came)} came true{by_weight}"
+    )
     if came["low"] is None:
         return f"{sentence}."
     if came["low"] <= said <= came["high"]:
         return f"{sentence}, which agrees."
-    return f"{sentence}: it said too {'much' if said > came['high'] else 'little'}."
+    return f"{sentence}: it was too {'high' if said > came['high'] else 'low'}."
 
 
 def left_out(rows: Facts) -> list[str]:
     """Return what could not be judged and why, a line each."""
-    said = [f"{count:,} asked bars had no opinion: {why}" for why, count in rows["reasons"].items()]
+    said = [f"{count:,} bars got no answer: {why}" for why, count in rows["reasons"].items()]
     if rows["unsettled"]:
         said.append(
-            f"{rows['unsettled']:,} answers cannot be judged: their outcome lies beyond the data, "
-            "or their entry would not have been filled"
+            f"{rows['unsettled']:,} answers cannot be judged: what came of them lies beyond the "
+            "data, or their entry would not have been filled"
         )
     return [*said, *(f"{name} never answered: {why}" for name, why in rows["silent"].items())]
 
@@ -111,17 +133,18 @@ def best_alone(features: Sequence[Facts]) -> str:
 def drift_words(drift: Facts) -> list[str]:
     """Return in sentences whether the run was another market than that of the training."""
     if drift.get("unknown"):
-        return [f"Drift cannot be told: {drift['unknown']}."]
+        return [f"Drift was not watched: {drift['unknown']}."]
     stretches, most = len(drift["drifted"]), drift["most_features"]
     over = sum(count > most for count in drift["drifted"])
     said = [
-        f"In {over:,} of {stretches:,} stretches of {drift['stretch']} answers more than "
-        f"{most:.0f} of {len(drift['features'])} features lay further from the training than any "
-        "stretch of the training did; a paper session says DRIFT then."
+        f"The run has {stretches:,} stretches of {drift['stretch']} answers in a row, which "
+        f"overlap. In {over:,} of them more than {most:.0f} of {len(drift['features'])} features "
+        "had drifted: they lay further from the training than any stretch of the training itself. "
+        "A paper session says DRIFT then."
     ]
     if (probability := drift["probability"]) is not None:
         beyond = sum(index > probability["limit"] for index in probability["index"])
         said.append(
-            f"The probabilities were beyond their limit in {beyond:,} of {stretches:,} stretches."
+            f"The probabilities were beyond a limit of their own in {beyond:,} of the stretches."
         )
     return said

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from engine.equity import EquityCurve
 from engine.result import RunResult, TradeGroup
+from engine.tables import run_titles
 from feeds.bars import Bars, FloatArray, TimeArray
 
 
@@ -92,7 +93,7 @@ class Report:
     request : what was asked
     settings : of the runs, in their order
     settings_file : those that are not the defaults, as TOML
-    importance : the command that shuffles the features on the bars of the run
+    importance : the commands that shuffle the features on the bars of the run, in their order
     repeat : what shows this run, and makes it again
     """
 
@@ -109,8 +110,13 @@ class Report:
     request: Mapping[str, Any]
     settings: Sequence[Setting] = ()
     settings_file: str = ""
-    importance: str = ""
+    importance: Sequence[str] = ()
     repeat: Sequence[Command] = ()
+
+    @property
+    def titles(self) -> Mapping[str, str]:
+        """How the runs are called, by their label."""
+        return run_titles(self.results)
 
     @property
     def stamps(self) -> tuple[str, ...]:

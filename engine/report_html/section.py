@@ -8,6 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from engine import labels
 from engine.report_html.packing import Packed
 
 PAGE = Path(__file__).with_name("page")
@@ -34,16 +35,18 @@ class Section:
 
 
 def render(template: str, **values: Any) -> str:
-    """Fill a template of `page/`; whatever is put in is escaped."""
+    """Fill a template of `page/`, which knows `engine.labels`; whatever is put in is escaped."""
     return _environment().get_template(template).render(**values)
 
 
 @cache
 def _environment() -> Environment:
-    return Environment(
+    made = Environment(
         loader=FileSystemLoader(PAGE),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.globals["labels"] = labels
+    return made

@@ -5,15 +5,17 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from engine.labels import FIGURES, OF_INTERVALS, RANDOM_POOLED, VOLATILITY_GATE
 from engine.report_html.words import DASH, fraction, number
+from engine.tables import run_name
 
 Ends = Mapping[str, float | None]
 
 # Names of the document's pairs and runs, for people.
 PAIRS: Mapping[str, str] = {
-    "on_less_off": "ML-off",
-    "on_less_random_gate": "the random gate",
-    "on_less_volatility_gate": "the volatility gate",
+    "on_less_off": run_name("off"),
+    "on_less_random_gate": RANDOM_POOLED,
+    "on_less_volatility_gate": VOLATILITY_GATE,
 }
 
 
@@ -64,7 +66,6 @@ class Forest:
 
 @dataclass(frozen=True, slots=True)
 class _Figure:
-    title: str
     show: Callable[[float | None], str]
     factor: float
     unit: str
@@ -72,9 +73,9 @@ class _Figure:
 
 _DECIDES = "expectancy"  # the verdict rests on it alone
 _FIGURES: Mapping[str, _Figure] = {
-    "expectancy": _Figure("Expectancy per trade", partial(points, digits=3), 100.0, "pp"),
-    "win_rate": _Figure("Win rate", partial(points, digits=1), 100.0, "pp"),
-    "profit_factor": _Figure("Profit factor", partial(_ratio, digits=2), 1.0, ""),
+    "expectancy": _Figure(partial(points, digits=3), 100.0, "pp"),
+    "win_rate": _Figure(partial(points, digits=1), 100.0, "pp"),
+    "profit_factor": _Figure(partial(_ratio, digits=2), 1.0, ""),
 }
 
 
@@ -84,7 +85,7 @@ def forests(compared: Mapping[str, Any]) -> list[Forest]:
     return [
         Forest(
             name=name,
-            title=figure.title,
+            title=OF_INTERVALS[name],
             unit=figure.unit,
             decides=name == _DECIDES,
             rows=[
@@ -99,7 +100,9 @@ def forests(compared: Mapping[str, Any]) -> list[Forest]:
 
 def _row(than: str, ends: Ends, figure: _Figure, says: Callable[[Ends], str]) -> Row:
     low, high = ends["low"], ends["high"]
-    between = "too little to say" if low is None else f"{figure.show(low)} to {figure.show(high)}"
+    between = (
+        "too few trades or days" if low is None else f"{figure.show(low)} to {figure.show(high)}"
+    )
     return Row(than=than, value=figure.show(ends["value"]), interval=between, says=says(ends))
 
 
@@ -110,7 +113,7 @@ def _lies(ends: Ends) -> str:
         return "unknown"
     if low > 0:
         return "lies above zero"
-    return "lies below zero" if high < 0 else "holds zero"
+    return "lies below zero" if high < 0 else "includes zero"
 
 
 def _says(ends: Ends) -> str:
@@ -135,7 +138,7 @@ def beside(document: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [
         {
             "name": name,
-            "title": title,
+            "title": FIGURES[name],
             "cells": [
                 show(off[name]),
                 show(on[name]),
@@ -145,18 +148,18 @@ def beside(document: Mapping[str, Any]) -> list[dict[str, Any]]:
                 show(compared["buy_and_hold"].get(name)),
             ],
         }
-        for name, (title, show) in _BESIDE.items()
+        for name, show in _BESIDE.items()
     ]
 
 
-_BESIDE: Mapping[str, tuple[str, Callable[[float | None], str]]] = {
-    "trades": ("Trades", partial(number, digits=0)),
-    "expectancy": ("Expectancy per trade", partial(fraction, digits=3)),
-    "win_rate": ("Win rate", partial(fraction, digits=1)),
-    "profit_factor": ("Profit factor", partial(number, digits=2)),
-    "total_return": ("Total return", partial(fraction, digits=1)),
-    "max_drawdown": ("Largest drawdown", partial(fraction, digits=1)),
-    "sharpe": ("Sharpe ratio", partial(number, digits=2)),
+_BESIDE: Mapping[str, Callable[[float | None], str]] = {
+    "trades": partial(number, digits=0),
+    "expectancy": partial(fraction, digits=3),
+    "win_rate": partial(fraction, digits=1),
+    "profit_factor": partial(number, digits=2),
+    "total_return": partial(fraction, digits=1),
+    "max_drawdown": partial(fraction, digits=1),
+    "sharpe": partial(number, digits=2),
 }
 
 
@@ -190,9 +193,9 @@ def sharpe_words(sharpe: Mapping[str, Any]) -> str:
         else f"allowing for that, the probability is {_probability(allowing)}"
     )
     return (
-        f"That ML-on's true Sharpe ratio is above zero has, going by its daily returns, a "
-        f"probability of {_probability(alone)}. So far {trials} of this folder looked at these "
-        f"bars, and the best of many shines by luck: {picked}."
+        f"Going by its daily returns, ML-on's true Sharpe ratio is above zero with a probability "
+        f"of {_probability(alone)}. So far {trials} in this folder of runs tried these bars, and "
+        f"the best of many shines by luck: {picked}."
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from engine import labels
 from engine.report_html.equity import held_figures
 from engine.report_html.report import Report
 from engine.report_html.section import Section, render
@@ -11,21 +12,22 @@ from engine.report_html.words import fraction, number
 from engine.statistics.figures import MEASURED, RANGES
 
 Show = Callable[[float | None], str]
+Ends = Mapping[str, float | None]
 
-# The figures that stand on top: what they are called, how they are written.
-FIGURES: Mapping[str, tuple[str, Show]] = {
-    "total_return": ("Total return", partial(fraction, digits=1)),
-    "expectancy": ("Expectancy per trade", partial(fraction, digits=3)),
-    "win_rate": ("Win rate", partial(fraction, digits=1)),
-    "profit_factor": ("Profit factor", partial(number, digits=2)),
-    "sharpe": ("Sharpe ratio", partial(number, digits=2)),
-    "max_drawdown": ("Largest drawdown", partial(fraction, digits=1)),
+# The figures that stand on top, and how they are written.
+FIGURES: Mapping[str, Show] = {
+    "total_return": partial(fraction, digits=1),
+    "expectancy": partial(fraction, digits=3),
+    "win_rate": partial(fraction, digits=1),
+    "profit_factor": partial(number, digits=2),
+    "sharpe": partial(number, digits=2),
+    "max_drawdown": partial(fraction, digits=1),
 }
 
 
 def verdict(report: Report) -> Section:
     """Return the first section: what a hurried reader takes away."""
-    runs = report.document["runs"]
+    runs, titles = report.document["runs"], report.titles
     return Section(
         name="verdict",
         title="Verdict",
@@ -34,8 +36,11 @@ def verdict(report: Report) -> Section:
             stamps=report.stamps,
             sentence=report.document["comparison"].get("verdict") or _sentence(report),
             facts=_facts(report),
-            runs=[{"label": run["ml"], "figures": _figures(run)} for run in runs],
-            flattery=_flattery(runs),
+            runs=[
+                {"label": run["ml"], "title": titles[run["ml"]], "figures": _figures(run)}
+                for run in runs
+            ],
+            flattery=_flattery(runs, titles),
         ),
     )
 
@@ -43,8 +48,9 @@ def verdict(report: Report) -> Section:
 def _sentence(report: Report) -> str:
     """Return what a single run came to."""
     run = report.document["runs"][0]
+    name = report.titles[run["ml"]]
     if not run["trades"]:
-        return f"ML-{run['ml']} did not trade at all."
+        return f"{name} did not trade at all."
     gained, held = run["metrics"]["total_return"], held_figures(report)
     beside = (
         f"; holding would have come to {fraction(held['total_return'], 1)}, after costs, too"
@@ -52,7 +58,7 @@ def _sentence(report: Report) -> str:
         else ""
     )
     return (
-        f"ML-{run['ml']} {'gained' if gained > 0 else 'lost'} {fraction(abs(gained), 1)} after "
+        f"{name} {'gained' if gained > 0 else 'lost'} {fraction(abs(gained), 1)} after "
         f"costs in {run['trades']:,} trades{beside}."
     )
 
@@ -73,20 +79,26 @@ def _figures(run: Mapping[str, Any]) -> list[dict[str, str]]:
     return [
         {
             "name": name,
-            "title": title,
+            "title": labels.FIGURES[name],
             "value": show(run["metrics"][name]),
-            "interval": _between(name, intervals.get(name), level, show),
+            "interval": _of_returns(name, intervals.get(name), show)
+            + _between(name, intervals.get(name), level, show),
         }
-        for name, (title, show) in FIGURES.items()
+        for name, show in FIGURES.items()
     ]
 
 
-def _between(
-    name: str, interval: Mapping[str, float | None] | None, level: float | None, show: Show
-) -> str:
+def _of_returns(name: str, interval: Ends | None, show: Show) -> str:
+    """Return the profit factor that the interval is of: not the one above it."""
+    if name != "profit_factor" or interval is None or interval["low"] is None:
+        return ""
+    return f"of returns {show(interval['value'])}, "
+
+
+def _between(name: str, interval: Ends | None, level: float | None, show: Show) -> str:
     """Return the ends, and what they are: an interval, one that holds less often, a range."""
     if interval is None or interval["low"] is None or interval["high"] is None:
-        return "too little to say an interval"
+        return "too few trades or days for an interval"
     ends = f"{show(interval['low'])} to {show(interval['high'])}"
     nominal = fraction(level, 0)
     if name in RANGES:
@@ -96,14 +108,14 @@ def _between(
     return f"{nominal}: {ends}"
 
 
-def _flattery(runs: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+def _flattery(runs: Sequence[Mapping[str, Any]], titles: Mapping[str, str]) -> list[dict[str, str]]:
     """Return what flatters the runs, once where it holds for all."""
     said: dict[str, list[str]] = {}
     for run in runs:
         for each in run["flattery"]:
-            said.setdefault(each, []).append(f"ML-{run['ml']}")
+            said.setdefault(each, []).append(titles[run["ml"]])
     every = len(runs)
     return [
-        {"text": text, "of": "" if len(labels) == every else f"{labels[0]}: "}
-        for text, labels in said.items()
+        {"text": text, "of": "" if len(names) == every else f"{names[0]}: "}
+        for text, names in said.items()
     ]

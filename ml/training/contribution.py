@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from feeds.bars import FloatArray, IntArray
+from feeds.bars import FloatArray
 from ml.ensemble import Ensemble, weighted_mean
 from ml.training.data_pipeline import TrainingSet
 from ml.training.evaluator import score
@@ -45,14 +45,17 @@ class Contributions:
 
 
 def member_contributions(ensemble: Ensemble, rows: TrainingSet) -> Contributions:
-    """Leave each member that answers out of the vote, the others' weights renormalised."""
+    """Leave each member that answers out of the vote, the others' weights renormalised.
+
+    Rows count in the scores as they do in those of an evaluation: by their weight, if any.
+    """
     votes = ensemble.votes(rows.samples).by_name
     weights = {m.name: m.weight for m in ensemble.members if m.name in votes}
     members = tuple(
         Contribution(
             name=name,
             weight=weights[name] / sum(weights.values()),
-            **_worse_without(name, votes, weights, (rows.y, ensemble.base_rate)),
+            **_worse_without(name, votes, weights, (rows, ensemble.base_rate)),
         )
         for name in weights
     )
@@ -63,17 +66,18 @@ def _worse_without(
     name: str,
     votes: Mapping[str, FloatArray],
     weights: Mapping[str, float],
-    truth: tuple[IntArray, float],
+    truth: tuple[TrainingSet, float],
 ) -> dict[str, float | None]:
     """Return by how much each score is worse on the rows about which others answer, too."""
-    y, base_rate = truth
+    rows, base_rate = truth
     whole = _voted(votes, weights)
     rest = _voted(votes, {other: w for other, w in weights.items() if other != name})
     shared = np.isfinite(rest)
     if not shared.any():
         return dict.fromkeys(("roc_auc", "log_loss", "brier"))
-    with_it = score(y[shared], whole[shared], base_rate)
-    without = score(y[shared], rest[shared], base_rate)
+    judged = rows.take(shared)
+    with_it = score(judged.y, whole[shared], base_rate, judged.weight)
+    without = score(judged.y, rest[shared], base_rate, judged.weight)
     return {
         "roc_auc": _less(with_it.roc_auc, without.roc_auc),
         "log_loss": without.log_loss - with_it.log_loss,

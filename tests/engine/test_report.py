@@ -87,7 +87,7 @@ def test_runs_stand_side_by_side_with_their_difference() -> None:
     assert cells(text, "Trades") == ["2", "2", "+0"]
     assert cells(text, "ML asked") == ["0", "1,500", "+1,500"]
     assert cells(text, "Win rate ") == ["50.00%", "50.00%", "+12.50 pp"]
-    assert cells(text, "Max drawdown ")[-1] == "-1.00 pp"
+    assert cells(text, "Largest drawdown ")[-1] == "-1.00 pp"
     assert cells(text, "Profit factor") == ["2.00", "2.00", "-"]
 
 
@@ -128,9 +128,9 @@ def test_a_comparison_begins_with_its_verdict() -> None:
 def test_figures_stand_with_their_intervals() -> None:
     text = side_by_side(pair(), COMPARISON)
     win_rate = "50.0 [25.0, 75.0]"
-    assert cells(text, "Volatility gate") == ["1,234", "-1.250 [-1.350, -1.150]", win_rate, "1.50"]
-    assert cells(text, "On less off") == ["-", "0.050 [-0.050, 0.150]", win_rate, "1.50"]
-    assert "2,000 draws of 1,000 days in blocks of 2.5 on average" in text
+    assert cells(text, "Volatility gate") == ["-1.250 [-1.350, -1.150]", win_rate, "1.50"]
+    assert cells(text, "On less off") == ["0.050 [-0.050, 0.150]", win_rate, "1.50"]
+    assert "2,000 draws of 1,000 days, in blocks of 2.5 days on average" in text
 
 
 def test_gates_and_holding_are_columns() -> None:
@@ -139,12 +139,37 @@ def test_gates_and_holding_are_columns() -> None:
     assert cells(beside, "Trades") == ["1,200", "[1,200, 1,200]", "1,250", "-"]
     assert cells(beside, "Total return, %") == ["-12.5", "[-12.5, -12.5]", "-12.5", "150.0"]
     assert cells(beside, "Profit factor") == ["-", "-", "-", "-"]
-    assert "above that of 88 % of 100 shuffles" in text
-    assert "with probability 0.250, and - allowing for 7 trials" in text
+    said = " ".join(text.split())
+    assert "100 shuffles of ML-on's opinions" in said
+    assert "above that of 88% of them" in said
+    assert "a probability of 0.250; allowing for 7 configurations tried on these bars, of -" in said
+
+
+def test_two_figures_have_two_names() -> None:
+    """The profit factor of returns is not that of money, nor the pooled gate that of the means."""
+    text = side_by_side(pair(), COMPARISON)
+    of_returns, of_money = text[: text.index("| Beside")], text[text.index("| Beside") :]
+    assert "| Profit factor of returns |" in of_returns
+    assert "Random gate, pooled" in of_returns
+    assert "Profit factor of returns" not in of_money[: of_money.index("intervals:")]
+    assert "| Random gate, mean |" in of_money
+
+
+def test_no_line_is_wider_than_the_terminal() -> None:
+    assert max(map(len, side_by_side(pair(), COMPARISON).splitlines())) <= WIDTH
+
+
+def test_a_plain_strategy_that_runs_alone_is_called_by_its_class() -> None:
+    config = {"strategy": {"file": "/here/mine.py:Crossover", "params": {}}}
+    alone = side_by_side([make_result("off", config=config)])
+    assert "| Crossover |" in alone
+    assert "ML-off" not in alone
+    both = side_by_side([make_result(label, config=config) for label in ("off", "on")])
+    assert "|   ML-off |    ML-on |" in both
 
 
 def test_what_is_undefined_is_a_dash() -> None:
-    assert cells(side_by_side([make_result()]), "Sharpe") == ["-"]
+    assert cells(side_by_side([make_result()]), "Sharpe ratio") == ["-"]
 
 
 def test_a_comparison_shows_entries_and_groups() -> None:

@@ -22,6 +22,7 @@ def test_the_page_of_a_session_tells_of_what_was_asked(
     assert str(page) in capsys.readouterr().out
     read(browser, page)
     told = text(browser, "#model p")
-    assert "asked bars of" in told or "none can be judged yet" in told
+    assert "ML-on asked the ensemble on" in told
+    assert "judged bars of" in told or "No answer can be judged yet" in told
     assert said(browser) == []
     assert run(browser, "return document.getElementById('trouble').hidden")

@@ -69,17 +69,22 @@ class Parity:
         """Return what a person reads."""
         priced = self.fills - sum(self.explained.values())
         causes = "".join(f", {n:,} explained by {cause}" for cause, n in self.explained.items())
-        found = len(self.differences)
-        verdict = "nothing is unexplained" if self.passed else f"{found:,} UNEXPLAINED:"
         return "\n".join(
             [
                 f"{self.bars:,} bars, {self.decisions:,} decisions made again",
                 f"{self.asked_again:,} opinions asked for again, {self.recalled:,} recalled",
                 f"{self.fills:,} fills priced again: {priced:,} as the bar model has them{causes}",
-                verdict,
+                self._verdict(),
                 *(f"  {printable(each)}" for each in self.differences[:_SHOWN]),
             ]
         )
+
+    def _verdict(self) -> str:
+        if not self.passed:
+            return f"{len(self.differences):,} UNEXPLAINED:"
+        if not self.decisions and not self.fills:
+            return "nothing was proved: the session has decided nothing and filled no order yet"
+        return "nothing is unexplained"
 
 
 def parity(path: Path, members: Mapping[str, MemberConfig] = NOBODY) -> Parity:

@@ -14,6 +14,7 @@ from engine.jobs.request_record import LiveRecord, RequestRecord
 from engine.jobs.run_report import RunContext, RunReport, kept, run_result, told_of_ensemble
 from engine.jobs.run_request import RunRequest
 from engine.paper.reading import StateReader
+from engine.paper.records import PriceModel
 from engine.result import RunResult
 from feeds.moments import readable
 from ml.analyzer import Analyzer
@@ -58,11 +59,26 @@ class PaperReport:
             [
                 *said,
                 f"{known['bars']:,} bars at {known['moments']:,} closes, {known['offline']:,} "
-                f"caught up with offline; {known['missed']:,} entries missed; fills priced by "
-                + (", ".join(f"{m} {n:,}" for m, n in known["fills"].items()) or "nobody: none"),
+                f"caught up with offline; {known['missed']:,} entries missed; "
+                + _filled(known["fills"]),
                 f"the session is kept in {self.state}{stays}",
             ]
         )
+
+
+_PRICED_BY: Mapping[str, str] = {
+    PriceModel.BAR: "bars",
+    PriceModel.TRADE: "trades",
+    PriceModel.OFFLINE: "bars that closed offline",
+}
+
+
+def _filled(models: Mapping[str, int]) -> str:
+    """Return how many orders filled, and by what they were priced."""
+    if not models:
+        return "no order filled"
+    by = ", ".join(f"{count:,} by {_PRICED_BY[model]}" for model, count in models.items())
+    return f"fills priced: {by}"
 
 
 def session_report(

@@ -114,9 +114,11 @@ def why_unwatched(analyzer: Analyzer, settings: Settings) -> str | None:
     """Return why the bundle cannot be watched in this run; None if it can."""
     manifest = analyzer.bundle.manifest
     if manifest.references is None:
+        from ml.training.references import LEAST_ROWS  # it loads SciPy, for this sentence alone
+
         return (
-            "its manifest does not say what is usual: it was trained on too few rows, or by a "
-            "version that did not measure it"
+            "its manifest does not say what is usual: it was trained on fewer than "
+            f"{LEAST_ROWS:,} decisive bars, or by a version that did not measure it"
         )
     now, then = asked_facts(settings.strategy), manifest.references.asked
     for key in sorted({*now, *then}):

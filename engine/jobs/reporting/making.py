@@ -8,6 +8,7 @@ from typing import Any
 
 import tomli_w
 
+from engine.jobs.default_market import DAYS, SYMBOLS, TIMEFRAME
 from engine.jobs.request_record import (
     PLAIN,
     DefaultRecord,
@@ -80,15 +81,28 @@ def commands(folder: Path, request: RequestRecord, settings: str) -> list[Comman
     return found
 
 
-def importance_command(request: RequestRecord, settings: str, bundle: Path) -> str:
-    """Return what shuffles the features on the bars of the run; FILE where nobody can name them.
+def importance_commands(
+    request: RequestRecord, settings: str, bundle: Path, seed: int
+) -> list[str]:
+    """Return what shuffles the features on the bars of the run, in its order.
+
+    The market of the embedded default is made as files first, by the seed of the run. FILE stands
+    for bars that nobody can name.
 
     Parameters
     ----------
-    settings : that the command needs as a file, if any
+    settings : that the last command needs as a file, if any
     bundle : that is asked
     """
+    made: list[str] = []
     match request.bars:
+        case DefaultRecord():
+            files = [
+                f"default_{symbol.replace('/', '-')}_{TIMEFRAME}.parquet" for symbol in SYMBOLS
+            ]
+            pairs = zip(SYMBOLS, files, strict=True)
+            made = [_simulation(symbol, file, seed) for symbol, file in pairs]
+            bars = ["--data", *files]
         case FilesRecord() | ExchangeRecord():
             bars = [*_bars(request)]
         case LiveRecord(symbols=symbols, timeframe=timeframe):
@@ -98,7 +112,14 @@ def importance_command(request: RequestRecord, settings: str, bundle: Path) -> s
             bars = ["--data", "FILE", *_bars(request)]
     config = ["--config", SETTINGS_FILE] if settings else []
     words = ["evaluate_ml_ensemble.py", *bars, "--model", str(bundle), "--feature-importance"]
-    return shlex.join([*words, *config])
+    return [*made, shlex.join([*words, *config])]
+
+
+def _simulation(symbol: str, file: str, seed: int) -> str:
+    """Return what makes a market of the embedded default as a file."""
+    words = ["generate_training_data.py", "--synthetic", "--symbol", symbol]
+    words += ["--timeframe", str(TIMEFRAME), "--days", str(DAYS), "--seed", str(seed)]
+    return shlex.join([*words, "--output", file])
 
 
 def _names_code(settings: str) -> bool:

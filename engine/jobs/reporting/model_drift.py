@@ -1,4 +1,4 @@
-"""How far the asked bars of a run lie from what its bundle calls usual, in JSON's own types.
+"""How far the decisive bars of a run lie from what its bundle calls usual, in JSON's own types.
 
 The measure and the limits are those by which a live session is watched
 (`engine.jobs.live.drift_watch`): on every stretch of rows, not only on the latest.

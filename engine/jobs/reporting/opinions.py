@@ -34,7 +34,7 @@ _COLUMNS = ("decided_at", "probability", "bundle", "volatility", "came", "settle
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Opinions:
-    """Answers on asked bars of all symbols, oldest first.
+    """Answers on decisive bars of all symbols, oldest first.
 
     Attributes
     ----------

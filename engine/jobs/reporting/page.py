@@ -16,7 +16,7 @@ from engine.jobs.comparing.groups import entry_groups
 from engine.jobs.comparing.references import BAND, References, held
 from engine.jobs.markets import Market
 from engine.jobs.reporting.levels import levels_of
-from engine.jobs.reporting.making import commands, importance_command, settings_file, settings_of
+from engine.jobs.reporting.making import commands, importance_commands, settings_file, settings_of
 from engine.jobs.reporting.places import told_from
 from engine.jobs.request_record import RequestRecord
 from engine.report_html.page import page
@@ -82,7 +82,7 @@ def _repeated(
             for setting in settings_of(config)
         ],
         "settings_file": other,
-        "importance": importance_command(asked, other, Path(told(bundle))),
+        "importance": importance_commands(asked, other, Path(told(bundle)), config["seed"]),
         "repeat": commands(Path(told(str(folder.resolve()))), asked, other),
     }
 

@@ -1,6 +1,6 @@
-"""How good ensemble and members were on the asked bars of a run, in JSON's own types.
+"""How good ensemble and members were on the judged bars of a run, in JSON's own types.
 
-The scores are those of `ml.training.evaluator`, on the rows that the run asked about.
+The scores are those of `ml.training.evaluator`, on the rows whose answer and outcome are known.
 """
 
 from collections.abc import Mapping
@@ -47,7 +47,7 @@ def predictors(judged: Opinions) -> list[Facts]:
         *(
             {"name": name, "kind": "member", "weight": shares[name]}
             | _scored(judged, rows, vote)
-            | {"adds": _contribution(judged, rows, name, whole)}
+            | {"contribution": _contribution(judged, rows, name, whole)}
             for name, vote in judged.votes.items()
         ),
         _baseline(judged, rows, whole),

@@ -7,10 +7,10 @@ export async function drawCosts(section, data) {
 }
 
 function feeLines({ fee, runs }, c) {
-  const lines = runs.map(({ label, fees, expectancy }) => ({
+  const lines = runs.map(({ label, title, fees, expectancy }) => ({
     type: "scatter",
     mode: "lines+markers",
-    name: `ML-${label}`,
+    name: title,
     x: fees,
     y: expectancy,
     line: { color: colourOf(label, c), width: 2 },

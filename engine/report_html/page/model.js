@@ -10,7 +10,7 @@ export async function drawModel(section, data) {
     await draw("reliability", (c) => reliabilityDiagram(chosen, c));
     await draw("roc", (c) => rocCurves(data.predictors, chosen, c));
     await draw("outcomes", (c) => outcomeShares(chosen, data, c));
-    await draw("adds", (c) => memberAdditions(data.predictors, c));
+    await draw("contribution", (c) => memberContributions(data.predictors, c));
   }
   if (data.followed) await draw("followed", (c) => followedFeatures(data.followed, c));
   if (data.drift) await draw("drift", (c) => driftedFeatures(data.drift, c));
@@ -41,7 +41,7 @@ function reliabilityDiagram({ reliability }, c) {
     layout: {
       hovermode: "closest",
       showlegend: false,
-      xaxis: { title: { text: "said" }, range: [0, end], tickformat: ".0%" },
+      xaxis: { title: { text: "probability" }, range: [0, end], tickformat: ".0%" },
       yaxis: { title: { text: "came true" }, range: [0, end], tickformat: ".0%" },
     },
   };
@@ -152,28 +152,28 @@ function namedLines(thresholds) {
   return lines;
 }
 
-function memberAdditions(predictors, c) {
-  const members = predictors.filter((each) => each.adds?.roc_auc.value != null).reverse();
+function memberContributions(predictors, c) {
+  const members = predictors.filter((each) => each.contribution?.roc_auc.value != null).reverse();
   const colour = ({ low, high }) => (low > 0 ? c.rise : high !== null && high < 0 ? c.fall : c.muted);
   const trace = {
     type: "scatter",
     mode: "markers",
-    x: members.map((each) => each.adds.roc_auc.value),
+    x: members.map((each) => each.contribution.roc_auc.value),
     y: members.map((each) => each.name),
-    marker: { color: members.map((each) => colour(each.adds.roc_auc)), size: 9 },
-    hovertemplate: members.map((each) => `${each.name}: ${each.adds.roc_auc.value.toFixed(4)}<extra></extra>`),
+    marker: { color: members.map((each) => colour(each.contribution.roc_auc)), size: 9 },
+    hovertemplate: members.map((each) => `${each.name}: ${each.contribution.roc_auc.value.toFixed(4)}<extra></extra>`),
   };
   const reaches = members
-    .filter((each) => each.adds.roc_auc.low !== null)
+    .filter((each) => each.contribution.roc_auc.low !== null)
     .map((each) => ({
       type: "scatter",
       mode: "lines",
-      x: [each.adds.roc_auc.low, each.adds.roc_auc.high],
+      x: [each.contribution.roc_auc.low, each.contribution.roc_auc.high],
       y: [each.name, each.name],
-      line: { color: colour(each.adds.roc_auc), width: 2 },
+      line: { color: colour(each.contribution.roc_auc), width: 2 },
       hoverinfo: "skip",
     }));
-  const ends = members.flatMap((each) => [0, each.adds.roc_auc.low, each.adds.roc_auc.high, each.adds.roc_auc.value]);
+  const ends = members.flatMap((each) => [0, each.contribution.roc_auc.low, each.contribution.roc_auc.high, each.contribution.roc_auc.value]);
   const [low, high] = [Math.min(...ends), Math.max(...ends)];
   const room = 0.08 * (high - low || 0.01); // so that one sees where an interval ends
   return {

@@ -181,10 +181,21 @@ def test_the_intervals_on_top_are_those_of_the_metrics(browser: Chrome, single: 
         "max_drawdown": "range of drawn accounts",
     }
     for name, what in said_of.items():
-        interval, (_, show) = off["intervals"][name], FIGURES[name]
+        interval, show = off["intervals"][name], FIGURES[name]
         (shown,) = texts(browser, f"[data-run=off] [data-figure={name}] dd.note")
         assert shown == f"{what}: {show(interval['low'])} to {show(interval['high'])}"
         assert interval["value"] == pytest.approx(off["metrics"][name], rel=1e-12)
+
+
+def test_the_interval_of_the_profit_factor_says_that_it_is_of_returns(
+    browser: Chrome, single: Path
+) -> None:
+    (off,) = metrics_of(single)["runs"]
+    read(browser, single / "report.html")
+    interval, show = off["intervals"]["profit_factor"], FIGURES["profit_factor"]
+    (shown,) = texts(browser, "[data-run=off] [data-figure=profit_factor] dd.note")
+    ends = f"{show(interval['low'])} to {show(interval['high'])}"
+    assert shown == f"of returns {show(interval['value'])}, 95 %: {ends}"
 
 
 def test_holding_comes_to_the_same_in_the_verdict_and_in_the_table(

@@ -23,7 +23,7 @@ from tests.engine.jobs.walk_forward_makers import QUICK, market, settings_for, w
 from tests.engine.report_html.reading import read
 from tests.world import UNTIL, World
 
-CHARTS = ["reliability", "roc", "outcomes", "adds"]
+CHARTS = ["reliability", "roc", "outcomes", "contribution"]
 LAST = "followed"
 DRAWN = "#model .js-plotly-plot"
 MOST_POINTS = 3_000
@@ -113,7 +113,7 @@ def test_what_the_ensemble_has_seen_is_said_in_red(report: Report) -> None:
     assert report.model is not None
     assert "IN-SAMPLE" not in section_of(report)
     seen = section_of(report, rows={**report.model["rows"], "seen": 1234})
-    assert '<p class="warning">IN-SAMPLE: of 1,234 of these bars' in seen
+    assert '<p class="warning">IN-SAMPLE: the ensemble has learned from 1,234 of' in seen
 
 
 def test_any_number_of_members_fits(browser: Chrome, report: Report, tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ def test_nothing_judged_is_a_sentence_without_charts(
     rows = {**report.model["rows"], "judged": 0, "first": None, "last": None}
     told = {**report.model, "rows": rows, "predictors": [], "bands": [], "followed": None}
     read_page(browser, replace(report, model=told), tmp_path, DESKTOP)
-    assert "none can be judged yet" in text(browser, "#model p")
+    assert "No answer can be judged yet." in text(browser, "#model p")
     assert said(browser) == []
 
 
@@ -143,7 +143,7 @@ def test_a_manifest_that_remembers_nothing_still_has_a_table(report: Report) -> 
     forgotten = dict.fromkeys(("rows", "seconds", "roc_auc", "brier"))
     bare = [{**member, **forgotten} for member in report.model["trained"]]
     html = section_of(report, trained=bare, drift={"unknown": "its manifest is old"})
-    assert "Drift cannot be told: its manifest is old." in html
+    assert "Drift was not watched: its manifest is old." in html
     assert 'data-table="trained"' in html
     assert 'data-chart="drift"' not in html
 
@@ -173,13 +173,27 @@ def test_a_run_without_ml_has_no_such_section(single: Path) -> None:
 def test_the_command_for_importance_is_one_that_the_command_takes(
     report: Report, world: World
 ) -> None:
-    words = shlex.split(report.importance)
+    (command,) = report.importance
+    words = shlex.split(command)
     assert words[0] == "evaluate_ml_ensemble.py"
     args = evaluate_ml_ensemble.make_parser().parse_args(words[1:])
     assert args.feature_importance
     assert [path.name for path in args.data] == [path.name for path in world.files]
     assert args.model.name == world.bundle.name
-    assert report.importance in unescape(section_of(report))
+    assert command in unescape(section_of(report))
+
+
+def test_what_was_asked_and_what_is_judged_are_two_counts(report: Report) -> None:
+    """The first is that of metrics.json; a session asks about nothing else than it needs."""
+    assert report.model is not None
+    rows = report.model["rows"]
+    (_, on) = report.document["runs"]
+    assert 0 < on["ml_asked"] < rows["asked"]
+    told = section_of(report)
+    assert f"ML-on asked the ensemble on {on['ml_asked']:,} bars." in told
+    assert f"its answers on all {rows['asked']:,} decisive bars" in told
+    alone = section_of(report, rows={**rows, "asked": on["ml_asked"]})
+    assert "decisive bars" not in alone[: alone.index("judged bars")]
 
 
 @pytest.mark.parametrize(
@@ -206,7 +220,7 @@ def test_what_is_left_out_is_counted_with_its_reason() -> None:
     lines = left_out(
         {"reasons": {"no bars before it": 7}, "unsettled": 3, "silent": {"svm": "gone"}}
     )
-    assert lines[0] == "7 asked bars had no opinion: no bars before it"
+    assert lines[0] == "7 bars got no answer: no bars before it"
     assert lines[1].startswith("3 answers cannot be judged")
     assert lines[2] == "svm never answered: gone"
 

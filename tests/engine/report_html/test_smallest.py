@@ -72,7 +72,7 @@ def test_a_run_in_which_nothing_happened_is_told(
     assert "0.0 %" in told["months"]
     assert "made no trade" in told["costs"]
     assert ("closed on binance" if bars is LIVE else "made by a program") in told["data"]
-    assert "None was on" in told["making"]
+    assert "No protection was on" in told["making"]
 
 
 def test_a_ruined_account_is_drawn() -> None:

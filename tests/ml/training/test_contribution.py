@@ -73,6 +73,21 @@ def test_a_contribution_is_what_an_ensemble_of_the_others_loses(weights: list[fl
         assert each.brier == pytest.approx(rest.brier - whole.brier, abs=1e-12)
 
 
+def test_rows_count_by_their_weight_as_in_an_evaluation() -> None:
+    rng = np.random.default_rng(3)
+    rows = foretold_by(0, of=3, rows=80)
+    weighed = replace(rows, weight=rng.uniform(0.01, 1.0, len(rows)))
+    pair = (member("a", Adds((0,))), member("b", Adds((1,))))
+    whole, alone = (evaluate(Ensemble(m, 0.4), weighed).ensemble for m in (pair, pair[1:]))
+    first = member_contributions(Ensemble(pair, 0.4), weighed).members[0]
+    unweighed = member_contributions(Ensemble(pair, 0.4), rows).members[0]
+    assert whole.roc_auc is not None
+    assert alone.roc_auc is not None
+    assert first.roc_auc == pytest.approx(whole.roc_auc - alone.roc_auc, abs=1e-12)
+    assert first.brier == pytest.approx(alone.brier - whole.brier, abs=1e-12)
+    assert first.brier != pytest.approx(unweighed.brier)
+
+
 def test_a_lone_member_has_nobody_to_be_compared_with() -> None:
     found = member_contributions(adding(0), foretold_by(0, of=1))
     assert json.loads(json.dumps(found.to_json(), allow_nan=False)) == {

@@ -149,6 +149,23 @@ def test_a_row_that_is_not_as_it_was_written_is_no_difference_but_damage(kept: K
         parity(kept.copy)
 
 
+@pytest.mark.parametrize(("decisions", "fills"), [(0, 0), (3, 0), (0, 1)])
+def test_a_session_that_did_nothing_yet_proves_nothing(decisions: int, fills: int) -> None:
+    found = Parity(
+        bars=12,
+        decisions=decisions,
+        fills=fills,
+        asked_again=0,
+        recalled=0,
+        explained={},
+        differences=[],
+    )
+    idle = not decisions and not fills
+    assert ("nothing was proved" in found.text()) is idle
+    assert ("nothing is unexplained" in found.text()) is not idle
+    assert found.to_json()["unexplained"] == 0
+
+
 def test_nothing_of_a_planted_state_steers_the_terminal() -> None:
     found = Parity(
         bars=1,

@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+import evaluate_ml_ensemble
+import generate_training_data
 import run_backtest
+from engine.jobs.default_market import default_markets
 from engine.jobs.markets import AskedBars, BarFiles, ExchangeBars
-from engine.jobs.reporting.making import commands, settings_file, settings_of
+from engine.jobs.reporting.making import commands, importance_commands, settings_file, settings_of
 from engine.jobs.request_record import (
     DefaultRecord,
     LiveRecord,
@@ -105,6 +108,46 @@ def test_what_nobody_can_ask_for_again_is_only_shown(bars: LiveRecord | OtherRec
 def test_a_rehearsal_is_made_again_by_rerun() -> None:
     asked = RunRequest(settings=Settings(), bars=AskedBars(FILES)).record("paper", MLMode.OFF, None)
     assert commands(FOLDER, asked, "")[-1].line == f"show_run.py {FOLDER} --rerun"
+
+
+def test_importance_of_the_embedded_default_is_asked_of_its_own_bars(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The commands make the market as files, to the last bit, and ask about these."""
+    monkeypatch.chdir(tmp_path)
+    asked = RunRequest(settings=Settings()).record("backtest", MLMode.COMPARE, None)
+    *made, last = importance_commands(asked, "", Path("runs/default_ensemble"), seed=3)
+    for line in made:
+        script, *words = shlex.split(line)
+        assert script == "generate_training_data.py"
+        assert generate_training_data.main(words) == 0
+    capsys.readouterr()
+    script, *words = shlex.split(last)
+    assert script == "evaluate_ml_ensemble.py"
+    args = evaluate_ml_ensemble.make_parser().parse_args(words)
+    assert args.feature_importance
+    _, markets = default_markets(load_settings(overrides={"seed": 3}), tmp_path)
+    settings = Settings()
+    files = AskedBars(BarFiles(tuple(args.data))).read(settings.data, 0)
+    assert [bars.digest() for bars in files] == [bars.digest() for bars in markets]
+
+
+@pytest.mark.parametrize(
+    ("bars", "words"),
+    [
+        (OtherRecord(), "--data FILE"),
+        (LiveRecord(exchange="binance", symbols=("BTC/USDT",), timeframe="5m"), "--symbols"),
+    ],
+    ids=["a program's", "live"],
+)
+def test_importance_is_asked_of_bars_that_can_be_had(
+    bars: LiveRecord | OtherRecord, words: str
+) -> None:
+    asked = RequestRecord(command="paper", bars=bars, ml=MLMode.AUTO)
+    (line,) = importance_commands(asked, "seed = 4", Path("models/mine"), seed=4)
+    assert words in line
+    args = evaluate_ml_ensemble.make_parser().parse_args(shlex.split(line)[1:])
+    assert str(args.config) == "settings.toml"
 
 
 def test_secrets_are_not_told() -> None:

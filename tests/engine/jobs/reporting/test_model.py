@@ -16,6 +16,7 @@ from ml.drift import STRETCH, Reference, stretch_ends
 from ml.features.catalog import FEATURE_NAMES
 from ml.prediction import Thresholds
 from ml.references import HeldOut, References, Truth, Usual
+from ml.training.references import LEAST_ROWS
 from tests.engine.jobs.reporting.asked_makers import asked_run, opinions
 from tests.world import UNTIL, World
 
@@ -54,7 +55,7 @@ def test_a_bundle_of_before_references_were_measured_has_everything_but_drift(
     world: World,
 ) -> None:
     facts = model_facts(asked_run(world, references=None, metrics={}))
-    assert "does not say what is usual" in facts["drift"]["unknown"]
+    assert f"trained on fewer than {LEAST_ROWS:,} decisive bars" in facts["drift"]["unknown"]
     assert facts["predictors"][0]["roc_auc"]["value"] is not None
     assert {member["roc_auc"] for member in facts["trained"]} == {None}
     json.dumps(facts, allow_nan=False)

@@ -76,8 +76,8 @@ def test_what_members_add_is_what_the_contributions_say(
     for each in member_contributions(ensemble, rows).members:
         shown = found[each.name]
         assert shown["weight"] == pytest.approx(each.weight)
-        assert shown["adds"]["roc_auc"]["value"] == pytest.approx(each.roc_auc, abs=1e-6)
-        assert shown["adds"]["brier"] == pytest.approx(each.brier, abs=1e-6)
+        assert shown["contribution"]["roc_auc"]["value"] == pytest.approx(each.roc_auc, abs=1e-6)
+        assert shown["contribution"]["brier"] == pytest.approx(each.brier, abs=1e-6)
 
 
 def test_the_curve_is_that_of_scikit_learn() -> None:
@@ -115,7 +115,9 @@ def test_planted_skill_is_seen_and_its_absence_too(planted: Planted) -> None:
     assert (0.0, 1.0) in zip(perfect["curve"]["zeros"], perfect["curve"]["ones"], strict=True)
     assert nothing["roc_auc"]["low"] < 0.5 < nothing["roc_auc"]["high"]
     assert wrong["roc_auc"]["value"] == 0.0
-    assert perfect["adds"]["roc_auc"]["low"] > 0.0 > wrong["adds"]["roc_auc"]["high"]
+    assert (
+        perfect["contribution"]["roc_auc"]["low"] > 0.0 > wrong["contribution"]["roc_auc"]["high"]
+    )
     assert sum(perfect["histogram"]["ones"]) == came.sum()
     assert len(true["curve"]["zeros"]) <= CURVE_POINTS + 1
 
@@ -125,7 +127,7 @@ def test_a_member_that_answers_alone_adds_what_nobody_can_tell(planted: Planted)
     came = rng.random(planted.rows) < 0.3
     alone = {"svm": rng.random(planted.rows)}
     _, member, _ = predictors(planted.opinions(alone, came))
-    assert member["adds"] == {
+    assert member["contribution"] == {
         "rows": 0,
         "roc_auc": {"value": None, "low": None, "high": None},
         "brier": None,
