@@ -1,0 +1,119 @@
+"""A space: its file is checked against the settings, and every slip is named in one line."""
+
+from pathlib import Path
+
+import pytest
+
+from engine.errors import ConfigError
+from engine.jobs.searching.space import Space, applied, configured, load_space
+from engine.jobs.searching.values import Choices, Span
+from engine.jobs.settings import load_settings
+from tests.test_layout import ROOT
+
+SETTINGS = load_settings()
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "space.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def read(tmp_path: Path, text: str) -> Space:
+    return load_space(written(tmp_path, text), SETTINGS)
+
+
+def refusal(tmp_path: Path, text: str) -> str:
+    with pytest.raises(ConfigError) as found:
+        read(tmp_path, text)
+    said = str(found.value)
+    assert "\n" not in said
+    return said
+
+
+def test_the_example_is_a_space_that_holds_the_usual_settings() -> None:
+    space = load_space(ROOT / "examples" / "space.toml", SETTINGS)
+    values = configured(SETTINGS, space)
+    assert values is not None
+    assert applied(SETTINGS, values) == SETTINGS
+
+
+def test_numbers_choices_and_absence_are_read(tmp_path: Path) -> None:
+    space = read(
+        tmp_path,
+        """
+        search = { sampler = "grid", fewest_trades = 7 }
+        strategy.min_entry_score = { low = 4, high = 6, step = 0.5 }
+        strategy.exits.max_bars = { low = 2, high = 9 }
+        strategy.exits.unit = { choices = ["percent", "atr"] }
+        protections.cooldown_bars = { choices = ["none", 6] }
+        """,
+    )
+    assert (space.config.sampler, space.config.fewest_trades) == ("grid", 7)
+    assert space.spans == {
+        "strategy.min_entry_score": Span(4.0, 6.0, 0.5),
+        "strategy.exits.max_bars": Span(2, 9, 1, whole=True),
+        "strategy.exits.unit": Choices(("percent", "atr")),
+        "protections.cooldown_bars": Choices((None, 6)),
+    }
+    assert space.spans["strategy.min_entry_score"].values() == [4.0, 4.5, 5.0, 5.5, 6.0]
+
+
+SLIPS = {
+    "strategy.min_entry_scor = { low = 1, high = 2 }": "did you mean strategy.min_entry_score?",
+    "strategy.exits.takeprofit = { low = 1, high = 2 }": "did you mean strategy.exits.take_profit?",
+    "broker.fee = { low = 0.0, high = 0.001 }": "only what decides a trade",
+    "seed = { low = 0, high = 9 }": "only what decides a trade",
+    "strategy.file = { choices = ['a.py:A', 'b.py:B'] }": "name the strategy with --strategy",
+    "strategy.use_ml_ensemble = { choices = [true, false] }": "say it with --ml",
+    "strategy.min_entry_score = 4.0": "must be { low",
+    "strategy.min_entry_score = { low = 4.0 }": "must have both low and high",
+    "strategy.min_entry_score = { low = 4.0, high = 4.0 }": "low must be below high",
+    "strategy.min_entry_score = { low = '4', high = 5 }": "low must be a number, found '4'",
+    "strategy.min_entry_score = { low = nan, high = 5 }": "low must be a number, found nan",
+    "strategy.min_entry_score = { low = -4, high = 5 }": "greater than or equal to 0",
+    "strategy.min_entry_score = { low = 4, high = 5, step = 2 }": "step must be above 0",
+    "strategy.min_entry_score = { low = 0, high = 5, log = true }": "low must be above 0",
+    "strategy.min_entry_score = { low = 1, high = 5, log = 1 }": "log must be true or false",
+    "strategy.min_entry_score = { low = 1, high = 5, log = true, step = 1 }": "do not go together",
+    "strategy.min_entry_score = { low = 1, high = 5, stepp = 1 }": "must be { low",
+    "strategy.exits.max_bars = { low = 1.5, high = 5 }": "low must be a whole number",
+    "strategy.exits.max_bars = { low = 0, high = 5 }": "greater than or equal to 1",
+    "strategy.exits.max_bars = { choices = [3, 'none'] }": "a choice must be a number",
+    "strategy.exits.unit = { low = 1, high = 2 }": "is not a number",
+    "strategy.exits.unit = { choices = ['percent', 'pips'] }": "Input should be 'percent' or 'atr'",
+    "strategy.exits.unit = { choices = ['percent'] }": "a list of two or more",
+    "strategy.exits.unit = { choices = ['atr', 'atr'] }": "each choice must come once",
+    "strategy.exits.unit = { choices = ['atr', 'percent'], step = 1 }": "choices stand alone",
+    "search.sampler = 'random'": "sampler: Input should be",
+    "search = 3": "search must be a section",
+    "": "a space must have 1 to 100 keys",
+}
+
+
+@pytest.mark.parametrize("text", SLIPS)
+def test_a_slip_is_named_in_one_line(tmp_path: Path, text: str) -> None:
+    said = refusal(tmp_path, text)
+    assert SLIPS[text] in said
+    assert "space.toml" in said
+
+
+def test_values_that_do_not_go_together_are_refused_as_a_set() -> None:
+    with pytest.raises(ConfigError, match="thresholds must fall"):
+        applied(SETTINGS, {"strategy.ml_strong_threshold": 0.1})
+
+
+def test_what_the_settings_have_is_found_in_the_space_or_not_at_all(tmp_path: Path) -> None:
+    inside = read(tmp_path, "strategy.min_entry_score = { low = 4, high = 8, step = 0.5 }")
+    beside = read(tmp_path, "strategy.min_entry_score = { low = 4.25, high = 8, step = 0.5 }")
+    above = read(tmp_path, "strategy.min_entry_score = { low = 6.5, high = 8 }")
+    assert configured(SETTINGS, inside) == {"strategy.min_entry_score": 6.0}
+    assert configured(SETTINGS, beside) is None
+    assert configured(SETTINGS, above) is None
+
+
+def test_a_step_that_floats_cannot_hold_reaches_its_end() -> None:
+    values = Span(0.1, 0.5, 0.1).values()
+    assert values is not None
+    assert values == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5])
+    assert Span(0.1, 0.5, 0.1).holds(0.3)
