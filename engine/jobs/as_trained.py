@@ -2,6 +2,7 @@
 
 from pydantic import ValidationError
 
+from engine.jobs.bundle_remedies import remedied
 from engine.jobs.settings import Settings
 from feeds.messages import shown
 from ml.errors import BundleMismatchError
@@ -17,7 +18,8 @@ def as_trained(settings: Settings, manifest: Manifest) -> Settings:
     BundleMismatchError
         if its candidate bars are another strategy's, or this version has no such settings
     """
-    check_strategy(manifest, settings.strategy.identity)
+    with remedied(settings):
+        check_strategy(manifest, settings.strategy.identity)
     label = {key: value for key, value in manifest.label.items() if key != "kind"}
     known = settings.model_dump()
     kind = manifest.label.get("kind")

@@ -19,6 +19,7 @@ from engine.jobs.auditing.report import AuditReport
 from engine.jobs.auditing.serving import audit_serving, watched
 from engine.jobs.auditing.training import TrainingAudited, audit_training, training_of
 from engine.jobs.auditing.windows import audit_windows
+from engine.jobs.bundle_remedies import remedied
 from engine.jobs.default_market import default_markets
 from engine.jobs.markets import Market
 from engine.jobs.members import check_configured, configured
@@ -133,7 +134,8 @@ def _source(
     clock: Clock,
 ) -> Analyzer:
     if request.model is not None:
-        return serving_analyzer(settings, markets[0].timeframe)
+        with remedied(settings):
+            return serving_analyzer(settings, markets[0].timeframe)
     origin = origin_of(markets, settings)
     manifest = Manifest(created_at=clock.now(), metrics={}, **origin)
     return Analyzer(Bundle(trained.trail.ensemble, manifest))

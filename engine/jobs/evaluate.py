@@ -11,6 +11,7 @@ import numpy as np
 from engine.errors import RunError, UsageError
 from engine.jobs.as_trained import as_trained
 from engine.jobs.backtest import backtest
+from engine.jobs.bundle_remedies import remedied
 from engine.jobs.importance_report import contributions_text, importance_text
 from engine.jobs.learning_report import evaluation_text, label_text, synthetic_line
 from engine.jobs.markets import AskedBars
@@ -127,7 +128,8 @@ def evaluate_bundle(request: EvaluateRequest) -> EvaluateReport:
     if request.backtest:
         RunRequest(settings=request.settings, out=request.out).check_out()
     settings = request.settings
-    bundle = load_bundle(settings.strategy.ml_model_path, settings.members)
+    with remedied(settings):
+        bundle = load_bundle(settings.strategy.ml_model_path, settings.members)
     if request.bars is not None:
         return _fresh(bundle, request, request.bars)
     return _stored(bundle.manifest)

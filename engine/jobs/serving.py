@@ -7,6 +7,7 @@ from enum import StrEnum
 
 import numpy as np
 
+from engine.jobs.bundle_remedies import with_remedy
 from engine.jobs.markets import Market
 from engine.jobs.members import tell_of_difference
 from engine.jobs.settings import PlainSettings, RunSettings, Settings
@@ -47,10 +48,7 @@ def analyzer_for(
     try:
         return serving_analyzer(settings, timeframe)
     except BundleError as error:
-        if mode is not MLMode.AUTO:
-            raise
-        log.warning("TRADING WITHOUT ML: %s", error)
-        return NoEnsemble(str(error))
+        return _without(error, settings, mode)
 
 
 def plain_analyzer(
@@ -65,10 +63,7 @@ def plain_analyzer(
         manifest = bundle.manifest
         check_serves(manifest, timeframe=str(timeframe), feature_names=FEATURE_NAMES)
     except BundleError as error:
-        if mode is not MLMode.AUTO:
-            raise
-        log.warning("TRADING WITHOUT ML: %s", error)
-        return NoEnsemble(str(error))
+        return _without(error, settings, mode)
     if manifest.population == "candidates":
         log.warning(
             "the bundle learned from candidate bars of %s alone, and this strategy asks about bars "
@@ -76,6 +71,15 @@ def plain_analyzer(
             manifest.strategy.get("name"),
         )
     return Analyzer(bundle)
+
+
+def _without(error: BundleError, settings: RunSettings, mode: MLMode) -> NoEnsemble:
+    """Return the reason for the journal, which is the same wherever it happens; raise on demand."""
+    told = with_remedy(error, settings)
+    if mode is not MLMode.AUTO:
+        raise told from error
+    log.warning("TRADING WITHOUT ML: %s", told)
+    return NoEnsemble(str(error))
 
 
 def serving_analyzer(settings: Settings, timeframe: Timeframe) -> Analyzer:

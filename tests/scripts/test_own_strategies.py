@@ -242,6 +242,10 @@ def test_a_bundle_of_other_candidates_is_refused(
     assert "'MyStrategy', this command is about 'CryptoScalpingStrategy': name its own" in line
     line = refused(capsys, run_backtest.main, *own.words("--model", world.bundle, *out))
     assert "'CryptoScalpingStrategy', this command is about 'MyStrategy'" in line
+    trains = (
+        f"train_ml_ensemble.py --data FILE --strategy {own.strategy} --output models/MyStrategy"
+    )
+    assert f"what makes one for this: {trains.replace(f'{Path.cwd()}/', '')}" in line
     assert not (own.path / "none").exists() or not list((own.path / "none").iterdir())
 
 

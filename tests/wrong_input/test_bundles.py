@@ -5,6 +5,7 @@ That the same words work on a sound bundle is tested first.
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -191,3 +192,47 @@ def test_a_bundle_for_another_strategy_is_refused_with_the_difference(
 def test_bars_that_the_bundle_has_seen_are_refused(mode: str, desk: Desk) -> None:
     words = [*words_of(BACKTEST, [], desk.room), "--ml", mode]
     desk.refuses(BACKTEST, words, ["in-sample", "--start-date 2024-01-03T10:20"])
+
+
+# What to do about it
+
+
+@each_asking
+def test_where_no_bundle_is_those_near_are_named_and_the_training_that_makes_it(
+    command: Command, flags: Words, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(desk.room.path)  # which has no models/
+    path = desk.room.path / "asked"
+    flag = "--output" if command is UPDATE else "--model"
+    told = [
+        f"{path}: no bundle there; name another by {flag}, found {desk.room.bundle}; or train it: ",
+        f"train_ml_ensemble.py --data FILE --output {path}",
+    ]
+    desk.refuses(command, words_of(command, flags, desk.room, path), told)
+
+
+def test_a_folder_of_bundles_names_those_in_it(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(desk.room.path)
+    folder = desk.room.path / "many"
+    folder.mkdir()
+    desk.room.bundle.rename(folder / "here")
+    words = words_of(EVALUATE, [], desk.room, folder)
+    desk.refuses(EVALUATE, words, [f"name another by --model, found {folder / 'here'}; or train"])
+
+
+def test_without_any_bundle_the_training_alone_is_told(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(desk.room.path)
+    shutil.rmtree(desk.room.bundle)
+    words = words_of(EVALUATE, [], desk.room)
+    told = "no bundle there; train it: train_ml_ensemble.py --data FILE --output "
+    desk.refuses(EVALUATE, words, [f"{told}{desk.room.bundle}"])
+
+
+def test_a_mismatch_tells_the_training_that_makes_the_right_one(desk: Desk) -> None:
+    config = desk.room.path / "tandem.toml"
+    config.write_text("[strategy.exits]\ntake_profit = 0.7\n")
+    words = words_of(BACKTEST, ["--start-date", CLEAN, "--ml", "on"], desk.room)
+    told = "what makes one for this: train_ml_ensemble.py --data FILE --config FILE.toml --output "
+    desk.refuses(BACKTEST, [*words, "--config", config], [f"{told}models/CryptoScalpingStrategy"])
