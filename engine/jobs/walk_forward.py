@@ -20,8 +20,7 @@ import numpy as np
 
 from engine.errors import UsageError
 from engine.jobs.backtest import runs
-from engine.jobs.default_market import default_markets
-from engine.jobs.markets import Market, cut
+from engine.jobs.markets import Market
 from engine.jobs.members import check_configured
 from engine.jobs.run_report import RunContext
 from engine.jobs.run_request import RunRequest
@@ -32,7 +31,8 @@ from engine.jobs.walking.analyzer import WindowAnalyzers
 from engine.jobs.walking.bundles import WindowBundle, train_windows, windows_digest
 from engine.jobs.walking.quality import Answers, answers_of
 from engine.jobs.walking.report import WalkForwardReport
-from engine.jobs.walking.windows import Window, WindowSpec, cut_windows
+from engine.jobs.walking.spans import markets_of, tested, windows_of
+from engine.jobs.walking.windows import WindowSpec
 from feeds.progress import progress
 from ml.analyzer import Analyzer
 from ml.bundle import copy_bundle, refuse_target
@@ -56,18 +56,18 @@ def walk_forward(request: RunRequest, spec: WindowSpec) -> WalkForwardReport:
     if request.model is not None:
         refuse_target(request.model)
     check_configured(request.settings)
-    settings, markets = _markets(request)
-    windows = _windows(request, markets, spec)
+    settings, markets = markets_of(request)
+    windows = windows_of(request, markets, spec)
     bars = [market.bars for market in markets]
     digest = windows_digest(bars, settings, spec, windows)
     folder = request.out / "walk_forward" / digest[:16]
     log.info("walk-forward %s: %d windows, kept in %s", spec, len(windows), folder)
     bundles = train_windows(bars, settings, windows, folder)
-    tested = _tested(markets, windows, settings)
-    analyzer = _analyzer(bundles, tested, digest)
-    answers = _answers(bundles, tested, settings, analyzer)
+    tests = tested(markets, windows, settings)
+    analyzer = _analyzer(bundles, tests, digest)
+    answers = _answers(bundles, tests, settings, analyzer)
     record = request.record("walk-forward", mode, None, windows=str(spec))
-    run = runs(RunContext(settings, tested, analyzer, request.out, record, answers), mode)
+    run = runs(RunContext(settings, tests, analyzer, request.out, record, answers), mode)
     if request.model is not None:
         copy_bundle(bundles[-1].path, request.model)
     report = WalkForwardReport(run, spec, answers, analyzer, request.model)
@@ -86,50 +86,28 @@ def _mode(request: RunRequest) -> MLMode:
     return request.ml or MLMode.COMPARE
 
 
-def _markets(request: RunRequest) -> tuple[Settings, list[Market]]:
-    if request.bars is not None:
-        return request.settings, request.markets()
-    settings, bars = default_markets(request.settings, request.out)
-    return settings, [Market(each, 0) for each in bars]
-
-
-def _windows(request: RunRequest, markets: Sequence[Market], spec: WindowSpec) -> list[Window]:
-    """Return the windows from `--start-date`, or from the first bar that all markets have."""
-    start = None if request.bars is None else request.bars.start
-    if start is None:
-        start = max(market.bars.time[market.first] for market in markets)
-    return cut_windows(start, max(market.bars.closed_at[-1] for market in markets), spec)
-
-
-def _tested(
-    markets: Sequence[Market], windows: Sequence[Window], settings: Settings
-) -> list[Market]:
-    start, warmup = windows[0].train_end, settings.strategy.warmup_bars
-    return [cut(market.bars, start=start, end=None, warmup_bars=warmup) for market in markets]
-
-
 def _analyzer(
-    bundles: Sequence[WindowBundle], tested: Sequence[Market], digest: str
+    bundles: Sequence[WindowBundle], tests: Sequence[Market], digest: str
 ) -> WindowAnalyzers:
     analyzer = WindowAnalyzers(
         [Analyzer(each.bundle) for each in bundles],
         np.array([each.window.train_end for each in bundles]),
         digest,
     )
-    if is_in_sample(analyzer, tested):
+    if is_in_sample(analyzer, tests):
         raise InSampleError("a window would be asked about bars that its bundle has seen")
     return analyzer
 
 
 def _answers(
     bundles: Sequence[WindowBundle],
-    tested: Sequence[Market],
+    tests: Sequence[Market],
     settings: Settings,
     analyzer: WindowAnalyzers,
 ) -> list[Answers]:
     """Ask each window's ensemble about the candidate bars of its test."""
     asked = settings.training.model_copy(update={"population": "candidates"})
-    bars = [market.bars for market in tested]
+    bars = [market.bars for market in tests]
     rows = training_rows(bars, settings.model_copy(update={"training": asked}))
     window = analyzer.window_of(rows.decided_at)
     answers = []
