@@ -17,7 +17,7 @@ from engine.account import AccountHistory
 from feeds.section import Section
 
 # Of the equity: entries that together are to make up the limit exactly may miss it by rounding.
-_ROUNDING = 1e-9
+ROUNDING = 1e-9
 
 
 class Protection(StrEnum):
@@ -142,7 +142,7 @@ def max_exposure(limit: float) -> Check:
 
     def check(entry: Proposal, _history: AccountHistory) -> bool:
         at_work = sum(entry.at_work.values()) + entry.cost
-        return at_work > (limit + _ROUNDING) * entry.equity
+        return at_work > (limit + ROUNDING) * entry.equity
 
     return check
 

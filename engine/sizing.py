@@ -8,12 +8,12 @@ from engine.rules import SymbolRules
 from feeds.costs import Costs
 
 # Left unspent, so that rounding never asks for a hair more than there is.
-_SPARE = 1e-12
+SPARE = 1e-12
 # Of the equity: less is what rounding left in the cash, and no entry.
-_DUST = 1e-6
+DUST = 1e-6
 # Of the units: what rounding takes away is not missing.
 _ROUNDING = 1e-9
-_DECIMALS = 12  # more than an exchange has
+DECIMALS = 12  # more than an exchange has
 _FREE = SymbolRules()
 
 
@@ -141,14 +141,14 @@ def units_for_risk(
     paid = terms.paid
     loss = paid - terms.received(terms.bought * (1.0 - stop_fraction))
     risked = wallet.equity * risk_fraction
-    planned = risked / loss if loss > _SPARE * paid else _units(wallet.payable, paid)
+    planned = risked / loss if loss > SPARE * paid else _units(wallet.payable, paid)
     return _sized(planned, wallet, terms)
 
 
 def _sized(planned: float, wallet: Wallet, terms: Terms) -> Sized:
     """Return what of the plan the exchange allows and the cash pays."""
     price, paid, rules = terms.price, terms.paid, terms.rules
-    least = max(rules.min_notional, _DUST * wallet.equity)
+    least = max(rules.min_notional, DUST * wallet.equity)
     whole = _in_steps(planned, rules)
     if not whole or whole * price < least:
         below_a_step = rules.amount_step and not whole
@@ -168,9 +168,9 @@ def _units(money: float, paid: float) -> float:
 
 def _in_steps(units: float, rules: SymbolRules) -> float:
     """Return the units rounded down to the amount step."""
-    units = max(0.0, units * (1.0 - _SPARE))
+    units = max(0.0, units * (1.0 - SPARE))
     if rules.amount_step:
         units = math.floor(units / rules.amount_step) * rules.amount_step
         # Exchanges count in decimals, and 3 * 0.1 is not quite 0.3.
-        units = round(units, _DECIMALS) if rules.amount_step >= 10.0**-_DECIMALS else units
+        units = round(units, DECIMALS) if rules.amount_step >= 10.0**-DECIMALS else units
     return units
