@@ -86,7 +86,12 @@ class Abilities:
 
 
 class Client:
-    """One client of one exchange: its spot markets, their bars, and its streams."""
+    """One client of one exchange: its spot markets, their bars, and its streams.
+
+    Attributes
+    ----------
+    name : what people are told that it is
+    """
 
     def __init__(self, spec: LiveSpec, *, unhurried: bool) -> None:
         """Make one; nothing is asked before `load_markets`.
@@ -98,6 +103,7 @@ class Client:
         """
         pro = spec.exchange in ccxt.pro.exchanges
         self.raw = client_of(ccxt.pro if pro else ccxt.async_support, spec.exchange, spec.base_url)
+        self.name = spec.called
         self.timeframe = spec.timeframe
         self.can = Abilities(self.raw)
         self._timeframes = timeframes_of(self.raw)
@@ -108,11 +114,6 @@ class Client:
         if spec.stream_url is not None:
             _redirect_stream(self.raw, spec.stream_url)
         _listen(self.raw)
-
-    @property
-    def name(self) -> str:
-        """What ccxt calls the exchange."""
-        return str(self.raw.id)
 
     @property
     def timeframe_name(self) -> str:

@@ -14,7 +14,7 @@ from feeds.live.spec import LiveSpec
 from feeds.live.tally import Tally
 from feeds.live.tapes import Tapes
 from feeds.live.timekeeping import ExchangeClock
-from feeds.live.wire import Wire
+from feeds.live.wire import Limits, Wire
 
 # Has something done beside everything else, if it still can be.
 Start: TypeAlias = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None] | None]
@@ -23,9 +23,9 @@ SILENCE_S, LEAST_SILENCE_S = 60.0, 2.0  # market and real seconds
 BREATHER_S = 0.01  # between two looks at what many symbols have pushed
 
 
-def silence(speed: float) -> float:
-    """Return after how many real seconds without a push a connection counts as dead."""
-    return max(SILENCE_S / speed, LEAST_SILENCE_S)
+def limits(spec: LiveSpec, speed: float) -> Limits:
+    """Return how long connections may be silent, and last, at so many market per real seconds."""
+    return Limits(max(SILENCE_S / speed, LEAST_SILENCE_S), spec.connection_s / speed)
 
 
 class CandleStream:
@@ -37,7 +37,7 @@ class CandleStream:
         closings: Mapping[str, Closing],
         clock: ExchangeClock,
         look: Callable[[], None],
-        speed: float,
+        limits: Limits,
     ) -> None:
         self._client = client
         self._closings = closings
@@ -45,7 +45,7 @@ class CandleStream:
         self._look = look
         self._caches = {symbol: CandleCache() for symbol in closings}
         groups = [list(closings)] if client.can.watch_many else [[each] for each in closings]
-        self._wires = [self._wire(group, silence(speed)) for group in groups]
+        self._wires = [self._wire(group, limits) for group in groups]
         self._tally = Tally()
 
     @property
@@ -63,7 +63,7 @@ class CandleStream:
         """Have every connection made anew."""
         self._wires[0].hang_up(why)
 
-    def _wire(self, symbols: list[str], silence_s: float) -> Wire:
+    def _wire(self, symbols: list[str], limits: Limits) -> Wire:
         raw, timeframe = self._client.raw, self._client.timeframe_name
 
         async def subscribe() -> None:
@@ -79,7 +79,7 @@ class CandleStream:
             subscribe,
             pushed=lambda: self._read(symbols),
             lost=lambda: self._forget(symbols),
-            silence_s=silence_s,
+            limits=limits,
         )
 
     def _forget(self, symbols: list[str]) -> None:
@@ -132,7 +132,7 @@ class FoldedStream:
         closings: Mapping[str, Closing],
         clock: ExchangeClock,
         look: Callable[[], None],
-        speed: float,
+        limits: Limits,
     ) -> None:
         self._client = client
         self._closings = closings
@@ -140,7 +140,7 @@ class FoldedStream:
         self._look = look
         self._trades = {symbol: TradeCache() for symbol in closings}
         self._foldings = {symbol: Folding(client.timeframe.ms) for symbol in closings}
-        self._wires = [self._wire(symbol, silence(speed)) for symbol in closings]
+        self._wires = [self._wire(symbol, limits) for symbol in closings]
         self._tally = Tally()
 
     @property
@@ -159,13 +159,13 @@ class FoldedStream:
         for wire in self._wires:
             wire.hang_up(why)
 
-    def _wire(self, symbol: str, silence_s: float) -> Wire:
+    def _wire(self, symbol: str, limits: Limits) -> Wire:
         return Wire(
             self._client,
             lambda: self._client.raw.watch_trades(symbol),
             pushed=lambda: self._read(symbol),
             lost=lambda: self._forget(symbol),
-            silence_s=silence_s,
+            limits=limits,
         )
 
     def _forget(self, symbol: str) -> None:
@@ -273,5 +273,5 @@ class TradeStreams:
             lambda: client.raw.watch_trades(symbol),
             pushed=read,
             lost=forget,
-            silence_s=silence(self._clock.speed),
+            limits=limits(self._spec, self._clock.speed),
         )

@@ -15,7 +15,7 @@ from feeds.live.asking import Asking
 from feeds.live.assembly import Assembly
 from feeds.live.client import Client, Source
 from feeds.live.closing import Closing
-from feeds.live.listening import CandleStream, FoldedStream, TradeStreams
+from feeds.live.listening import CandleStream, FoldedStream, TradeStreams, limits
 from feeds.live.moment import Moment, Opening
 from feeds.live.opening import Opened, milliseconds, open_feed
 from feeds.live.rest import Rest
@@ -64,7 +64,7 @@ class Session:
         self._rng = rng
         self._deliver = deliver
         self._client = Client(spec, unhurried=speed <= 1)
-        asking = Asking(spec.exchange, Patience(), self.tally, local, rng)
+        asking = Asking(spec.called, Patience(), self.tally, local, rng)
         self._rest = Rest(self._client, asking, self.clock, speed, self.tally)
         self._tapes = Tapes(max(LATE, NETWORK_MS * speed))
         self._trades = TradeStreams(spec, self._client, self._tapes, self.clock, self.tally)
@@ -107,7 +107,8 @@ class Session:
         if source is Source.POLLS:
             return None
         kind = CandleStream if source is Source.CANDLES else FoldedStream
-        return kind(self._client, self._closings, self.clock, self._look, self._speed)
+        held = limits(self._spec, self._speed)
+        return kind(self._client, self._closings, self.clock, self._look, held)
 
     async def _work(self) -> None:
         try:
@@ -193,7 +194,7 @@ class Session:
             if halted and trades:
                 self._resume(symbol)
             elif not halted and not trades:
-                self._halt(symbol, f"{self._spec.exchange} has halted it")
+                self._halt(symbol, f"{self._spec.called} has halted it")
 
     def _halt(self, symbol: str, why: str) -> None:
         log.warning("%s is not traded: %s", symbol, why)
@@ -222,7 +223,7 @@ class Session:
 
     def _on_stray_error(self, _: asyncio.AbstractEventLoop, context: Mapping[str, object]) -> None:
         """Note what went wrong where nobody waits: a bad frame ends ccxt's listening in silence."""
-        log.warning("%s: %s", self._spec.exchange, context.get("exception") or context["message"])
+        log.warning("%s: %s", self._spec.called, context.get("exception") or context["message"])
         if self._stream is not None:
             self._stream.hang_up("malformed message")
         self._trades.hang_up("malformed message")

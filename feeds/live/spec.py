@@ -11,6 +11,7 @@ from feeds.timeframe import Timeframe
 
 Confirm: TypeAlias = Literal["always", "doubt"]
 MOST_SYMBOLS = 100
+CONNECTION_S = 23 * 3600.0  # exchanges end a connection after 24 h
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,8 +25,11 @@ class LiveSpec:
     warmup_bars : how many bars of history, where none is known
     base_url : asked instead of the exchange's REST address: a mirror or a stand-in
     stream_url : likewise for its stream
+    name : what the log and the opening call it; None for the exchange's own
     confirm : whether REST is asked about each bar, or only where the stream leaves a doubt
     fill_limit : missing bars in a row that are filled
+    connection_s : seconds of the market after which a connection is made anew, before the exchange
+        ends it
     until : the feed ends after the moment that closes then; None goes on
     """
 
@@ -35,15 +39,26 @@ class LiveSpec:
     warmup_bars: int
     base_url: str | None = None
     stream_url: str | None = None
+    name: str | None = None
     confirm: Confirm = "always"
     fill_limit: int = FILL_LIMIT
+    connection_s: float = CONNECTION_S
     until: np.datetime64 | None = None
+
+    @property
+    def called(self) -> str:
+        """What people are told that bars come from."""
+        return self.name or self.exchange
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.symbols) <= MOST_SYMBOLS or len(set(self.symbols)) < len(self.symbols):
             raise BadSymbolError(
                 f"a live feed takes 1 to {MOST_SYMBOLS} different symbols, "
                 f"found {len(self.symbols)}: {', '.join(self.symbols[:5])}"
+            )
+        if not self.connection_s > 0:
+            raise ExchangeError(
+                f"a connection must last longer than 0 s, found {self.connection_s:g}: leave it out"
             )
         if self.warmup_bars < 1 or self.fill_limit < 0:
             raise ExchangeError(

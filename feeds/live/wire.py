@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import ccxt
 import numpy as np
@@ -16,8 +16,26 @@ from feeds.live.tally import Tally
 log = logging.getLogger("tandem.feeds")
 
 STEADY_S = 5.0  # real: a connection that held so long was no flapping one
-PLANNED_S = 23 * 3600.0  # exchanges hang up after 24 h
 LONGEST_SILENCE = 16  # times the usual one, where a market is merely quiet
+
+_PLANNED = "planned"
+
+
+class Limits(NamedTuple):
+    """How long something may last, in real seconds.
+
+    Attributes
+    ----------
+    silence_s : without a push, after which a connection counts as dead
+    connection_s : of a connection, which is then made anew
+    """
+
+    silence_s: float
+    connection_s: float
+
+
+class PlannedError(ccxt.NetworkError):
+    """A connection was ended because it is old: nothing is wrong with it."""
 
 
 class Wire:
@@ -28,7 +46,6 @@ class Wire:
     subscribe : awaits the next push; ccxt connects and subscribes as need be
     pushed : called when something was pushed: it is in ccxt's caches
     lost : called when the connection has ended: what is in ccxt's caches is worthless
-    silence_s : real seconds without a push after which the connection counts as dead
     """
 
     def __init__(
@@ -38,13 +55,13 @@ class Wire:
         *,
         pushed: Callable[[], None],
         lost: Callable[[], None],
-        silence_s: float,
+        limits: Limits,
     ) -> None:
         self._client = client
         self._subscribe = subscribe
         self._pushed = pushed
         self._lost = lost
-        self._silence_s = silence_s
+        self._limits = limits
         self._patience = Patience(first=0.1)
         self._connections: list[Any] = []  # those that were there when it was looked last
         self._since = self._spoken = 0.0
@@ -58,7 +75,7 @@ class Wire:
 
     @property
     def _patient_s(self) -> float:
-        return self._silence_s * min(2.0**self._silences, LONGEST_SILENCE)
+        return self._limits.silence_s * min(2.0**self._silences, LONGEST_SILENCE)
 
     async def run(self, tally: Tally, rng: np.random.Generator) -> None:
         """Listen for ever.
@@ -75,6 +92,8 @@ class Wire:
                 pushed = await self._await_push()
             except TROUBLE as error:
                 refuse_hopeless(self._client.name, error, tries=1)
+                if isinstance(error, PlannedError):  # by another wire on the same connection
+                    self._why = _PLANNED
                 self._lose(tally, said_of(error))
                 self._breaks += 1
                 await asyncio.sleep(self._patience.wait(min(self._breaks, 32), rng))
@@ -118,8 +137,8 @@ class Wire:
         self._spoken, self._silences = now, 0
         if now - self._since > STEADY_S:
             self._breaks = 0
-        if now - self._since > PLANNED_S:
-            self.hang_up("planned")
+        if now - self._since > self._limits.connection_s:
+            self._end(_PLANNED, PlannedError(_PLANNED))
 
     def _suspect(self) -> None:
         """Give up a connection that is silent, but not one that is still being made."""
@@ -129,13 +148,19 @@ class Wire:
 
     def hang_up(self, why: str) -> None:
         """End the connection, such that the next push comes over a new one."""
+        self._end(why, ccxt.NetworkError(why))
+
+    def _end(self, why: str, error: ccxt.NetworkError) -> None:
         self._why = why
         for connection in self._alive():
-            connection.on_error(ccxt.NetworkError(why))
+            connection.on_error(error)
 
     def _lose(self, tally: Tally, said: str) -> None:
         why, self._why = self._why or "connection lost", None
-        log.warning("%s: stream: %s (%s); connecting anew", self._client.name, why, said)
-        tally.fail(f"stream: {why}")
+        if why == _PLANNED:
+            log.info("%s: stream: connecting anew, before the exchange ends it", self._client.name)
+        else:
+            log.warning("%s: stream: %s (%s); connecting anew", self._client.name, why, said)
+            tally.fail(f"stream: {why}")
         self._connections = []
         self._lost()

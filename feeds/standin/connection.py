@@ -15,6 +15,7 @@ MOST_WAITING = 20_000  # messages; who reads more slowly is disconnected, as the
 
 _CODES = {
     StreamFaultKind.GOING_AWAY: 1001,
+    StreamFaultKind.OLD_AGE: 1001,
     StreamFaultKind.MAINTENANCE: 1001,
     StreamFaultKind.ABNORMAL: 1006,
     StreamFaultKind.POLICY: 1008,
@@ -44,16 +45,24 @@ class Connection:
         self._waiting: asyncio.Queue[str] = asyncio.Queue(MOST_WAITING)
 
     async def run(self) -> web.WebSocketResponse:
-        """Answer what the client asks, and send what is pushed, until one of them hangs up."""
-        await self._socket.prepare(self._request)
-        sender = asyncio.create_task(self._send())
-        try:
-            async for message in self._socket:
-                if message.type is WSMsgType.TEXT:
-                    self.push(json.dumps(self._answer(message.data)))
-        finally:
-            sender.cancel()
+        """Answer what the client asks, and send what is pushed, until one of them hangs up.
+
+        Whoever hangs up may still have a greeting or the answer to a ping coming: aiohttp raises
+        where it writes to nobody, and would tell of an error in here.
+        """
+        with suppress(ConnectionError):
+            await self._socket.prepare(self._request)
+            sender = asyncio.create_task(self._send())
+            try:
+                await self._listen()
+            finally:
+                sender.cancel()
         return self._socket
+
+    async def _listen(self) -> None:
+        async for message in self._socket:
+            if message.type is WSMsgType.TEXT:
+                self.push(json.dumps(self._answer(message.data)))
 
     def push(self, text: str) -> None:
         """Let the client have a message, after those that wait already."""

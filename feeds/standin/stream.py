@@ -56,9 +56,10 @@ class Broadcast:
         """Let a client in, and keep it until it goes."""
         connection = Connection(request, self._heed)
         self._connections.add(connection)
-        lifetime = self._plan.lifetime_ms(self._now())
+        lifetime = self._plan.lifetime(self._now())
         if lifetime is not None:
-            self._later(lifetime, lambda: connection.suffer(StreamFaultKind.RESET))
+            ms, end = lifetime
+            self._later(ms, lambda: connection.suffer(end))
         try:
             return await connection.run()
         finally:

@@ -23,6 +23,7 @@ class StreamFaultKind(StrEnum):
     BLACK_HOLE = "nothing pushed and nothing answered any more"
     REFUSED = "new connections refused with 503"
     FLAPPING = "connections reset again and again"
+    OLD_AGE = "connections closed with 1001 when they have lasted so long"
     MALFORMED = "half of a message, in a whole frame"
     DUPLICATE = "the last push more than once"
     OUT_OF_ORDER = "the last push after the next bar's first, and the bar before once more"
@@ -49,6 +50,7 @@ ON_CONNECTIONS = frozenset(
 )
 _USUAL_SECONDS = {
     _Kind.FLAPPING: 5.0,
+    _Kind.OLD_AGE: 86_400.0,
     _Kind.REVISION: 20.0,
     _Kind.STALE_REST: 5.0,
     _Kind.MAINTENANCE: 120.0,
@@ -71,8 +73,9 @@ class StreamFault:
     times : how often a push is repeated, how many bars a gap is long, how many connections are
         refused or flap
     seconds : of market time; after the close until a bar is revised, or until REST shows it whole;
-        how long flapping connections, a stall, maintenance or a halt last; how far the clock of
-        the exchange is ahead. None is what is usual of the kind: a stall and a halt are for good
+        how long connections that flap or grow old, a stall, maintenance or a halt last; how far the
+        clock of the exchange is ahead. None is what is usual of the kind: a stall and a halt are
+        for good
     factor : a revised close or a spike's high, as a multiple of the true one
     told : whether a revision is pushed, too, or only REST knows
     """
@@ -197,12 +200,15 @@ class StreamPlan:
             due.left -= 1
         return _Kind.REFUSED if refusing else None
 
-    def lifetime_ms(self, now: int) -> float | None:
-        """Return after how long a new connection is reset, None if it is not."""
-        flapping = [due for due in self._of(now, _Kind.FLAPPING) if due.left]
-        for due in flapping[:1]:
-            due.left -= 1
-        return flapping[0].fault.ms if flapping else None
+    def lifetime(self, now: int) -> tuple[float, StreamFaultKind] | None:
+        """Return how long a new connection lasts (ms), and how it ends; None if it does not end."""
+        for due in self._of(now, _Kind.FLAPPING):
+            if due.left:
+                due.left -= 1
+                return due.fault.ms, _Kind.RESET
+        for due in self._of(now, _Kind.OLD_AGE):
+            return due.fault.ms, _Kind.OLD_AGE
+        return None
 
     def closed(self, now: int) -> bool:
         """Return whether the exchange is under maintenance."""

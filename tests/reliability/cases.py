@@ -5,6 +5,7 @@ from enum import StrEnum
 from functools import partial
 from typing import TypeAlias
 
+from feeds.live.spec import CONNECTION_S
 from feeds.standin.faults import Fault, FaultKind
 from feeds.standin.stream_faults import StreamFault, StreamFaultKind
 
@@ -37,6 +38,7 @@ class Case:
         others begin when the bar before it has been decided on
     at_opening : they are there from the start, whichever bar is tried
     local_ahead : seconds that the local clock is wrong, from the start
+    connection_s : seconds of the market after which the feed makes a connection anew
     local_jump : seconds by which the local clock is set at the bar that is tried
     shows : what the feed must count as failures, or None for anything; it proves that it went wrong
     outage : it lasts longer than a bar: what is decided late then is missed
@@ -54,6 +56,7 @@ class Case:
     at_opening: bool = False
     local_ahead: float = 0.0
     local_jump: float = 0.0
+    connection_s: float = CONNECTION_S
     shows: str | None = None
     outage: bool = False
     halts: str | None = None

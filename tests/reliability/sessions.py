@@ -26,7 +26,7 @@ from feeds.bars import Bars
 from feeds.clock import ReplayClock, TimedClock
 from feeds.live.feed import LiveFeed
 from feeds.live.moment import FeedHealth, Revision
-from feeds.live.spec import Confirm, LiveSpec
+from feeds.live.spec import CONNECTION_S, Confirm, LiveSpec
 from feeds.standin.faults import Fault, FaultKind
 from feeds.standin.server import StandIn
 from feeds.standin.stream_faults import StreamFault, StreamFaultKind
@@ -64,6 +64,7 @@ class Scene:
     bar_seconds: float
     ml: bool = False
     confirm: Confirm = "always"
+    connection_s: float = CONNECTION_S
 
     @property
     def timeframe(self) -> Timeframe:
@@ -195,6 +196,7 @@ def _spec(scene: Scene, exchange: StandIn) -> LiveSpec:
         warmup_bars=scene.settings.strategy.warmup_bars,
         confirm=scene.confirm,
         fill_limit=scene.settings.data.fill_limit,
+        connection_s=scene.connection_s,
         until=scene.until,
     )
 

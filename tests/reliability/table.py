@@ -136,6 +136,7 @@ class Bench:
             bar_seconds=self._pace.bar_seconds,
             ml=case.ml,
             confirm=self._pace.confirm,
+            connection_s=case.connection_s,
         )
 
     def _unseen(self, count: int, seed: int) -> tuple[Bars, ...]:

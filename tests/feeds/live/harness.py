@@ -11,7 +11,7 @@ from feeds.bars import PRICES, Bars
 from feeds.clock import ReplayClock
 from feeds.live.feed import LiveFeed
 from feeds.live.moment import FeedHealth, Moment, Opening
-from feeds.live.spec import Confirm, LiveSpec
+from feeds.live.spec import CONNECTION_S, Confirm, LiveSpec
 from feeds.standin.faults import Fault
 from feeds.standin.server import StandIn
 from feeds.standin.stream_faults import StreamFault
@@ -34,6 +34,7 @@ class Scene:
     speed: float = 600.0
     confirm: Confirm = "always"
     faults: Sequence[Fault | StreamFault] = ()
+    connection_s: float = CONNECTION_S
     skipped: int = 0  # bars of market time that pass between what is known and the replay
 
     def recorded(self) -> list[Bars]:
@@ -61,6 +62,7 @@ class Scene:
             base_url=exchange.url,
             stream_url=exchange.stream_url,
             confirm=self.confirm,
+            connection_s=self.connection_s,
             until=end,
         )
 
