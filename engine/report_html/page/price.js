@@ -17,7 +17,7 @@ export async function drawPrice(section, data) {
     section, runs, data, around: data.around,
     markets: data.markets.map(() => null),
     frame: section.querySelector("#price-chart"),
-    shown: new Set(runs.map((run) => run.label)),
+    shown: new Set([runs.at(-1).label]), // the run that the verdict is about
     candidates: true, chosen: null, market: null, view: null,
   };
   await lookAt(0);
@@ -166,6 +166,7 @@ function toggle(button) {
   if (shows === "candidates") looked.candidates = pressed;
   else looked.shown[pressed ? "add" : "delete"](shows);
   redraw(looked.frame);
+  tell();
 }
 
 // Plotly's "2024-01-01 12:30" is UTC here.
@@ -188,6 +189,12 @@ function tell() {
       button.setAttribute("aria-pressed", looked.shown.has(button.dataset.shows));
   const candles = seen.single ? "each candle is one bar" : `each candle is ${shownLength(seen.length)}`;
   section.querySelector("#price-seen").textContent =
-    `${market.symbol}, ${shownMoment(view[0])} to ${shownMoment(view[1])}: ${shownNumber(seen.bars, 0)} bars, ${candles}; `
-    + `${shownNumber(seen.trades, 0)} trade${seen.trades === 1 ? "" : "s"}.`;
+    `${market.symbol}, ${shownMoment(view[0])} to ${shownMoment(view[1])}: ${shownNumber(seen.bars, 0)} bars, ${candles}; ${tradesText(seen.runs)}.`;
+}
+
+// Of each run for itself: what two runs did at one bar are two trades of different accounts.
+function tradesText(runs) {
+  const counted = ({ trades }) => `${shownNumber(trades, 0)} trade${trades === 1 ? "" : "s"}`;
+  if (runs.length === 1) return counted(runs[0]);
+  return runs.map((run) => `${run.name} ${counted(run)}${run.shown ? "" : " (not shown)"}`).join(", ");
 }

@@ -92,7 +92,7 @@ function score({ run, numbers, words }) {
     ...rows,
     ["rules together", "", shownNumber(numbers.technical_points, 1)],
     ["ML", saidByMl(words), shownNumber(numbers.ml_points, 1)],
-    ["score", run.needed == null ? "" : `${shownNumber(run.needed, 1)} is an entry`, shownNumber(numbers.score, 1)],
+    ["score", run.needed == null ? "" : `needs \u2265 ${shownNumber(run.needed, 1)}, reached`, shownNumber(numbers.score, 1)],
   ]);
   table.classList.add("score");
   return part("What spoke for it", table);
@@ -101,7 +101,7 @@ function score({ run, numbers, words }) {
 function opinion({ numbers, words }) {
   const votes = named(numbers, "vote_").filter(([, vote]) => Number.isFinite(vote));
   if (votes.length === 0) return part("How the ensemble voted", built("p", { class: "note" }, notAsked(words)));
-  const said = `Probability ${shownNumber(numbers.probability, 3)}: ${words.signal}, confidence ${words.confidence}.`;
+  const said = `Probability ${shownNumber(numbers.probability, 3)}: ${words.signal}, confidence ${shownWords(words.confidence).toLowerCase()}.`;
   const table = tableOf(["Member", "Vote", ""], votes.map(([member, vote]) => [shownWords(member), shownNumber(vote, 3), voteBar(vote)]));
   table.classList.add("votes");
   const left = words.ml_reason ? [built("p", { class: "note" }, `Left out: ${words.ml_reason}`)] : [];
@@ -135,6 +135,7 @@ function looksAt(rule, numbers, words) {
       .map(([name, value]) => [name, shownDigits(value, Math.abs(value) < 1000 ? 4 : 6)]),
   ];
   const short = (name) => shownWords(name.replace(/^found_/, "").slice(rule.length + 1));
+  if (found.length === 0 && Object.keys(words).some(begins)) return "none";
   return found.map(([name, text]) => `${short(name)} ${shownWords(text)}`.trim()).join(", ");
 }
 

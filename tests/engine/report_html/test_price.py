@@ -217,27 +217,81 @@ def click(browser: Chrome, name: str) -> Any:
     return button
 
 
-def test_a_run_can_be_left_out(browser: Chrome, compared: Path) -> None:
+NAMES = "return document.getElementById('price-chart').data.map((trace) => trace.name)"
+MARKS = """
+const { data } = document.getElementById('price-chart');
+const [{ x, low, high }] = data;
+return data.filter((each) => each.meta && each.mode === 'markers').map((each) => ({
+  name: each.name,
+  symbol: each.marker.symbol,
+  y: each.y,
+  low: each.x.map((moment) => low[x.indexOf(moment)] ?? null),
+  high: each.x.map((moment) => high[x.indexOf(moment)] ?? null),
+}));
+"""
+
+
+def test_the_run_of_the_verdict_is_shown_first_and_either_may_be(
+    browser: Chrome, compared: Path
+) -> None:
     read(browser, compared / "report.html")
-    names = "return document.getElementById('price-chart').data.map((trace) => trace.name)"
-    assert {"ML-off entries", "ML-on entries"} & {*run(browser, names)} or {
-        "ML-off entry",
-        "ML-on entry",
-    } <= {*run(browser, names)}
-    button = click(browser, "ML-off")
-    assert button.get_attribute("aria-pressed") == "false"
-    assert not [name for name in run(browser, names) if name.startswith("ML-off")]
-    assert [name for name in run(browser, names) if name.startswith("ML-on")]
+    assert not [name for name in run(browser, NAMES) if name.startswith("ML-off")]
+    assert [name for name in run(browser, NAMES) if name.startswith("ML-on")]
+    for name, pressed in (("ML-off", "true"), ("ML-on", "false")):
+        assert click(browser, name).get_attribute("aria-pressed") == pressed
+    assert [name for name in run(browser, NAMES) if name.startswith("ML-off")]
+    assert not [name for name in run(browser, NAMES) if name.startswith("ML-on")]
 
 
-def test_the_marks_of_two_runs_differ_in_shape(browser: Chrome, compared: Path) -> None:
-    open_trade(browser, compared, "on", 1)
-    script = (
-        "return document.getElementById('price-chart').data.filter((t) => t.meta)"
-        ".map((t) => [t.name, t.marker.symbol])"
+def test_the_trades_of_each_run_are_counted_for_themselves(browser: Chrome, compared: Path) -> None:
+    read(browser, compared / "report.html")
+    symbol = text(browser, "#price-seen").split(",")[0]
+    off, on = (
+        int((trades_of(compared, label)["symbol"] == symbol).sum()) for label in ("off", "on")
     )
-    marks = dict(run(browser, script))
-    assert len(marks) == len(set(marks.values())) == 4
+    assert text(browser, "#price-seen").endswith(
+        f"; ML-off {off:,} trades (not shown), ML-on {on:,} trades."
+    )
+    click(browser, "ML-off")
+    assert text(browser, "#price-seen").endswith(f"; ML-off {off:,} trades, ML-on {on:,} trades.")
+
+
+def test_many_entries_are_counted_below_the_prices(browser: Chrome, compared: Path) -> None:
+    """Upwards those of one run, downwards those of the other; no mark lies among the candles."""
+    read(browser, compared / "report.html", PHONE)
+    symbol = text(browser, "#price-seen").split(",")[0]
+    click(browser, "ML-off")
+    script = (
+        "return document.getElementById('price-chart').data.filter((each) => each.yaxis === 'y3')"
+        ".map((each) => [each.type, each.name, each.y])"
+    )
+    (_, _, down), (kind, name, up) = run(browser, script)
+    assert (kind, name) == ("bar", "ML-on entries")
+    for label, counts in (("off", down), ("on", up)):
+        whole = int((trades_of(compared, label)["symbol"] == symbol).sum())
+        assert sum(counts) == (whole if label == "on" else -whole)
+    assert max(down) < 0 < min(up)
+    assert run(browser, MARKS) == []
+
+
+def test_marks_differ_in_shape_and_cover_no_candle(browser: Chrome, compared: Path) -> None:
+    open_trade(browser, compared, "on", 1)
+    click(browser, "ML-off")
+    marks = {mark["name"]: mark for mark in run(browser, MARKS)}
+    assert len(marks) == len({mark["symbol"] for mark in marks.values()}) == 4
+    assert marks["ML-on entry"]["y"]
+    for name, mark in marks.items():
+        for at, low, high in zip(mark["y"], mark["low"], mark["high"], strict=True):
+            if low is not None:
+                assert at < low if name.endswith("entry") else at > high
+
+
+def test_a_score_says_what_it_had_to_reach(browser: Chrome, compared: Path) -> None:
+    open_trade(browser, compared, "on", 1)
+    shown = rows_of(browser, ".score")
+    assert shown["score"][0] == "needs \N{GREATER-THAN OR EQUAL TO} 6.0, reached"
+    assert float(shown["score"][1]) >= 6.0
+    assert all(looked for name, (looked, _) in shown.items() if name != "rules together")
 
 
 def test_another_market_shows_its_own_bars(browser: Chrome, world: World, compared: Path) -> None:
