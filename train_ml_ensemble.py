@@ -18,6 +18,7 @@ from engine.jobs.flags import (
     whole_number,
 )
 from engine.jobs.settings import Settings
+from engine.jobs.updating.policy import Promote
 from ml.training.config import TrainingConfig
 
 EXAMPLES = """\
@@ -27,8 +28,20 @@ EXAMPLES = """\
   train_ml_ensemble.py --update --data BTC-USDT_5m_new.parquet
   train_ml_ensemble.py --update
       what the exchange has since, for the symbols of the bundle
+  train_ml_ensemble.py --update --promote unless-worse --quiet
+      the usual line of a crontab (docs/retraining.md)
+  train_ml_ensemble.py --rollback
   train_ml_ensemble.py --data BTC-USDT_5m.csv --label barrier --preset small --json
+
+exit codes beside the usual ones: 0 trained, promoted or rolled back; 3 the running bundle is kept;
+4 another training or update of the bundle is under way
 """
+
+_TRAINS = (
+    *("data", "symbols", "timeframe", "start_date", "end_date", "days"),
+    *("label", "lookahead", "profit_threshold", "population"),
+    *("preset", "jobs", "fit_thresholds", "optimize", "trials", "promote"),
+)
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -43,12 +56,6 @@ def make_parser() -> argparse.ArgumentParser:
     training.add_argument("--output", type=Path, metavar="PATH", help="folder of the bundle")
     training.add_argument("--preset", choices=("full", "small"), help="size of the models")
     training.add_argument("--jobs", type=whole_number, metavar="N", help="threads; default 2")
-    training.add_argument(
-        "--update",
-        action="store_true",
-        help="extend the bundle at --output by newer bars, by default those of the exchange since, "
-        "and train it again; what is learned stays the bundle's",
-    )
     training.add_argument(
         "--fit-thresholds",
         action="store_true",
@@ -65,8 +72,32 @@ def make_parser() -> argparse.ArgumentParser:
         "--trials", type=whole_number, metavar="N", help="of the search, for each model; default "
         f"{TrainingConfig().trials}"
     )  # fmt: skip
+    _add_update_flags(parser.add_argument_group("a bundle that is there"))
     add_common_flags(parser)
     return parser
+
+
+def _add_update_flags(group: Any) -> None:
+    group.add_argument(
+        "--update",
+        action="store_true",
+        help="extend the bundle at --output by newer bars, by default those of the exchange since, "
+        "and train a candidate; what is learned stays the bundle's",
+    )
+    group.add_argument(
+        "--promote",
+        choices=[str(policy) for policy in Promote],
+        help="put the candidate of an --update in force with evidence that it is better than the "
+        "running bundle (default), or unless it is shown to be worse",
+    )
+    group.add_argument(
+        "--rollback",
+        nargs="?",
+        const="",
+        metavar="VERSION",
+        help="put the version in force that the running one replaced, or the one that is named; "
+        "five are kept",
+    )
 
 
 def _add_label_flags(group: Any) -> None:
@@ -114,8 +145,11 @@ def _overrides(args: argparse.Namespace) -> Mapping[str, Any]:
 
 
 def _trained(args: argparse.Namespace, settings: Settings) -> Report:
+    if args.rollback is not None:
+        return _rolled_back(args, settings)
     if args.update:
         return _updated(args, settings)
+    refuse_flags(args, ("promote",), "goes with --update: a training is always put in force")
     asked = asked_bars(args, settings)
     if asked is None:
         raise UsageError("a training needs bars: name --data FILE, or --symbols")
@@ -125,19 +159,29 @@ def _trained(args: argparse.Namespace, settings: Settings) -> Report:
 
 
 def _updated(args: argparse.Namespace, settings: Settings) -> Report:
-    from engine.jobs.update import update_bundle  # help and refusals start without learning
+    from engine.jobs.updating.routine import update  # help and refusals start without learning
 
     learned = ("label", "lookahead", "profit_threshold", "population", "preset")
     refuse_flags(args, learned, "is the bundle's own in an --update: leave it away")
+    promote = Promote(args.promote or Promote.EVIDENCE)
     begins = "has no say in an --update, which begins where the bundle ends: leave it away"
     if args.data:
         refuse_flags(args, ("start_date",), begins)
     elif args.symbols is None:
         refuse_flags(args, ("timeframe", "start_date", "days"), begins)
-        return update_bundle(None, settings, until=args.end_date)
+        return update(None, settings, until=args.end_date, promote=promote)
     asked = asked_bars(args, settings)
     source = None if asked is None else asked.source
-    return update_bundle(source, settings, until=args.end_date)
+    return update(source, settings, until=args.end_date, promote=promote)
+
+
+def _rolled_back(args: argparse.Namespace, settings: Settings) -> Report:
+    from engine.jobs.updating.routine import go_back  # help and refusals start without learning
+
+    if args.update:
+        raise UsageError("--rollback and --update are two commands: give one of them")
+    refuse_flags(args, _TRAINS, "has no say in a --rollback, which trains nothing: leave it away")
+    return go_back(settings, to=args.rollback or None)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

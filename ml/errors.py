@@ -2,6 +2,7 @@
 
 MLError
 ├── TrainingError        the training data cannot teach (too few rows, one class, …)
+│   └── BusyError            another process is training or updating the same bundle
 ├── TuningError          the trials of a tuning cannot be kept
 ├── MemberError          a member that the configuration names cannot join the vote
 ├── BundleError          a bundle cannot be read or written
@@ -18,6 +19,10 @@ class MLError(Exception):
 
 class TrainingError(MLError):
     """The training data cannot teach."""
+
+
+class BusyError(TrainingError):
+    """Another process is training or updating the same bundle."""
 
 
 class TuningError(MLError):

@@ -19,16 +19,17 @@ from engine.jobs.log import logged
 from engine.jobs.opening import opened
 from engine.jobs.settings import PlainSettings, Settings, hybrid, load_any_settings
 from engine.jobs.walking.windows import WindowSpec
-from feeds.errors import FeedError
+from feeds.errors import FeedError, UnreachableError
 from feeds.messages import one_line
 from feeds.moments import parse_utc
 from feeds.symbol import normalise_symbol
 from feeds.timeframe import Timeframe
-from ml.errors import MLError
+from ml.errors import BusyError, MLError
 from strategies.errors import StrategyError
 
 T = TypeVar("T")
 
+BUSY = 4  # exit code where another process does what was asked for
 _MOST_DAYS = 10_950
 
 NAMED_ERRORS = (FeedError, MLError, StrategyError, EngineError, OSError)
@@ -177,7 +178,7 @@ def answer(
     Parameters
     ----------
     name : of the command
-    args : what `command_parser` read
+    args : what `command_parser` read; `offline` among its defaults is what needs no exchange
     overrides : of the settings, from flags; None for those not given
     make : does the work
     plain : does it for a plain strategy; None where there is nothing to do for one
@@ -198,7 +199,7 @@ def tell(name: str, args: argparse.Namespace, make: Callable[[], Report]) -> int
     """Make the report, print it and return the exit code.
 
     A report that has not passed is 1, one that names its code has that. A named error is one line
-    and 1, one of usage 2, an interruption 130.
+    and 1, one of usage 2, that another process is at it BUSY, an interruption 130.
     """
     console = error_console()
     try:
@@ -211,14 +212,26 @@ def tell(name: str, args: argparse.Namespace, make: Callable[[], Report]) -> int
         if getattr(args, "open", None) and (why_not := opened(report)):
             print(why_not, file=sys.stderr)
     except NAMED_ERRORS as error:
-        print(f"{name}: {one_line(str(error))}", file=sys.stderr)
-        return 2 if isinstance(error, UsageError) else 1
+        print(f"{name}: {one_line(f'{error}{_remedy(args, error)}')}", file=sys.stderr)
+        return _code_of(error)
     except KeyboardInterrupt:
         print(f"{name}: stopped", file=sys.stderr)
         return 130
     if isinstance(report, Coded):
         return int(report.exit_code)
     return 0 if not isinstance(report, Judged) or report.passed else 1
+
+
+def _code_of(error: Exception) -> int:
+    if isinstance(error, UsageError):
+        return 2
+    return BUSY if isinstance(error, BusyError) else 1
+
+
+def _remedy(args: argparse.Namespace, error: BaseException) -> str:
+    """Return what needs no exchange, if none answers; commands say it by `offline`."""
+    told = getattr(args, "offline", None)
+    return f"; without a network: {told}" if told and isinstance(error, UnreachableError) else ""
 
 
 def _print(text: str) -> None:

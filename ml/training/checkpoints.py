@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict
 
 from feeds.atomic import atomic_path
 from ml.ensemble import Member
-from ml.errors import BundleError, TrainingError
+from ml.errors import BundleError, BusyError
 from ml.manifest import MemberRecord
 from ml.member_files import member_bytes, member_record, read_member
 from ml.models.member_config import NOBODY, MemberConfig
@@ -100,7 +100,7 @@ def checkpoints(
 
     Raises
     ------
-    TrainingError
+    BusyError
         If another process trains this bundle.
     BundleError
         If the folder cannot be made.
@@ -132,7 +132,7 @@ def _only_training(folder: Path, handle: int) -> Iterator[None]:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     except BlockingIOError as error:
-        raise TrainingError(
+        raise BusyError(
             f"only one training may write a bundle at a time, and another one holds {folder}: "
             "wait for it, or name another path"
         ) from error

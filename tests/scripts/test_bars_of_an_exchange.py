@@ -99,6 +99,6 @@ def test_an_update_asks_the_exchange_for_what_came_since(
     early = ["--symbols", "BTC/USDT", "--start-date", "2022-01-02", "--end-date", "2022-02-15"]
     early += ["--profit-threshold", "0.3", "--lookahead", "8"]
     answer(capsys, train_ml_ensemble, *place, *early, "--preset", "small")
-    said = answer(capsys, train_ml_ensemble, *place, "--update")
+    said = answer(capsys, train_ml_ensemble, *place, "--update", "--promote", "unless-worse")
     assert said["window"]["before"]["until"].startswith("2022-02-15T00:00")
     assert said["window"]["now"]["until"] == "2022-03-02T00:00:00Z"  # where the exchange ends

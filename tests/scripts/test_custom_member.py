@@ -119,7 +119,7 @@ def test_an_update_trains_them_anew_on_longer_bars(
     bundle: Path, world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = Path(shutil.copytree(bundle, tmp_path / "custom"))
-    words = ["--update", *data(world), "--output", path]
+    words = ["--update", "--promote", "unless-worse", *data(world), "--output", path]
     assert "only what the settings name is run" in refusal(capsys, train, *words)
     answer(capsys, train, *words, "--config", EXAMPLE)
     before, after = loaded(bundle), loaded(path)

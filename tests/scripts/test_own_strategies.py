@@ -277,6 +277,7 @@ def test_the_bundle_is_extended_with_its_strategy_alone(
 ) -> None:
     bundle = shutil.copytree(own.bundle, tmp_path / "mine", symlinks=True)
     words = ["--update", "--data", own.bars, "--end-date", "2022-02-20", "--output", bundle]
+    words += ["--promote", "unless-worse"]
     line = refused(capsys, train_ml_ensemble.main, *words)
     assert "about 'CryptoScalpingStrategy': name its own by --strategy" in line
     told = [*map(str, words), "--strategy", own.strategy, "--quiet"]

@@ -30,6 +30,9 @@ CLEAN = "2024-01-04"  # the first date after those
 LAST_BARS = "2024-01-06T04:00"  # a dozen: a rehearsal takes its time over each
 
 
+HISTORY = ("updates.jsonl", ".updating")
+
+
 @dataclass(frozen=True, slots=True)
 class Room:
     """A folder with bars, a bundle that has seen the first of them, a run, and a file."""
@@ -59,9 +62,14 @@ class Room:
         return self.path / "made.csv"
 
     def contents(self) -> dict[str, str]:
-        """Return the digest of every file below, and the name of every folder."""
+        """Return the digest of every file below, and the name of every folder.
+
+        That an update was refused is noted in the bundle's history, which is left out.
+        """
         return {
-            str(path.relative_to(self.path)): _digest(path) for path in sorted(self.path.rglob("*"))
+            str(path.relative_to(self.path)): _digest(path)
+            for path in sorted(self.path.rglob("*"))
+            if path.name not in HISTORY
         }
 
 

@@ -14,8 +14,11 @@ from hypothesis import strategies as st
 
 from engine.jobs.as_trained import as_trained
 from engine.jobs.training_rows import training_rows
-from engine.jobs.update import MIN_COMPARED, _grow, compare, newest_from, update_bundle
+from engine.jobs.update import update_bundle
 from engine.jobs.update_report import UpdateReport
+from engine.jobs.updating.policy import Promote
+from engine.jobs.updating.rows import MIN_COMPARED, compare, newest_from
+from engine.jobs.updating.window import grow
 from feeds.bars import PRICES, Bars
 from feeds.clock import FixedClock
 from feeds.moments import iso
@@ -63,7 +66,7 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def updated(first: Path, folder: Path, *new: Bars) -> Updated:
     path = Path(shutil.copytree(first, folder / "bundle"))
     old = load_bundle(path)
-    report = update_bundle(Given(new), settings_at(path), clock=NOON)
+    report = update_bundle(Given(new), settings_at(path), clock=NOON, promote=Promote.UNLESS_WORSE)
     return Updated(old, load_bundle(path), report)
 
 
@@ -126,7 +129,7 @@ def test_a_new_symbol_brings_nothing_from_before_the_window(
 ) -> None:
     """Older bars would move rows that were learned from into a later part."""
     window = since(market("BTC/USDT", days=30), "2022-01-11")
-    btc, sol = _grow(patched.old.manifest, [window], [market("SOL/USDT", days=40)])
+    btc, sol = grow(patched.old.manifest, [window], [market("SOL/USDT", days=40)])
     assert sol.bars.time[0] == btc.bars.time[0] == np.datetime64("2022-01-11")
     assert sol.growth.added == len(sol.bars) == 30 * 288
     assert "SOL/USDT: its bars before 2022-01-11 00:00Z are left out" in caplog.text
@@ -152,7 +155,7 @@ def test_what_an_update_says_it_says_in_the_log_too(
     path = Path(shutil.copytree(first, tmp_path / "bundle"))
     holed = with_hole(BTC, 20 * 288, 3)  # the new file has three bars that the old one lacks
     make_bundle(path, [holed.known_at(UNTIL)], created_at=np.datetime64("2022-02-16"))
-    update_bundle(Given([BTC]), settings_at(path))
+    update_bundle(Given([BTC]), settings_at(path), promote=Promote.UNLESS_WORSE)
     assert "BTC/USDT: 3 bars that the old ones lack ahead of their end are passed over" in (
         caplog.text
     )
@@ -161,7 +164,9 @@ def test_what_an_update_says_it_says_in_the_log_too(
 def test_until_ends_the_new_bars(first: Path, tmp_path: Path) -> None:
     path = Path(shutil.copytree(first, tmp_path / "bundle"))
     until = np.datetime64("2022-02-16", "ms")
-    report = update_bundle(Given([BTC, ETH]), settings_at(path), until=until)
+    report = update_bundle(
+        Given([BTC, ETH]), settings_at(path), until=until, promote=Promote.UNLESS_WORSE
+    )
     assert report.now.until == until == load_bundle(path).manifest.seen_until_ms
 
 
@@ -169,7 +174,7 @@ def test_what_a_bundle_has_seen_stays_seen(first: Path, tmp_path: Path) -> None:
     path = tmp_path / "bundle"
     looked = np.datetime64("2022-06-01", "ms")  # at later data, for a tuning
     make_bundle(path, [BTC.known_at(UNTIL)], seen_until=looked)
-    report = update_bundle(Given([BTC]), settings_at(path))
+    report = update_bundle(Given([BTC]), settings_at(path), promote=Promote.UNLESS_WORSE)
     assert load_bundle(path).manifest.seen_until_ms == looked
     assert (report.comparison.since, report.comparison.rows) == (looked, 0)
 
@@ -192,7 +197,7 @@ def test_models_keep_their_parameters_and_take_seed_and_threads_of_the_settings(
 ) -> None:
     path = Path(shutil.copytree(first, tmp_path / "bundle"))
     settings = settings_at(path).model_copy(update={"seed": 11})
-    update_bundle(Given([BTC, ETH]), settings)
+    update_bundle(Given([BTC, ETH]), settings, promote=Promote.UNLESS_WORSE)
     members = {member.name: member for member in load_bundle(path).ensemble.members}
     assert {name: member.weight for name, member in members.items()} == MEMBERS
     forest = members["random_forest"].model.get_params()  # type: ignore[attr-defined]  # scikit-learn's
@@ -220,7 +225,7 @@ def test_gaps_are_filled_as_for_the_first_training(
     make_bundle(path, [BTC.known_at(UNTIL)], fill_limit=2)
     settings = settings_at(path)
     data = settings.data.model_copy(update={"fill_limit": configured})
-    update_bundle(source, settings.model_copy(update={"data": data}))
+    update_bundle(source, settings.model_copy(update={"data": data}), promote=Promote.UNLESS_WORSE)
     assert source.asked[0].fill_limit == 2
     assert load_bundle(path).manifest.fill_limit == 2
     assert f"up to 2 bars are filled, as the bundle was trained, not {configured}" in caplog.text
@@ -243,7 +248,11 @@ def test_the_new_version_is_in_force_and_the_previous_one_is_kept(grown: Updated
 def test_an_update_can_be_updated(first: Path, tmp_path: Path) -> None:
     path = Path(shutil.copytree(first, tmp_path / "bundle"))
     for day in ("2022-02-20", "2022-03-01"):
-        update_bundle(Given([BTC.known_at(np.datetime64(day, "ms"))]), settings_at(path))
+        update_bundle(
+            Given([BTC.known_at(np.datetime64(day, "ms"))]),
+            settings_at(path),
+            promote=Promote.UNLESS_WORSE,
+        )
     found = kept(load_bundle(path))["BTC/USDT"]
     assert found.digest() == BTC.known_at(np.datetime64("2022-03-01", "ms")).digest()
     assert len([folder for folder in path.iterdir() if folder.is_dir()]) == 3
@@ -262,7 +271,7 @@ def parameters_at(path: Path) -> dict[str, dict[str, Any]]:
 def test_the_five_models_can_be_updated(world: World, tmp_path: Path) -> None:
     path = Path(shutil.copytree(world.bundle, tmp_path / "bundle"))
     before = parameters_at(path)
-    update_bundle(Given(world.bars), settings_at(path))
+    update_bundle(Given(world.bars), settings_at(path), promote=Promote.UNLESS_WORSE)
     after = parameters_at(path)
     assert after == before
     assert after.keys() == {*MEMBER_NAMES}
@@ -284,9 +293,13 @@ def test_both_versions_are_scored_as_evaluate_does_on_rows_that_are_new_to_both(
     assert found.rows >= MIN_COMPARED
     assert found.old == evaluate(grown.old.ensemble, newest).to_json()
     assert found.new == evaluate(grown.new.ensemble, newest).to_json()
+    assert grown.report.traded is not None
     assert grown.new.manifest.metrics["newest"] == {
         "extends": grown.old.kept.version.name,
         **found.to_json(),
+        "traded": json.loads(json.dumps(grown.report.traded.to_json())),
+        "promote": "unless-worse",
+        "why": grown.report.decision.why,
     }
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from engine.errors import EngineError, UsageError
 from engine.jobs.update import update_bundle
+from engine.jobs.updating.policy import Promote
 from feeds.bars import Bars
 from ml.bundle import load_bundle, save_bundle
 from ml.errors import (
@@ -54,7 +55,7 @@ def refusal(bundle: Path, *new: Bars, error: type[Exception], **training: object
     """Return in which line the update is refused; the bundle is left as it was."""
     before = contents(bundle)
     with pytest.raises(error) as caught:
-        update_bundle(Given(new), settings_at(bundle, **training))
+        update_bundle(Given(new), settings_at(bundle, **training), promote=Promote.UNLESS_WORSE)
     assert contents(bundle) == before
     assert isinstance(caught.value, MLError | EngineError)
     assert "\n" not in str(caught.value)
@@ -120,8 +121,8 @@ def test_other_parameters_are_not_searched_for(bundle: Path) -> None:
 
 
 def test_there_must_be_a_bundle(tmp_path: Path) -> None:
-    with pytest.raises(BundleMissingError, match="train one with"):
-        update_bundle(Given([BTC]), settings_at(tmp_path / "none"))
+    with pytest.raises(BundleMissingError, match="no bundle there"):
+        update_bundle(Given([BTC]), settings_at(tmp_path / "none"), promote=Promote.UNLESS_WORSE)
     assert not list(tmp_path.iterdir())
 
 
@@ -164,7 +165,9 @@ def test_a_version_that_came_in_force_during_the_update_is_not_lost(bundle: Path
             return moment
 
     with pytest.raises(BundleError, match="came in force while another one was being extended"):
-        update_bundle(Given([BTC]), settings_at(bundle), clock=Meanwhile())
+        update_bundle(
+            Given([BTC]), settings_at(bundle), clock=Meanwhile(), promote=Promote.UNLESS_WORSE
+        )
     assert load_bundle(bundle).manifest.seen_until_ms == UNTIL
 
 
@@ -175,6 +178,7 @@ KILLED_UPDATE = """
 import os, signal, sys
 from pathlib import Path
 from engine.jobs.update import update_bundle
+from engine.jobs.updating.policy import Promote
 from tests.engine.jobs.update_makers import Given, market, settings_at
 
 folder, step = Path(sys.argv[1]), int(sys.argv[2])
@@ -186,7 +190,7 @@ def hook(event, args):
         os.kill(os.getpid(), signal.SIGKILL)
 
 sys.addaudithook(hook)
-update_bundle(Given([market("BTC/USDT")]), settings_at(folder))
+update_bundle(Given([market("BTC/USDT")]), settings_at(folder), promote=Promote.UNLESS_WORSE)
 """
 
 
@@ -200,9 +204,11 @@ class Stopped:
 def test_an_interrupted_update_leaves_the_bundle_and_is_taken_up(bundle: Path) -> None:
     before = contents(bundle)
     with pytest.raises(KeyboardInterrupt):
-        update_bundle(Given([BTC]), settings_at(bundle), clock=Stopped())
+        update_bundle(
+            Given([BTC]), settings_at(bundle), clock=Stopped(), promote=Promote.UNLESS_WORSE
+        )
     assert contents(bundle) == before
-    report = update_bundle(Given([BTC]), settings_at(bundle))
+    report = update_bundle(Given([BTC]), settings_at(bundle), promote=Promote.UNLESS_WORSE)
     members = report.to_json()["metrics"]["training"]["members"]
     assert all(member["taken_up"] for member in members.values())
     assert load_bundle(bundle).manifest.seen_until_ms == BTC.closed_at[-1]
