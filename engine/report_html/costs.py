@@ -10,51 +10,49 @@ from engine.report_html.words import DASH, fraction, money, number
 
 def costs(report: Report) -> Section:
     """Return what the runs paid, and what they would have come to at other fees."""
-    runs, titles = report.document["runs"], report.titles
-    broker = report.results[0].config["broker"]
+    broker, titles = report.results[0].config["broker"], report.titles
+    runs = [(run, titles[run["ml"]]) for run in report.document["runs"]]
     return Section(
         name="costs",
         title="Costs",
         html=render(
             "costs.html",
             asked=_asked(broker),
-            sentences=[sentence for run in runs for sentence in _sentences(run, titles[run["ml"]])],
+            sentences=[sentence for run, title in runs for sentence in _sentences(run, title)],
             runs=[
-                {
-                    "label": run["ml"],
-                    "title": titles[run["ml"]],
-                    "steps": list(_steps(run, broker["fee"])),
-                }
-                for run in runs
+                {"label": run["ml"], "title": title, "steps": list(_steps(run, broker["fee"]))}
+                for run, title in runs
             ],
-            paid=[
-                {
-                    "label": run["ml"],
-                    "title": titles[run["ml"]],
-                    "fees": money(run["metrics"]["fees_paid"]),
-                    "of_cash": fraction(run["metrics"]["fees_paid"] / broker["cash"], 1),
-                    "turnover": number(run["metrics"]["turnover"], 1),
-                    "fee": fraction(run["break_even_fee"], 3),
-                    "cost": fraction(run["break_even_cost"], 3),
-                }
-                for run in runs
-            ],
+            paid=[_paid(run, title, broker["cash"]) for run, title in runs],
         ),
         data={
             "fee": broker["fee"],
-            "runs": [
-                {
-                    "label": run["ml"],
-                    "title": titles[run["ml"]],
-                    "fees": [step["fee"] for step in run["cost_sweep"]],
-                    "expectancy": [step["expectancy"] for step in run["cost_sweep"]],
-                    "break_even": run["break_even_fee"],
-                }
-                for run in runs
-                if run["trades"]
-            ],
+            "runs": [_drawn(run, title) for run, title in runs if run["trades"]],
         },
     )
+
+
+def _paid(run: Mapping[str, Any], title: str, cash: float) -> dict[str, str]:
+    metrics = run["metrics"]
+    return {
+        "label": run["ml"],
+        "title": title,
+        "fees": money(metrics["fees_paid"]),
+        "of_cash": fraction(metrics["fees_paid"] / cash, 1),
+        "turnover": number(metrics["turnover"], 1),
+        "fee": fraction(run["break_even_fee"], 3),
+        "cost": fraction(run["break_even_cost"], 3),
+    }
+
+
+def _drawn(run: Mapping[str, Any], title: str) -> dict[str, Any]:
+    return {
+        "label": run["ml"],
+        "title": title,
+        "fees": [step["fee"] for step in run["cost_sweep"]],
+        "expectancy": [step["expectancy"] for step in run["cost_sweep"]],
+        "break_even": run["break_even_fee"],
+    }
 
 
 def _asked(broker: Mapping[str, Any]) -> str:

@@ -39,7 +39,8 @@ def asked_words(rows: Facts, asked: int, name: str) -> list[str]:
     asked : the bars on which the run asked
     name : of the run
     """
-    said = [f"{name} asked the ensemble on {asked:,} bar{'' if asked == 1 else 's'}."]
+    bars = f"{asked or 'no'} bar" if asked < 2 else f"{asked:,} bars"
+    said = [f"{name} asked the ensemble on {bars}."]
     if rows["asked"] > asked:
         said.append(
             f"It is judged on more: on its answers on all {rows['asked']:,} decisive bars, where "
@@ -52,7 +53,7 @@ def skill(model: Facts) -> list[str]:
     """Return in sentences whether the ensemble ranks, and whether more than volatility does."""
     rows = model["rows"]
     if not rows["judged"]:
-        return ["No answer can be judged yet."]
+        return ["No answer can be judged yet."] if rows["asked"] else []
     ensemble, baseline = model["predictors"][0], model["predictors"][-1]
     weighted = model["about"]["weighted"]
     return [

@@ -74,7 +74,7 @@ function aroundZero({ title, unit, decides, rows }, c) {
     layout: {
       hovermode: "closest",
       showlegend: false,
-      margin: { l: 128, r: 12, t: 28, b: 26 },
+      margin: { l: 142, r: 12, t: 28, b: 26 },
       title: { text: headed(`${title}${unit ? `, ${unit}` : ""}`, decides), font: { size: 13 }, x: 0, xref: "container", y: 0.98, yanchor: "top" },
       xaxis: { automargin: false, rangemode: "tozero", zeroline: true, zerolinewidth: 2, zerolinecolor: c.ink, nticks: 5 },
       yaxis: { automargin: false, categoryorder: "array", categoryarray: rows.map((row) => row.label).reverse(), range: [-0.6, rows.length - 0.4] },

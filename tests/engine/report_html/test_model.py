@@ -14,7 +14,7 @@ import evaluate_ml_ensemble
 import run_backtest
 from engine.jobs.walking.report import WalkForwardReport
 from engine.report_html.model import model
-from engine.report_html.model_words import between, left_out, skill
+from engine.report_html.model_words import asked_words, between, left_out, skill
 from engine.report_html.page import page
 from engine.report_html.report import Report
 from engine.report_html.words import number
@@ -194,6 +194,8 @@ def test_what_was_asked_and_what_is_judged_are_two_counts(report: Report) -> Non
     assert f"its answers on all {rows['asked']:,} decisive bars" in told
     alone = section_of(report, rows={**rows, "asked": on["ml_asked"]})
     assert "decisive bars" not in alone[: alone.index("judged bars")]
+    assert asked_words({"asked": 1}, 1, "ML-on") == ["ML-on asked the ensemble on 1 bar."]
+    assert asked_words({"asked": 0}, 0, "ML-on") == ["ML-on asked the ensemble on no bar."]
 
 
 @pytest.mark.parametrize(
