@@ -7,7 +7,7 @@ from typing import Any
 
 from engine.errors import UsageError
 from engine.jobs.backtest import backtest
-from engine.jobs.bar_flags import add_bar_flags
+from engine.jobs.bar_flags import OFFLINE, add_bar_flags
 from engine.jobs.flags import (
     Report,
     add_common_flags,
@@ -17,11 +17,19 @@ from engine.jobs.flags import (
     window_spec,
 )
 from engine.jobs.opening import add_open_flag
-from engine.jobs.run_request import add_run_flags, plain_request, run_overrides, run_request
+from engine.jobs.run_request import (
+    RunRequest,
+    add_run_flags,
+    plain_request,
+    run_overrides,
+    run_request,
+)
 from engine.jobs.search_flags import NAMES as SEARCH_FLAGS
 from engine.jobs.search_flags import add_search_flags, asked_search
+from engine.jobs.searching.asked import AskedSearch
 from engine.jobs.serving import MLMode
 from engine.jobs.settings import PlainSettings, Settings
+from engine.jobs.walking.windows import WindowSpec
 
 EXAMPLES = """\
   run_backtest.py
@@ -56,6 +64,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_audit_flags(parser.add_argument_group("the leak audit"))
     add_open_flag(parser)
     add_common_flags(parser)
+    parser.set_defaults(offline=f"{OFFLINE}, or no flag of bars for the simulated default market")
     return parser
 
 
@@ -100,16 +109,24 @@ def _run(args: argparse.Namespace, settings: Settings) -> Report:
 
         return audit(request)
     if looked_for := asked_search(args):
-        refuse_flags(args, ("walk_forward", "fit_thresholds"), "does not go with --search")
-        from engine.jobs.search import search  # a run starts without Optuna
-
-        return search(request, looked_for)
+        refuse_flags(args, ("fit_thresholds",), "does not go with --search, which looks for them")
+        return _search(request, looked_for, args.walk_forward)
     if args.walk_forward is None:
         refuse_flags(args, ("fit_thresholds",), "goes with --walk-forward: add it, or leave it out")
         return backtest(request)
     from engine.jobs.walk_forward import walk_forward  # a run starts without learning
 
     return walk_forward(request, args.walk_forward)
+
+
+def _search(request: RunRequest, asked: AskedSearch, windows: WindowSpec | None) -> Report:
+    if windows is None:
+        from engine.jobs.search import search  # a run starts without Optuna
+
+        return search(request, asked)
+    from engine.jobs.searching.walking import search_windows  # a run starts without Optuna
+
+    return search_windows(request, asked, windows)
 
 
 def _run_plain(args: argparse.Namespace, settings: PlainSettings) -> Report:

@@ -18,7 +18,7 @@ from engine.jobs.default_market import default_run
 from engine.jobs.run_report import RunContext
 from engine.jobs.run_request import RunRequest
 from engine.jobs.searching.asked import AskedSearch
-from engine.jobs.searching.confirming import check_same
+from engine.jobs.searching.confirming import check_same, figures_of
 from engine.jobs.searching.effect import check_effect
 from engine.jobs.searching.finding import Found, find
 from engine.jobs.searching.record import Ground
@@ -48,7 +48,8 @@ def search(request: RunRequest, asked: AskedSearch) -> SearchReport:
     best = _best(found, space)
     worth = found.worth(request.out)
     run = runs(_chosen(context, best, len(found.trials)), mode)
-    check_same(run.results[-1], best)
+    chosen = run.results[-1]
+    check_same(figures_of(len(chosen.trades), chosen.metrics), best)
     report = SearchReport(run, space, asked.objective, found, worth)
     report.keep()
     return report

@@ -129,9 +129,9 @@ class SearchReport:
         shown = table("Key", "Best", "Importance", *(f"{n}." for n in range(2, 5)))
         others = best_of(self.trials)[1:4]
         for key in sorted(self.space.spans, key=lambda k: -self.found.importance.get(k, 0.0)):
-            rest = [_said(trial.values[key]) for trial in others]
+            rest = [said(trial.values[key]) for trial in others]
             weight = formatted(self.found.importance.get(key), ".1%")
-            row = [_said(self.best.values[key]), weight, *rest, *[""] * (3 - len(rest))]
+            row = [said(self.best.values[key]), weight, *rest, *[""] * (3 - len(rest))]
             shown.add_row(key, *row)
         return shown
 
@@ -162,7 +162,8 @@ class SearchReport:
         )
 
 
-def _said(value: Choice) -> str:
+def said(value: Choice) -> str:
+    """Return a value as tables write it."""
     if value is None:
         return NONE
     return f"{value:.4g}" if isinstance(value, float) else str(value)

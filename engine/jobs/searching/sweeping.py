@@ -5,23 +5,24 @@ ensemble's opinion on every candidate bar.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import fields
 from functools import lru_cache
 
 import numpy as np
 
-from engine.jobs.comparing.gates import replay_of
 from engine.jobs.markets import Market
 from engine.jobs.searching.trial import Figures, Outcome
 from engine.jobs.settings import Settings
-from engine.metrics import daily_returns, max_drawdown, profit_factor, sharpe, total_return
-from engine.replay import Replayed
-from feeds.bars import FloatArray, IntArray
+from engine.sweep.market import SweepMarket
+from engine.sweep.sets import SweepExits, SweepSet, SweepSizing
+from engine.sweep.sweep import Sweep
+from feeds.bars import FloatArray
 from ml.analyzer import Analyzer
 from ml.prediction import EPSILON, PredictionTable
 from strategies.config import HybridConfig
 from strategies.evidence import EvidenceTable, candidates, evidence_table
-from strategies.scoring import floors_of, ml_scores, technical_scores
+from strategies.rule_books import rules_of
+from strategies.scoring import floors_of
 
 # What says how evidence is used, not what is seen: everything else of a strategy is evidence.
 _USE = {
@@ -37,25 +38,7 @@ _USE = {
     "exits",
     "sizing",
 }
-_SEEN_AT_ONCE = 4  # ways to see the bars whose evidence is kept
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Seen:
-    """One symbol as the rules see it.
-
-    Attributes
-    ----------
-    rows : candidate bars of the run, ascending
-    probability : the ensemble's opinion on each; NaN for none
-    floors : (4, rows) thresholds that came with the opinions; None for those of the settings
-    """
-
-    market: Market
-    table: EvidenceTable
-    rows: IntArray
-    probability: FloatArray
-    floors: FloatArray | None
+_SEEN_AT_ONCE = 4  # ways to see the bars that are kept
 
 
 class Sweeps:
@@ -81,14 +64,26 @@ class Sweeps:
             groups.setdefault(_Sight(each.strategy), []).append(place)
         found: dict[int, Outcome] = {}
         for sight, places in groups.items():
-            outcomes = self._run(self._seen(sight), [sets[place] for place in places])
+            outcomes = self._run(sight, [sets[place] for place in places])
             found |= dict(zip(places, outcomes, strict=True))
         return [found[place] for place in range(len(sets))]
 
-    def _look(self, sight: "_Sight") -> list[Seen]:
-        return [self._see(market, sight.config) for market in self._markets]
+    def _run(self, sight: "_Sight", sets: Sequence[Settings]) -> Iterator[Outcome]:
+        names = rules_of(sight.config).names
+        swept = self._seen(sight).run([sweep_set(each, names) for each in sets])
+        for each in swept:
+            figures = {field.name: getattr(each, field.name) for field in fields(Figures)}
+            yield Outcome(Figures(**figures), each.daily)
 
-    def _see(self, market: Market, config: HybridConfig) -> Seen:
+    def _look(self, sight: "_Sight") -> Sweep:
+        return Sweep(
+            [self._see(market, sight.config) for market in self._markets],
+            cash=self._settings.broker.cash,
+            costs=self._settings.costs,
+            epsilon=EPSILON,
+        )
+
+    def _see(self, market: Market, config: HybridConfig) -> SweepMarket:
         table = evidence_table(market.bars, config)
         rows = np.flatnonzero(candidates(table, config))
         rows = rows[rows >= market.first]
@@ -96,11 +91,16 @@ class Sweeps:
         if self._ensemble is not None:
             said = self._ensemble.predict(market.bars, rows)
             probability, floors = np.asarray(said.probability, np.float64), _floors(said, config)
-        return Seen(market, table, rows, probability, floors)
-
-    def _run(self, seen: Sequence[Seen], sets: Sequence[Settings]) -> Iterator[Outcome]:
-        for each in sets:
-            yield _replayed(seen, each)
+        return SweepMarket(
+            bars=market.bars,
+            first=market.first,
+            rows=rows,
+            holds=_holds(table, rows),
+            atr_fraction=table.values["atr_fraction"][rows],
+            probability=probability,
+            floors=floors,
+            rules=self._settings.rules_of(market.bars.symbol),
+        )
 
 
 class _Sight:
@@ -117,39 +117,54 @@ class _Sight:
         return hash(self._key)
 
 
-def _replayed(seen: Sequence[Seen], settings: Settings) -> Outcome:
+def sweep_set(settings: Settings, rules: Sequence[str]) -> SweepSet:
+    """Return the settings as plain numbers.
+
+    Parameters
+    ----------
+    rules : names, in the order in which their points are added
+    """
     config = settings.strategy
-    replay = replay_of(
-        [each.market for each in seen],
-        [each.table for each in seen],
-        [each.rows for each in seen],
-        settings,
+    points, exits, sizing = config.points, config.exits, config.sizing
+    unit = 0.01 if exits.unit == "percent" else 1.0
+    return SweepSet(
+        points=tuple(points.of(rule) for rule in rules),
+        opinion_points=(
+            points.ml_strong,
+            points.ml_entry,
+            points.ml_weak,
+            points.ml_neutral,
+            points.ml_avoid,
+        ),
+        floors=floors_of(None, config),
+        min_entry_score=config.min_entry_score,
+        entry=config.entry.limit,
+        exits=SweepExits(
+            unit=exits.unit,
+            stop=exits.stop_loss * unit,
+            target=exits.take_profit * unit,
+            trail=(exits.trailing_stop or 0.0) * unit,
+            max_bars=exits.max_bars,
+        ),
+        sizing=SweepSizing(
+            method=sizing.method,
+            fraction=sizing.fraction,
+            risk=sizing.risk,
+            reserve_percent=sizing.reserve_percent,
+        ),
+        protections=settings.protections,
     )
-    masks = []
-    for each in seen:
-        score = technical_scores(each.table, config.points)[each.rows]
-        score = score + ml_scores(each.probability, config, each.floors)
-        masks.append(score >= config.min_entry_score - EPSILON)
-    return _outcome(replay.run(masks), settings.broker.cash)
 
 
-def _outcome(run: Replayed, cash: float) -> Outcome:
-    path = np.concatenate([[cash], run.equity.equity])
-    daily = daily_returns(run.equity.time, run.equity.equity, cash)
-    figures = Figures(
-        trades=len(run),
-        expectancy=float(np.mean(run.returns)) if len(run) else None,
-        profit_factor=profit_factor(run.pnl),
-        sharpe=sharpe(daily),
-        total_return=total_return(path),
-        max_drawdown=max_drawdown(path),
-        win_rate=float(np.mean(run.pnl > 0)) if len(run) else None,
-    )
-    return Outcome(figures, daily)
+def _holds(table: EvidenceTable, rows: np.ndarray) -> np.ndarray:
+    """Return (rules, rows) which rule speaks at which candidate bar."""
+    return np.array([holds[rows] for holds in table.holds.values()]).reshape(-1, len(rows))
 
 
 def _floors(said: PredictionTable, config: HybridConfig) -> FloatArray | None:
     """Return (4, n) the thresholds that came with the opinions; None if there are none."""
     if not any(said.thresholds):
         return None
-    return np.array([floors_of(each, config) for each in said.thresholds]).T
+    return np.array(
+        [[np.nan] * 4 if each is None else floors_of(each, config) for each in said.thresholds]
+    ).T

@@ -1,16 +1,21 @@
 """What the best of many trials is worth: how much of it the choice explains."""
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from engine.jobs.searching.trial import Trial
+from engine.metrics import DAYS_PER_YEAR, daily_returns
+from engine.result import RunResult
 from engine.statistics.overfitting import Overfitting, overfitting
 from engine.statistics.sharpe import chance_variance, deflated_sharpe
+from engine.statistics.trials import Trials
 from engine.statistics.trials import trials as looked_at
+from feeds.bars import FloatArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,15 +64,44 @@ def worth_of(
     # A set that hardly trades could not have been chosen; where all lose, it would be the best.
     daily = [t.outcome.daily for t in trials if t.outcome is not None and t.score is not None]
     chosen = np.empty(0) if best is None or best.outcome is None else best.outcome.daily
-    tried = looked_at(out, data, [])
+    return _worth(chosen, looked_at(out, data, []), overfitting(np.stack(daily)) if daily else None)
+
+
+def worth_of_run(
+    result: RunResult,
+    cash: float,
+    own: Sequence[Trial],
+    out: Path,
+    data: Mapping[str, Any],
+) -> Worth:
+    """Return what a run is worth whose settings were chosen on other bars.
+
+    Its own trials are counted as if they had been on the same bars: that errs on the side of
+    caution.
+
+    Parameters
+    ----------
+    cash : that the account began with
+    own : trials that its settings were chosen among
+    out, data : as in `worth_of`
+    """
+    daily = daily_returns(result.equity.time, result.equity.equity, cash)
+    known = looked_at(out, data, [result])
+    traded = [t.outcome.figures.sharpe for t in own if t.outcome is not None]
+    sharpes = [each / math.sqrt(DAYS_PER_YEAR) for each in traded if each is not None]
+    tried = replace(
+        known,
+        count=max(known.count, 1 + len(traded)),
+        sharpes=max(known.sharpes, tuple(sharpes), key=len),
+    )
+    return _worth(daily, tried, None)
+
+
+def _worth(daily: FloatArray, tried: Trials, splits: Overfitting | None) -> Worth:
     deflated = deflated_sharpe(
-        chosen,
+        daily,
         tried.sharpes,
         count=tried.count,
-        least_variance=chance_variance(len(chosen)),
+        least_variance=chance_variance(len(daily)),
     )
-    return Worth(
-        deflated_sharpe=deflated,
-        looked_at=tried.count,
-        overfitting=overfitting(np.stack(daily)) if daily else None,
-    )
+    return Worth(deflated_sharpe=deflated, looked_at=tried.count, overfitting=splits)

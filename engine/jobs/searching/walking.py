@@ -1,0 +1,211 @@
+"""A search in each window of a walk-forward: found on its train part, traded in its test part.
+
+No figure of the run is of bars on which its settings were chosen: the stitched tests are the
+headline. A set that an ensemble is asked under is looked for on the bars of the train part that no
+member has learned from, those that calibrated it, as fitted thresholds are.
+
+The configured settings go over the same tests in the same way, so that what searching has brought
+can be told from what the market did.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.errors import RunError, UsageError
+from engine.jobs.markets import Market
+from engine.jobs.run_report import RunContext, data_facts, kept, run_result
+from engine.jobs.run_request import RunRequest
+from engine.jobs.searching.asked import AskedSearch
+from engine.jobs.searching.confirming import check_same, figures_of
+from engine.jobs.searching.effect import check_effect
+from engine.jobs.searching.finding import Found, find
+from engine.jobs.searching.record import Ground
+from engine.jobs.searching.space import Space, applied, load_space
+from engine.jobs.searching.stitching import (
+    Stretch,
+    figures_of_run,
+    run_in_turn,
+    run_on,
+    stitched,
+)
+from engine.jobs.searching.trial import Figures, Objective
+from engine.jobs.searching.walking_report import SearchedWindow, WindowSearchReport
+from engine.jobs.searching.worth import worth_of_run
+from engine.jobs.serving import MLMode
+from engine.jobs.settings import Settings
+from engine.jobs.walking.analyzer import WindowAnalyzers
+from engine.jobs.walking.spans import markets_of, part, tested, windows_of
+from engine.jobs.walking.windows import Window, WindowSpec
+from engine.result import RunResult
+from feeds.moments import parse_utc
+from ml.analyzer import Analyzer
+
+log = logging.getLogger("tandem.search")
+
+COMMAND = "search"
+
+
+def search_windows(request: RunRequest, asked: AskedSearch, spec: WindowSpec) -> WindowSearchReport:
+    """Make the search in each window of the walk-forward that the request asks for.
+
+    Raises
+    ------
+    ConfigError, UsageError
+        if the space does not fit the settings, or flags do not go together
+    RunError
+        if the bars do not fill a window, or the Engine does not confirm what the sweep found
+    """
+    request.check_out()
+    mode = _mode(request)
+    space = load_space(asked.space, request.settings)
+    settings, markets = markets_of(request)
+    windows = windows_of(request, markets, spec)
+    ensembles = None
+    if mode is MLMode.ON:
+        ensembles = _ensembles(settings, markets, windows, spec, request.out)
+    check_effect(space, settings, ensembles)
+    asked_of = [None] * len(windows) if ensembles is None else ensembles.analyzers
+    parts = [
+        _Window(window, markets, settings, ensemble)
+        for window, ensemble in zip(windows, asked_of, strict=True)
+    ]
+    found = [_found(each, space, asked, request.out) for each in parts]
+    record = request.record(COMMAND, mode, None, windows=str(spec), objective=asked.objective.value)
+    tests = tested(markets, windows, settings)
+    context = RunContext(settings, tests, ensembles, request.out, record)
+    return _reported(context, (spec, space, asked.objective), parts, found)
+
+
+def _reported(
+    context: RunContext,
+    asked: tuple[WindowSpec, Space, Objective],
+    parts: "Sequence[_Window]",
+    found: Sequence[Found],
+) -> WindowSearchReport:
+    """Return what comes of trading each test, with the found settings and as configured."""
+    (spec, space, objective), settings, out = asked, context.settings, context.out
+    pairs = list(zip(parts, found, strict=True))
+    result, searched = _traded(context, [each.test(_chosen(one)) for each, one in pairs])
+    beside, configured = _traded(context, [each.test(settings) for each in parts])
+    trials = [trial for each in found for trial in each.trials]
+    facts = data_facts(context.markets)
+    worth = worth_of_run(result, settings.broker.cash, trials, out, facts)
+    report = WindowSearchReport(
+        run=kept([result], None, context),
+        spec=spec,
+        space=space,
+        objective=objective,
+        windows=[
+            SearchedWindow(each.window, one, one.worth(out), own, other)
+            for (each, one), own, other in zip(pairs, searched, configured, strict=True)
+        ],
+        configured=figures_of(len(beside.trades), beside.metrics),
+        worth=worth,
+        folder=out / "search",
+    )
+    report.keep()
+    return report
+
+
+def _mode(request: RunRequest) -> MLMode:
+    """Return the ML mode: ML-off unless another one is asked for."""
+    mode = request.ml or MLMode.OFF
+    if mode not in (MLMode.OFF, MLMode.ON):
+        raise UsageError(
+            f"--search with --walk-forward goes with --ml off or --ml on, found --ml {mode.value}"
+        )
+    if request.in_sample or request.model is not None:
+        raise UsageError(
+            "--model and --in-sample do not go with --search and --walk-forward, which train a "
+            "bundle for each window, and have nothing to allow"
+        )
+    return mode
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Window:
+    """One window: its markets, and who is asked in it; without an ensemble it is ML-off."""
+
+    window: Window
+    markets: Sequence[Market]
+    settings: Settings
+    ensemble: Analyzer | None
+
+    def ground(self) -> Ground:
+        """Return what its settings are chosen on."""
+        start = self.window.train_start
+        if self.ensemble is not None:
+            training: Any = self.ensemble.bundle.manifest.metrics["training"]
+            start = parse_utc(training["parts"]["calibrate"]["first"])
+        return Ground(self.settings, self._cut(start, self.window.train_end), self.ensemble)
+
+    def test(self, settings: Settings) -> Stretch:
+        """Return what is traded with settings that were chosen before."""
+        cut = self._cut(self.window.train_end, self.window.test_end)
+        return Stretch(settings, cut, self.ensemble)
+
+    def _cut(self, start: np.datetime64, end: np.datetime64) -> list[Market]:
+        return [part(market, self.settings, start, end) for market in self.markets]
+
+
+def _ensembles(
+    settings: Settings,
+    markets: Sequence[Market],
+    windows: Sequence[Window],
+    spec: WindowSpec,
+    out: Path,
+) -> WindowAnalyzers:
+    """Return the ensemble of each window, trained on its train part, as a walk-forward does."""
+    from engine.jobs.walking.bundles import train_windows, windows_digest  # a search without ML
+    # starts without learning
+
+    bars = [market.bars for market in markets]
+    digest = windows_digest(bars, settings, spec, windows)
+    bundles = train_windows(bars, settings, windows, out / "walk_forward" / digest[:16])
+    return WindowAnalyzers(
+        [Analyzer(each.bundle) for each in bundles],
+        np.array([each.window.train_end for each in bundles]),
+        digest,
+    )
+
+
+def _found(window: _Window, space: Space, asked: AskedSearch, out: Path) -> Found:
+    """Return the search in a window, confirmed by the Engine."""
+    log.info("%s is searched", window.window)
+    ground = window.ground()
+    found = find(ground, space, asked, out)
+    if found.best is None:
+        log.warning(
+            "%s: none of %d sets had %d trades, so it is traded as configured",
+            window.window, len(found.trials), space.config.fewest_trades,
+        )  # fmt: skip
+        return found
+    stretch = Stretch(_chosen(found), ground.markets, ground.ensemble)
+    try:
+        check_same(_figures_on(stretch), found.best)
+    except RunError as error:
+        raise RunError(f"{window.window}: {error}") from error
+    return found
+
+
+def _figures_on(stretch: Stretch) -> Figures:
+    return figures_of_run(run_on(stretch), stretch, stretch.settings.broker.cash)
+
+
+def _chosen(found: Found) -> Settings:
+    """Return the settings with the best set; as configured if there is none."""
+    settings = found.ground.settings
+    return settings if found.best is None else applied(settings, found.best.values)
+
+
+def _traded(context: RunContext, stretches: Sequence[Stretch]) -> tuple[RunResult, list[Figures]]:
+    """Return the run over all tests, and the figures of each."""
+    ran = run_in_turn(stretches)
+    whole = stitched([run for run, _ in ran], stretches, context.markets)
+    result = run_result(whole, context, ml_on=context.analyzer is not None)
+    return result, [figures for _, figures in ran]
