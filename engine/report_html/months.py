@@ -11,8 +11,8 @@ from engine.equity import EquityCurve
 from engine.metrics import daily_returns
 from engine.report_html.report import Report
 from engine.report_html.section import Section, render
-from engine.report_html.words import fraction
-from feeds.bars import BoolArray, FloatArray, TimeArray
+from engine.report_html.words import DASH, fraction
+from feeds.bars import BoolArray, FloatArray, IntArray, TimeArray
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 STRONGEST = 45  # percent of colour behind a figure: the figure stays readable
@@ -27,12 +27,18 @@ class MonthlyReturns:
     ----------
     month : datetime64[M] (n,), every one from the first to the last
     returns : float64 (n,), fractions
-    part : True where the run holds a part of the month only
+    held, long : int64 (n,), days of the month that the run holds, and that the month has
     """
 
     month: TimeArray
     returns: FloatArray
-    part: BoolArray
+    held: IntArray
+    long: IntArray
+
+    @property
+    def part(self) -> BoolArray:
+        """True where the run holds a part of the month only."""
+        return np.asarray(self.held < self.long)
 
     @classmethod
     def of(cls, curve: EquityCurve, cash: float) -> "MonthlyReturns":
@@ -45,19 +51,26 @@ class MonthlyReturns:
         named = month[begin]
         held = np.diff(begin, append=len(days))
         long = ((named + 1).astype("datetime64[D]") - named.astype("datetime64[D]")) // _DAY
-        return cls(named, np.multiply.reduceat(growth, begin) - 1.0, held < long)
+        return cls(named, np.multiply.reduceat(growth, begin) - 1.0, held, long)
 
 
 class _Cell(NamedTuple):
-    """A figure, the side of it, and how strong its colour is, in percent."""
+    """A figure, the side of it, how strong its colour is, in percent, and what it lacks.
 
-    text: str
-    tone: str
-    strength: int
-    part: bool
+    Attributes
+    ----------
+    part : the days that the run holds of a month, where it does not hold all
+    """
+
+    text: str = ""
+    tone: str = ""
+    strength: int = 0
+    part: str = ""
 
 
-_EMPTY = _Cell("", "", 0, False)
+_OUTSIDE = _Cell()
+_IDLE = _Cell(DASH)
+"""Of a month in which the account did not move: nothing was traded, and nothing was held."""
 
 
 def months(report: Report) -> Section:
@@ -80,6 +93,7 @@ def months(report: Report) -> Section:
                 for row in _years(each, scale)
             ),
             part=any(each.part.any() for _, _, each in found),
+            idle=any((each.returns == 0.0).any() for _, _, each in found),
         ),
     )
 
@@ -94,18 +108,20 @@ def _years(found: MonthlyReturns, scale: float) -> Iterator[dict[str, Any]]:
     """Yield a row for each year: its months, and what they compound to."""
     year = found.month.astype("datetime64[Y]").astype(np.int64) + 1970
     place = found.month.astype(np.int64) % 12
-    rows = zip(
-        year.tolist(), place.tolist(), found.returns.tolist(), found.part.tolist(), strict=True
-    )
+    part = [
+        f"{held} of {long} days" if held < long else ""
+        for held, long in zip(found.held.tolist(), found.long.tolist(), strict=True)
+    ]
+    rows = zip(year.tolist(), place.tolist(), found.returns.tolist(), part, strict=True)
     for each, own in groupby(rows, key=lambda row: row[0]):
-        cells, growth = [_EMPTY] * len(MONTHS), 1.0
-        for _, at, value, part in own:
-            cells[at] = _cell(value, scale, part=part)
+        cells, growth = [_OUTSIDE] * len(MONTHS), 1.0
+        for _, at, value, days in own:
+            cells[at] = _IDLE._replace(part=days) if value == 0.0 else _cell(value, scale, days)
             growth *= 1.0 + value
-        yield {"year": each, "cells": cells, "total": _cell(growth - 1.0, scale, part=False)}
+        yield {"year": each, "cells": cells, "total": _cell(growth - 1.0, scale)}
 
 
-def _cell(value: float, scale: float, *, part: bool) -> _Cell:
+def _cell(value: float, scale: float, part: str = "") -> _Cell:
     share = min(abs(value) / scale, 1.0) if scale > 0 else 0.0
     tone = "rise" if value >= 0 else "fall"
     return _Cell(fraction(value, 1), tone, round(STRONGEST * share), part)

@@ -1,4 +1,6 @@
-// Draws every section, one after the other; the words and tables can be read meanwhile.
+// Draws every section, one after the other, what one sees first; words and tables can be read meanwhile.
+// Each notes when it was drawn, in ms since the page was opened; the page itself notes when all was
+// that lies within the first two screens (`viewed`), and when everything was (`drawn`).
 
 import { inflated, unpacked } from "./unpacking.js";
 
@@ -19,13 +21,25 @@ async function arraysOf(packed) {
 export async function drawReport(drawers) {
   const contents = JSON.parse(document.getElementById("contents").textContent);
   const parts = contents.filter(({ name }) => drawers[name]);
-  const [arrays] = await Promise.all([Promise.all(parts.map((part) => arraysOf(part.arrays))), load()]);
-  for (const [i, { name, data }] of parts.entries()) {
-    const section = document.getElementById(name);
-    await drawers[name](section, data, arrays[i]);
-    section.dataset.drawn = Math.round(performance.now()); // ms since the page was opened
-  }
+  await load();
+  const near = parts.filter(({ name }) => isNear(document.getElementById(name)));
+  const rest = parts.filter((part) => !near.includes(part));
+  for (const part of near) await drawPart(part, drawers);
+  root.dataset.viewed = Math.round(performance.now());
+  for (const part of rest) await drawPart(part, drawers);
   root.dataset.drawn = Math.round(performance.now());
+}
+
+async function drawPart({ name, data, arrays }, drawers) {
+  const section = document.getElementById(name);
+  await drawers[name](section, data, await arraysOf(arrays));
+  section.dataset.drawn = Math.round(performance.now());
+}
+
+// Whether any of it is on the screen, or less than one screen away.
+function isNear(section) {
+  const { top, bottom } = section.getBoundingClientRect();
+  return top < 2 * innerHeight && bottom > -innerHeight;
 }
 
 addEventListener("error", (event) => fail(event.message));

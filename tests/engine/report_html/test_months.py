@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,12 @@ from selenium.webdriver import Chrome
 
 from engine.equity import EquityCurve
 from engine.metrics import total_return
-from engine.report_html.months import MonthlyReturns
-from engine.report_html.words import fraction
-from tests.browsing import run, texts
+from engine.report_html.months import MonthlyReturns, months
+from engine.report_html.words import DASH, fraction
+from tests.browsing import PHONE, run, texts
 from tests.engine.report_html.reading import read
+from tests.engine.report_html.test_smallest import LIVE, report_of
+from tests.engine.report_html.test_smallest import idle as idle_run
 
 CASH = 1000.0
 READABLE = 4.5  # contrast of text, by the rules of accessibility (WCAG 2, AA)
@@ -48,6 +51,7 @@ def test_a_month_ends_at_midnight_in_utc() -> None:
     found = MonthlyReturns.of(curve, CASH)
     assert found.month.astype(str).tolist() == ["2024-01", "2024-02"]
     assert found.part.tolist() == [False, True]
+    assert found.held.tolist() == [31, 2]
     assert found.returns[0] == pytest.approx(curve.equity[24 * 31 - 1] / CASH - 1.0)
     assert found.returns[1] == pytest.approx(curve.equity[-1] / curve.equity[24 * 31 - 1] - 1.0)
 
@@ -62,6 +66,36 @@ def test_the_year_shown_is_the_total_return_of_the_metrics(browser: Chrome, comp
         row = texts(browser, f"[data-table=months] [data-account={name}] td")
         assert len(row) == 13
         assert row[-1] == fraction(value, 1)
+
+
+def test_months_outside_the_run_without_trades_and_in_part_can_be_told_apart() -> None:
+    """January in part, nothing in February, March in part, and no more."""
+    curve = account("2024-01-21", 24 * 11, 1)
+    hours = curve.time[-1] + (np.arange(24 * 31) + 1) * np.timedelta64(3_600_000, "ms")
+    idle = np.full(len(hours), curve.equity[-1])
+    time, equity = np.append(curve.time, hours), np.append(curve.equity, idle)
+    equity[24 * 40 :] *= 1.1
+    run_ = replace(idle_run(), equity=EquityCurve(time, equity, equity, np.zeros(len(time))))
+    html = months(report_of(run_, LIVE)).html
+    assert html.count(">not in the run<") == 9
+    assert "in 11 of 31 days" in html
+    assert "in 2 of 31 days" in html
+    assert html.count(f">{DASH}<") == 1
+    assert "in which nothing was traded or held" in html
+
+
+def test_on_a_phone_every_month_is_on_the_screen(browser: Chrome, compared: Path) -> None:
+    read(browser, compared / "report.html", PHONE)
+    ends = run(
+        browser,
+        "return [...document.querySelectorAll('[data-table=months] td')]"
+        ".map((cell) => [cell.getBoundingClientRect().left, cell.getBoundingClientRect().right])",
+    )
+    assert len(ends) >= 39
+    assert min(left for left, _ in ends) >= 0
+    assert max(right for _, right in ends) <= PHONE[0]
+    told = "getComputedStyle(document.querySelector('[data-month=Feb]'), '::before').content"
+    assert run(browser, f"return {told}") == '"Feb"'
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
