@@ -1,4 +1,4 @@
-"""What each member adds: the vote without it."""
+"""The contribution of each member: what the vote without it loses."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -34,7 +34,7 @@ class Contribution:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contributions:
-    """What each member that answers adds to the vote, on how many rows."""
+    """The contribution of each member that answers, on how many rows."""
 
     rows: int
     members: tuple[Contribution, ...]

@@ -1,5 +1,6 @@
 """The smallest runs have a page, too: one bar, no trade, nothing beside them."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from engine.report_html.equity import equity
 from engine.report_html.making import making
 from engine.report_html.months import months
 from engine.report_html.report import Report, Traded
+from engine.report_html.verdict import verdict
 from engine.result import RunResult
 from engine.run_folder import to_json
 from tests.engine.report_html.test_costs import BROKER
@@ -73,6 +75,17 @@ def test_a_run_in_which_nothing_happened_is_told(
     assert "made no trade" in told["costs"]
     assert ("closed on binance" if bars is LIVE else "made by a program") in told["data"]
     assert "No protection was on" in told["making"]
+
+
+def test_a_plain_strategy_that_runs_alone_is_called_by_its_class() -> None:
+    result = idle()
+    strategy = {"file": "/here/mine.py:Crossover", "digest": "ab" * 32, "params": {}}
+    plain = replace(result, config={**result.config, "strategy": strategy})
+    report = report_of(plain, OtherRecord())
+    for make in (verdict, equity, costs, making):
+        html = make(report).html
+        assert "Crossover" in html, make.__name__
+        assert "ML-off" not in html, make.__name__
 
 
 def test_a_ruined_account_is_drawn() -> None:
