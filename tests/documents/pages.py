@@ -1,5 +1,6 @@
 """What stands in the documents: blocks of code, and the commands in them."""
 
+import ast
 import re
 import shlex
 from collections.abc import Iterator
@@ -17,20 +18,28 @@ SCRIPTS = (
     "show_run",
     "train_ml_ensemble",
 )
-_BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Code on a page; commands stand in blocks without a language."""
+    """Code on a page.
+
+    Attributes
+    ----------
+    language : as the fence names it: `sh` for commands, `toml` for settings, `python`; `text` for
+        what nobody runs
+    line : of the page, where its fence stands; 1 is the first
+    """
 
     language: str
     text: str
+    line: int
 
     def commands(self) -> Iterator[str]:
         """Yield its lines, without comments, continued ones as one."""
         for line in self.text.replace("\\\n", " ").splitlines():
-            command = line.split(" #")[0].strip()
+            command = " ".join(line.split(" #")[0].split())
             if command and not command.startswith("#"):
                 yield command
 
@@ -40,14 +49,35 @@ def name_of(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
 
 
+def page_of(name: str) -> Path:
+    """Return the page of a name; a test of one that is gone is to fail.
+
+    >>> page_of("docs/quick-start.md").is_file()
+    True
+    """
+    (page,) = [page for page in PAGES if name_of(page) == name]
+    return page
+
+
 def blocks(page: Path) -> list[Block]:
     """Return the blocks of a page, in their order."""
-    return [Block(*found) for found in _BLOCK.findall(page.read_text(encoding="utf-8"))]
+    text = page.read_text(encoding="utf-8")
+    return [
+        Block(found[1], found[2], text.count("\n", 0, found.start()) + 1)
+        for found in _BLOCK.finditer(text)
+    ]
+
+
+def blocks_of(language: str) -> list[tuple[str, Block]]:
+    """Return all blocks of a language, each with the name of its page."""
+    found = [(name_of(page), block) for page in PAGES for block in blocks(page)]
+    return [(name, block) for name, block in found if block.language == language]
 
 
 def commands(page: Path) -> list[str]:
     """Return the commands of a page, in their order."""
-    return [command for block in blocks(page) if not block.language for command in block.commands()]
+    found = [block for block in blocks(page) if block.language == "sh"]
+    return [command for block in found for command in block.commands()]
 
 
 def script_call(command: str) -> tuple[str, list[str]] | None:
@@ -59,3 +89,13 @@ def script_call(command: str) -> tuple[str, list[str]] | None:
     words = [word for word in shlex.split(command) if not word.endswith("bin/python")]
     script = words[0].removesuffix(".py") if words else ""
     return (script, words[1:]) if script in SCRIPTS else None
+
+
+def defines(block: Block) -> list[str]:
+    """Return the names of the classes that a program defines.
+
+    >>> defines(Block("python", "class Mine(Base):\\n    pass\\n", 1))
+    ['Mine']
+    """
+    found = ast.parse(block.text).body
+    return [node.name for node in found if isinstance(node, ast.ClassDef)]

@@ -8,16 +8,19 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import tomllib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tomli_w
 
+from engine.errors import StateError
+from engine.jobs.live.status import status
 from feeds.bars import Bars
 from feeds.clock import SystemClock
 from feeds.files import write_bars
@@ -29,11 +32,19 @@ from tests.test_layout import ROOT
 
 BEGIN = "2022-01-01"
 SYMBOLS = ("BTC/USDT", "ETH/USDT")
-TIMEFRAME = Timeframe.parse("5m")
 LIGHTER = {"--trials": "2", "--speed": "600"}
-LIVE_SECONDS = 25.0  # a session that somebody must stop is stopped after them
-PATIENCE = 600.0
-_WITHOUT_CONFIG = ("show_run",)
+LIVE_SECONDS = 6.0  # that a session trades which somebody must stop
+PATIENCE = 900.0
+# What a reader of one page has from another, below `models` and `runs`.
+EARLIER = (
+    "train_ml_ensemble.py --data binance_BTC-USDT_5m.parquet --start-date 2023-07-01 "
+    "--end-date 2024-03-01",
+    "run_backtest.py --data binance_BTC-USDT_5m.parquet --start-date 2024-03-01 "
+    "--end-date 2024-03-08 --ml compare",
+)
+_KEPT_UNTIL = np.datetime64("2025-01-01", "ms")
+_RECORDED = 600  # bars of a minute
+_SETTLED = ("show_run", "--status", "--parity")  # their settings are those of what they look at
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,20 +64,47 @@ class Room:
         for name, value in LIGHTER.items():
             if name in words:
                 words[words.index(name) + 1] = value
-        if script not in _WITHOUT_CONFIG and not {"--status", "--parity"} & set(words):
+        if not {script, *words} & set(_SETTLED):
             words = self._configured(words)
-        started = self._start(script, words)
+        started = self._start([str(ROOT / f"{script}.py"), *words])
         if script == "run_paper" and {"--symbols", "--rehearse"} & set(words):
-            return _stopped(started)
-        out, error = started.communicate(timeout=PATIENCE)
-        return subprocess.CompletedProcess(command, started.returncode, out, error)
+            self._live(started)
+        return _ended(started)
 
-    def _start(self, script: str, words: list[str]) -> subprocess.Popen[str]:
-        return subprocess.Popen(  # noqa: S603  our own scripts
-            [sys.executable, str(ROOT / f"{script}.py"), *words],
+    def examine(self) -> subprocess.CompletedProcess[str]:
+        """Do what `make doctor` does, with the exchange here."""
+        return _ended(self._start(["-m", "engine.jobs.doctor", "--base-url", self.exchange.url]))
+
+    def run(self, program: str) -> subprocess.CompletedProcess[str]:
+        """Run a program in Python; its warnings about itself are its own."""
+        return _ended(self._start(["-W", "ignore", "-c", program]))
+
+    def _live(self, session: subprocess.Popen[str]) -> None:
+        """Let a session trade for a while from when it says that it runs, and press Ctrl-C."""
+        patient_until = time.monotonic() + PATIENCE
+        while not self._in_session() and session.poll() is None:
+            assert time.monotonic() < patient_until, "the session must come to trade"
+            time.sleep(0.5)
+        with suppress(subprocess.TimeoutExpired):
+            session.wait(timeout=LIVE_SECONDS)
+        if session.poll() is None:
+            session.send_signal(signal.SIGINT)
+
+    def _in_session(self) -> bool:
+        with suppress(StateError):  # it is being made
+            return any(status(state).exit_code == 0 for state in self.folder.rglob("*.sqlite"))
+        return False
+
+    def _start(self, words: Sequence[str]) -> subprocess.Popen[str]:
+        return subprocess.Popen(  # noqa: S603  our own scripts, and the programs of our pages
+            [sys.executable, *words],
             cwd=self.folder,
-            # `true` stands in for the reader's browser.
-            env={**os.environ, "BROWSER": "true", "PYTHONPATH": str(ROOT)},
+            env={
+                **os.environ,
+                "BROWSER": "true",  # the command of this name stands in for the reader's browser
+                "MPLBACKEND": "agg",  # nobody looks at a window
+                "PYTHONPATH": str(ROOT),
+            },
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -97,13 +135,11 @@ class Room:
         return [*words, "--config", str(path)]
 
 
-def _stopped(started: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
-    """Let a session trade for a while and press Ctrl-C."""
+def _ended(started: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
     try:
-        out, error = started.communicate(timeout=LIVE_SECONDS)
-    except subprocess.TimeoutExpired:
-        started.send_signal(signal.SIGINT)
         out, error = started.communicate(timeout=PATIENCE)
+    finally:
+        started.kill()  # nothing happens to one that has ended
     return subprocess.CompletedProcess(started.args, started.returncode, out, error)
 
 
@@ -113,19 +149,31 @@ def _merged(base: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]
 
 
 @contextmanager
-def furnished(folder: Path) -> Iterator[Room]:
-    """Yield a room in which files lie and an exchange answers that the documents speak of."""
-    markets = [_market(symbol) for symbol in SYMBOLS]
-    for bars in markets:
-        until = bars.index_from(np.datetime64("2025-01-01", "ms"))
-        name = bars.symbol.replace("/", "-")
-        write_bars(bars[:until], folder / f"binance_{name}_{TIMEFRAME}.parquet")
+def bare_room(folder: Path) -> Iterator[Room]:
+    """Yield a room with the examples and nothing else, and an exchange."""
     (folder / "examples").symlink_to(ROOT / "examples")
+    days_ago = np.datetime64(SystemClock().now().date()) - np.timedelta64(5, "D")
+    spans = {"5m": BEGIN, "1m": str(days_ago)}
+    markets = [_market(symbol, *span) for symbol in SYMBOLS for span in spans.items()]
     with StandIn(markets) as exchange:
         yield Room(folder, exchange)
 
 
-def _market(symbol: str) -> Bars:
+def furnish(room: Room) -> None:
+    """Put bars of an exchange, a recording, a bundle and a run where a page takes them from."""
+    for symbol in SYMBOLS:
+        bars = _market(symbol, "5m", BEGIN)
+        kept = replace(bars[: bars.index_from(_KEPT_UNTIL)], synthetic=False)
+        write_bars(kept, room.folder / f"binance_{symbol.replace('/', '-')}_5m.parquet")
+    recording = synthetic_bars(SYMBOLS[0], Timeframe.parse("1m"), days=1, seed=5)[:_RECORDED]
+    (room.folder / "btc").mkdir()
+    write_bars(recording, room.folder / "btc" / "BTC-USDT_1m.parquet")
+    for command in EARLIER:
+        ended = room.give(command)
+        assert ended.returncode == 0, f"{command}\n{ended.stderr}"
+
+
+def _market(symbol: str, timeframe: str, start: str) -> Bars:
     now = np.datetime64(SystemClock().now().replace(tzinfo=None), "ms")
-    days = (now - np.datetime64(BEGIN, "ms")) // np.timedelta64(1, "D") + 1
-    return synthetic_bars(symbol, TIMEFRAME, days=int(days), seed=5, start=BEGIN)
+    days = (now - np.datetime64(start, "ms")) // np.timedelta64(1, "D") + 1
+    return synthetic_bars(symbol, Timeframe.parse(timeframe), days=int(days), seed=5, start=start)
