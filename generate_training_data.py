@@ -64,6 +64,7 @@ def make_parser() -> argparse.ArgumentParser:
         help=f"docs/synthetic-market.md; --days from --start-date, default {SIMULATED_FROM}",
     )
     add_common_flags(parser)
+    parser.set_defaults(offline="--synthetic makes bars, or dates that --store has already")
     return parser
 
 

@@ -34,6 +34,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_paper_flags(parser)
     add_open_flag(parser)
     add_common_flags(parser)
+    parser.set_defaults(offline="--rehearse FILE plays a recording, or bars in a file")
     return parser
 
 

@@ -24,6 +24,8 @@ DEFAULT_SYMBOLS = ("BTC/USDT",)
 DEFAULT_TIMEFRAME = Timeframe.parse("5m")
 DEFAULT_DAYS = 180
 
+OFFLINE = f"{BARS} FILE, or the dates of bars that --store has already"  # needs no exchange
+
 # What asks for bars of an exchange where no file is named: which of them, and where they are.
 _WHICH = ("symbols", "timeframe", "start_date", "end_date", "days")
 _WHERE = ("exchange", "store", "base_url")
@@ -34,6 +36,7 @@ def add_bar_flags(parser: argparse.ArgumentParser) -> None:
     add_file_flags(parser)
     add_exchange_flags(parser)
     add_date_flags(parser)
+    parser.set_defaults(offline=OFFLINE)
 
 
 def add_date_flags(parser: argparse.ArgumentParser) -> None:

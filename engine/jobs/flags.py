@@ -19,7 +19,7 @@ from engine.jobs.log import logged
 from engine.jobs.opening import opened
 from engine.jobs.settings import PlainSettings, Settings, hybrid, load_any_settings
 from engine.jobs.walking.windows import WindowSpec
-from feeds.errors import FeedError, UnreachableError
+from feeds.errors import BlockedError, FeedError, UnreachableError
 from feeds.messages import one_line
 from feeds.moments import parse_utc
 from feeds.symbol import normalise_symbol
@@ -231,7 +231,8 @@ def _code_of(error: Exception) -> int:
 def _remedy(args: argparse.Namespace, error: BaseException) -> str:
     """Return what needs no exchange, if none answers; commands say it by `offline`."""
     told = getattr(args, "offline", None)
-    return f"; without a network: {told}" if told and isinstance(error, UnreachableError) else ""
+    away = isinstance(error, UnreachableError | BlockedError)
+    return f"; without an exchange: {told}" if told and away else ""
 
 
 def _print(text: str) -> None:

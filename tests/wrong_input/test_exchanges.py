@@ -88,6 +88,23 @@ def test_what_the_exchange_has_not_is_refused_by_name(
     desk.refuses(asking[0], words_of(asking, desk.room, symbol, *place, *flags), about)
 
 
+@each_asking
+def test_an_exchange_that_does_not_answer_is_told_with_what_needs_none(
+    asking: Asking, desk: Desk, tmp_path: Path
+) -> None:
+    instead = {
+        BACKTEST: ("--data FILE", "--store", "no flag of bars for the simulated default market"),
+        GENERATE: ("--synthetic", "--store"),
+    }
+    with StandIn([make_bars(BARS)]) as exchange:
+        exchange.add_fault(Fault(FaultKind.BANNED, seconds=7200))
+        place = ["--store", tmp_path / "store", "--base-url", exchange.url]
+        words = words_of(asking, desk.room, "BTC/USDT", *place, *DATES, "--quiet")
+        told = ["try again after that; without an exchange: "]
+        told += instead.get(asking[0], ("--data FILE", "--store"))
+        desk.refuses(asking[0], words, told)
+
+
 NO_EXCHANGE = {"binanse": "did you mean binance", "../x": "as ccxt does", "Binance": "as ccxt does"}
 
 
