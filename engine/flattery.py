@@ -34,6 +34,7 @@ class Circumstances:
     limit_entries : True if entries were limit orders
     on_paper : True if bars came one by one and a decision could be late
     live : True if they came as they closed: nobody could have known them
+    best_of : sets that were tried on these bars, of which the run's is the best; 0 for no choice
     """
 
     costs: Costs
@@ -43,6 +44,7 @@ class Circumstances:
     limit_entries: bool = False
     on_paper: bool = False
     live: bool = False
+    best_of: int = 0
 
 
 def flattery(fills: Sequence[Fill], under: Circumstances) -> tuple[str, ...]:
@@ -60,6 +62,11 @@ def flattery(fills: Sequence[Fill], under: Circumstances) -> tuple[str, ...]:
 
 
 def _about_the_bars(under: Circumstances) -> Iterator[str]:
+    if under.best_of:
+        yield (
+            f"chosen: the best of {under.best_of:,} sets that were tried on these same bars; on "
+            "any others less is to be expected"
+        )
     if under.in_sample:
         yield "in-sample: the ensemble has learned from bars of this run"
     if any(bars.synthetic for bars in under.markets.values()):

@@ -33,6 +33,8 @@ def _that_reads(read: Callable[[str], object]) -> AfterValidator:
 
 
 PLAIN = "plain"  # the command of a run of a plain strategy
+SEARCH = "search"  # that of a search in windows, whose run has settings for each
+BEST_OF = "best_of"  # an option: of how many sets on the same bars the run's is the best
 
 MomentText: TypeAlias = Annotated[str, _that_reads(parse_utc)]
 SymbolText: TypeAlias = Annotated[str, _that_reads(normalise_symbol)]
@@ -114,7 +116,7 @@ class RequestRecord(_Frozen):
 
     Attributes
     ----------
-    command : which kind of run: `backtest`, `paper`, `plain` or `walk-forward`
+    command : which kind of run: `backtest`, `paper`, `plain`, `search` or `walk-forward`
     bars : where they came from
     start, end : of the dates that count, ISO in UTC; None for all
     ml : the mode in force
@@ -132,6 +134,12 @@ class RequestRecord(_Frozen):
     model: ModelRecord | None = None
     in_sample: bool = False
     options: dict[str, JsonValue] = Field(default_factory=dict)
+
+    @property
+    def best_of(self) -> int:
+        """Of how many sets on the same bars a search chose the run's; 0 for none."""
+        found = self.options.get(BEST_OF, 0)
+        return found if isinstance(found, int) else 0
 
     def asked_bars(self) -> AskedBars | None:
         """Return the bars to ask for again; None for the embedded default.

@@ -233,6 +233,7 @@ def _circumstances(context: Context, *, in_sample: bool) -> Circumstances:
         limit_entries=context.settings.strategy.enters_by_limit,
         on_paper=context.request.command == "paper",
         live=isinstance(context.request.bars, LiveRecord),
+        best_of=context.request.best_of,
     )
 
 

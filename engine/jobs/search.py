@@ -15,6 +15,7 @@ from dataclasses import replace
 from engine.errors import RunError
 from engine.jobs.backtest import refuse_without_bars, runs
 from engine.jobs.default_market import default_run
+from engine.jobs.request_record import BEST_OF
 from engine.jobs.run_report import RunContext
 from engine.jobs.run_request import RunRequest
 from engine.jobs.searching.asked import AskedSearch
@@ -89,6 +90,6 @@ def _best(found: Found, space: Space) -> Trial:
 
 def _chosen(context: RunContext, best: Trial, tried: int) -> RunContext:
     """Return the context of the best set's run, which says what it was chosen from."""
-    request = context.request.model_copy(update={"options": {"best_of": tried}})
+    request = context.request.model_copy(update={"options": {BEST_OF: tried}})
     settings = applied(context.settings, best.values)
     return replace(context, settings=settings, request=request)

@@ -18,7 +18,7 @@ from engine.jobs.markets import Market
 from engine.jobs.reporting.levels import levels_of
 from engine.jobs.reporting.making import commands, importance_commands, settings_file, settings_of
 from engine.jobs.reporting.places import told_from
-from engine.jobs.request_record import RequestRecord
+from engine.jobs.request_record import SEARCH, RequestRecord
 from engine.report_html.page import page
 from engine.report_html.report import Beside, Report, Traded
 from engine.result import RunResult
@@ -47,7 +47,7 @@ def report_page(
                 created_at=f"{created:%Y-%m-%d %H:%M}Z",
                 document=document,
                 results=results,
-                levels=levels_of(results, markets),
+                levels={} if request["command"] == SEARCH else levels_of(results, markets),
                 groups={} if beside is None else entry_groups(*results),
                 markets={m.bars.symbol: Traded(m.bars, m.first) for m in markets},
                 beside=None if beside is None else _beside(beside),

@@ -28,7 +28,6 @@ from optuna.distributions import (
     IntDistribution,
 )
 from optuna.exceptions import OptunaError, StorageInternalError, UpdateFinishedTrialError
-from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.samplers import TPESampler
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
@@ -160,6 +159,11 @@ class Study:
         keys = [key for key in self._spans if len({repr(t.params[key]) for t in compared}) > 1]
         if not keys:
             return {}
+        from optuna.importance import (  # loads scikit-learn, when all is done
+            PedAnovaImportanceEvaluator,
+            get_param_importances,
+        )
+
         evaluator = PedAnovaImportanceEvaluator()
         found = get_param_importances(study, evaluator=evaluator, params=keys)
         return {key: float(value) for key, value in found.items()}

@@ -18,6 +18,7 @@ import numpy as np
 
 from engine.errors import RunError, UsageError
 from engine.jobs.markets import Market
+from engine.jobs.request_record import SEARCH
 from engine.jobs.run_report import RunContext, data_facts, kept, run_result
 from engine.jobs.run_request import RunRequest
 from engine.jobs.searching.asked import AskedSearch
@@ -47,8 +48,6 @@ from ml.analyzer import Analyzer
 
 log = logging.getLogger("tandem.search")
 
-COMMAND = "search"
-
 
 def search_windows(request: RunRequest, asked: AskedSearch, spec: WindowSpec) -> WindowSearchReport:
     """Make the search in each window of the walk-forward that the request asks for.
@@ -75,7 +74,7 @@ def search_windows(request: RunRequest, asked: AskedSearch, spec: WindowSpec) ->
         for window, ensemble in zip(windows, asked_of, strict=True)
     ]
     found = [_found(each, space, asked, request.out) for each in parts]
-    record = request.record(COMMAND, mode, None, windows=str(spec), objective=asked.objective.value)
+    record = request.record(SEARCH, mode, None, windows=str(spec), objective=asked.objective.value)
     tests = tested(markets, windows, settings)
     context = RunContext(settings, tests, ensembles, request.out, record)
     return _reported(context, (spec, space, asked.objective), parts, found)

@@ -145,6 +145,11 @@ def _command(request: RequestRecord) -> _Make:
         case "walk-forward":
             windows = str(request.options.get("windows"))
             return lambda settings, asked: _walked(_hybrid(settings, asked), windows)
+        case request_record.SEARCH:
+            raise RunError(
+                "a search in windows is made again by its command, run_backtest.py --search: the "
+                "space is not kept in the folder of the run"
+            )
         case other:
             raise RunError(f"this version of Tandem makes no run of the kind {shown(other)}")
 
