@@ -162,9 +162,13 @@ def _read(path: Path) -> _Contents:
             raise BadFileError(f"{path.name}: the file is empty")
         contents = read(path)
     except FileNotFoundError as error:
-        raise BadFileError(f"{path}: there is no such file") from error
+        raise BadFileError(
+            f"{path}: there is no such file; paths count from where the command is run"
+        ) from error
     except OSError as error:
-        raise BadFileError(f"{path}: cannot be read: {error.strerror or error}") from error
+        raise BadFileError(
+            f"{path}: cannot be read: {error.strerror or error}; name a file that can"
+        ) from error
     except _UNREADABLE as error:
         line = first_line(error)
         raise BadFileError(f"{path.name}: cannot be read as {path.suffix[1:]}: {line}") from error

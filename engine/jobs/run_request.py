@@ -42,7 +42,10 @@ class AskedRun:
             with TemporaryFile(dir=self.out):
                 pass
         except OSError as error:
-            raise RunError(f"--out must be a folder that can be written: {error}") from error
+            why = error.strerror or str(error)
+            raise RunError(
+                f"--out must be a folder that can be written, found {self.out}: {why}; name another"
+            ) from error
 
     def markets(self) -> list[Market]:
         """Return the asked dates of every symbol, with warm-up before them.

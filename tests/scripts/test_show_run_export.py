@@ -304,6 +304,15 @@ def test_a_place_that_cannot_be_written_is_said(
     assert (tmp_path / "file").read_text() == "mine"
 
 
+@pytest.mark.parametrize("flag", ["--export-trades", "--export-returns"])
+def test_a_folder_that_is_not_there_is_not_made(
+    flag: str, kept: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = refusal(capsys, kept, flag, tmp_path / "exprots" / "out.csv")
+    assert f"its folder must be there, found none at {tmp_path / 'exprots'}; make it" in said
+    assert not (tmp_path / "exprots").exists()
+
+
 def test_stamps_travel_with_what_is_written(
     kept: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -48,13 +48,18 @@ class ExportedRun:
 
 
 def written(path: Path, text: str, runs: Sequence[str], rows: int) -> ExportedFile:
-    """Write a file, whole or not at all.
+    """Write a file, whole or not at all, into a folder that is there.
 
     Raises
     ------
     RunError
-        if it cannot be written
+        if it cannot be written; a folder that is not there is taken for a slip of the pen
     """
+    if not path.parent.is_dir():
+        raise RunError(
+            f"{path}: the export cannot be written: its folder must be there, found none at "
+            f"{path.parent}; make it, or name another"
+        )
     try:
         atomic_text(path, text)
     except OSError as error:
