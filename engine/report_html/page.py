@@ -5,11 +5,12 @@ import hashlib
 import json
 import re
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from engine.report_html.packed_trades import trades_of_report
 from engine.report_html.report import Report
 from engine.report_html.section import PAGE, Section, render
 from engine.report_html.sections import SECTIONS
@@ -43,6 +44,7 @@ def page(report: Report) -> str:
         script=script,
         allowed=f"{_digest(script)} {_library_digest()}",
         contents=_json([_contents(section) for section in sections]),
+        runs=_json(trades_of_report(report).packed),
         library=library_text(),
     )
 
@@ -57,7 +59,7 @@ def _contents(section: Section) -> dict[str, Any]:
     return {"name": section.name, "data": section.data, "arrays": section.arrays}
 
 
-def _json(contents: Sequence[Any]) -> str:
+def _json(contents: Sequence[Any] | Mapping[str, Any]) -> str:
     """Return JSON that may stand within a script element."""
     text = json.dumps(contents, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c")

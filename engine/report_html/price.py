@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from engine.report_html.candles import AFTER, BEFORE, LEAST_TEXT, MOST_TEXT, Kept, Spans, kept_bars
+from engine.report_html.packed_trades import trades_of_report
 from engine.report_html.packing import MOST_DECIMALS
 from engine.report_html.report import Report, Traded
 from engine.report_html.section import Section, render
-from engine.report_html.trade_rows import pack_candidates, pack_trades
+from engine.report_html.trade_rows import pack_candidates
 from engine.result import RunResult
 from engine.tables import run_name
 from feeds.bars import Bars
@@ -21,9 +22,10 @@ def price(report: Report) -> Section | None:
     markets = {s: m for s, m in report.markets.items() if m.first < len(m.bars)}
     if not markets:
         return None
-    runs = [_run(report, result, list(markets)) for result in report.results]
+    runs = [_run(result, list(markets)) for result in report.results]
     spans = {symbol: _spans(report.results, symbol, each) for symbol, each in markets.items()}
-    left = max(MOST_TEXT - len(json.dumps(runs)), LEAST_TEXT)
+    trades = json.dumps([trades_of_report(report).packed, runs])
+    left = max(MOST_TEXT - len(trades), LEAST_TEXT)
     kept = kept_bars(markets, spans, left)
     return Section(
         name="price",
@@ -46,13 +48,12 @@ def price(report: Report) -> Section | None:
     )
 
 
-def _run(report: Report, result: RunResult, symbols: Sequence[str]) -> dict[str, Any]:
+def _run(result: RunResult, symbols: Sequence[str]) -> dict[str, Any]:
     strategy = result.config.get("strategy") or {}
     return {
         "label": result.label,
         "name": run_name(result.label),
         "needed": strategy.get("min_entry_score"),
-        "trades": pack_trades(result, report.levels.get(result.label), symbols),
         "candidates": pack_candidates(result, symbols),
     }
 

@@ -73,7 +73,7 @@ class Command(NamedTuple):
     line: str
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True, weakref_slot=True)
 class Report:
     """All that is drawn.
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from engine.records import Trade
 from engine.report_html.report import Report, Traded
+from engine.report_html.trade_rows import decisions_of
 from engine.result import RunResult
 from feeds.bars import Bars, FloatArray, IntArray, TimeArray
 
@@ -28,6 +29,7 @@ class TradeColumns:
     numbers : fields of `Trade`, by their names
     moments : datetime64[ms], by their names
     returns : net profit over the money put in
+    decided : row of the decision in the journal, or `NO_DECISION`
     score, probability : of the decision to enter; NaN where there is none
     worst, best : how far the price was against the trade and for it, at least, while it was open:
         fractions of the entry price, from 0 down and from 0 up; NaN where there are no bars
@@ -39,6 +41,7 @@ class TradeColumns:
     numbers: Mapping[str, FloatArray]
     moments: Mapping[str, TimeArray]
     returns: FloatArray
+    decided: IntArray
     score: FloatArray
     probability: FloatArray
     worst: FloatArray
@@ -81,7 +84,7 @@ def _columns(
     numbers = {name: _column(trades, name, np.float64) for name in _NUMBERS}
     moments = {name: _column(trades, name, "datetime64[ms]") for name in _MOMENTS}
     symbol = _codes(trades, "symbol", symbols)
-    score, probability = _opinions(result.decisions, symbols, symbol, moments["decided_at"])
+    decided = decisions_of(result)
     worst, best = _excursions(markets, symbols, symbol, numbers, moments)
     return TradeColumns(
         label=result.label,
@@ -90,8 +93,9 @@ def _columns(
         numbers=numbers,
         moments=moments,
         returns=numbers["pnl"] / (np.abs(numbers["units"]) * numbers["entry_price"]),
-        score=score,
-        probability=probability,
+        decided=decided,
+        score=_said(result.decisions, "score", decided),
+        probability=_said(result.decisions, "probability", decided),
         worst=worst,
         best=best,
     )
@@ -106,32 +110,12 @@ def _codes(trades: Sequence[Trade], name: str, names: Sequence[str]) -> IntArray
     return np.array([place[each] for each in map(attrgetter(name), trades)], np.int64)
 
 
-def _opinions(
-    decisions: pd.DataFrame, symbols: Sequence[str], symbol: IntArray, decided_at: TimeArray
-) -> tuple[FloatArray, FloatArray]:
-    """Return score and probability of the bar at which each trade was decided."""
-    score, probability = np.full((2, len(symbol)), np.nan)
-    if "score" not in decisions:
-        return score, probability
-    named = decisions["symbol"].to_numpy()
-    moments = decisions["decided_at"].to_numpy("datetime64[ms]")
-    scores = _floats(decisions["score"])
-    said = _floats(decisions.get("probability", pd.Series(np.nan, decisions.index)))
-    for code, name in enumerate(symbols):
-        rows = np.flatnonzero(named == name)
-        rows = rows[np.argsort(moments[rows], kind="stable")]
-        own = np.flatnonzero(symbol == code)
-        if not len(rows) or not len(own):
-            continue
-        place = rows[np.searchsorted(moments[rows[:-1]], decided_at[own])]
-        known = np.equal(moments[place], decided_at[own])
-        score[own] = np.where(known, scores[place], np.nan)
-        probability[own] = np.where(known, said[place], np.nan)
-    return score, probability
-
-
-def _floats(column: "pd.Series[Any]") -> FloatArray:
-    return column.to_numpy(np.float64, na_value=np.nan)
+def _said(decisions: pd.DataFrame, name: str, decided: IntArray) -> FloatArray:
+    """Return a number of the decision that each trade came of; NaN where there is none."""
+    if name not in decisions or not len(decisions):
+        return np.full(len(decided), np.nan)
+    values = decisions[name].to_numpy(np.float64, na_value=np.nan)
+    return np.where(decided >= 0, values[decided], np.nan)
 
 
 def _excursions(

@@ -7,16 +7,15 @@ from typing import Any
 import numpy as np
 
 from engine.report_html.breakdowns import Band, Breakdown, breakdowns, drawn
-from engine.report_html.packing import Packed, pack_exact, pack_numbers, pack_times
+from engine.report_html.packed_trades import trades_of_report
 from engine.report_html.report import Report
 from engine.report_html.section import Section, render
 from engine.report_html.spread import Spread, spread
-from engine.report_html.trade_columns import TradeColumns, TradeTable, trade_table
+from engine.report_html.trade_columns import TradeColumns, TradeTable
 from engine.report_html.words import DASH, fraction, money, number
-from engine.result import RunResult
 from engine.statistics.clustered import FEWEST_DAYS
 from engine.tables import run_name
-from feeds.bars import FloatArray, IntArray
+from feeds.bars import FloatArray
 
 ENDS = 10  # the worst and the best trades that are listed
 MOST_DOTS = 1_000  # of one run in a chart
@@ -35,7 +34,7 @@ _TOTALS: Mapping[str, tuple[str, Any]] = {
 
 def trades(report: Report) -> Section:
     """Return the section of the trades; it says so if there are none."""
-    table = trade_table(report)
+    table = trades_of_report(report).table
     made = [each for each in breakdowns(table) if each.tells_apart]
     spreads = spread(table.runs)
     return Section(
@@ -54,57 +53,11 @@ def trades(report: Report) -> Section:
         ),
         data={
             "name": report.name,
-            "symbols": list(table.symbols),
-            "reasons": list(table.reasons),
-            "groups": list(report.groups),
-            "runs": [_run_drawn(*each) for each in zip(table.runs, report.results, strict=True)],
             "spread": _spread_drawn(spreads),
             "breakdowns": [drawn(each) for each in made],
             "mostDots": MOST_DOTS,
         },
-        arrays={
-            f"{run.label}.{name}": packed
-            for run in table.runs
-            for name, packed in _packed(run, report).items()
-        },
     )
-
-
-def _run_drawn(run: TradeColumns, result: RunResult) -> dict[str, Any]:
-    return {
-        "label": run.label,
-        "name": run_name(run.label),
-        "stamp": " ".join(result.stamps),
-        "trades": len(run),
-    }
-
-
-def _packed(run: TradeColumns, report: Report) -> dict[str, Packed]:
-    """Return the columns of a run's trades; what trades.csv has as it is there."""
-    packed = {
-        "symbol": pack_exact(run.symbol.astype(np.float64)),
-        "reason": pack_exact(run.reason.astype(np.float64)),
-        **{name: pack_exact(values) for name, values in run.numbers.items()},
-        **{name: pack_times(values) for name, values in run.moments.items()},
-        "worst": pack_numbers(np.round(run.worst, 6)),
-        "best": pack_numbers(np.round(run.best, 6)),
-    }
-    for name, values in (("score", run.score), ("probability", run.probability)):
-        if not np.isnan(values).all():
-            packed[name] = pack_numbers(values)
-    if report.groups:
-        packed["group"] = pack_exact(_group_of(run, report).astype(np.float64))
-    return packed
-
-
-def _group_of(run: TradeColumns, report: Report) -> IntArray:
-    """Return the place of each trade's group; what only one run did is in a group of its own."""
-    names = list(report.groups)
-    group = np.full(len(run), names.index("kept"), np.int64)
-    for place, each in enumerate(report.groups.values()):
-        if each.label == run.label:
-            group[list(each.trades)] = place
-    return group
 
 
 def _totals(report: Report) -> list[dict[str, Any]]:

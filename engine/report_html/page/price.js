@@ -5,14 +5,15 @@ import { chart, redraw } from "./charts.js";
 import { shownLength, shownMoment, shownNumber } from "./dom.js";
 import { priceFigure } from "./price_figure.js";
 import { showTradePanel } from "./price_trade.js";
-import { unpackedTrades } from "./trades_data.js";
+import { tradedRuns, unpackedColumns } from "./trades_data.js";
 
 const SPANS = { day: 86_400_000, week: 7 * 86_400_000, month: 30 * 86_400_000 };
 const LEAST_BARS = 12; // nobody needs to see fewer
 let looked = null; // what the section looks at, once it is drawn
 
 export async function drawPrice(section, data) {
-  const runs = await Promise.all(data.runs.map(unpackedTrades));
+  const traded = await tradedRuns();
+  const runs = await Promise.all(data.runs.map((run, at) => pricedRun(run, traded.runs[at], traded.symbols, data.markets)));
   looked = {
     section, runs, data, around: data.around,
     markets: data.markets.map(() => null),
@@ -27,6 +28,13 @@ export async function drawPrice(section, data) {
   showTradePanel(looked);
   addEventListener("hashchange", followHash);
   await followHash();
+}
+
+// A run's trades with what the prices need besides: candidates, and the places of their markets.
+async function pricedRun({ needed, candidates }, run, symbols, markets) {
+  const places = symbols.map((symbol) => markets.findIndex((market) => market.symbol === symbol));
+  const numbers = { ...run.numbers, market: run.numbers.symbol.map((code) => places[code]) };
+  return { ...run, numbers, needed, candidates: candidates && (await unpackedColumns(candidates)) };
 }
 
 // Show a trade of a run: its number is its row in the run's trades.csv, from 1.

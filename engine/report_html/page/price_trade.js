@@ -5,7 +5,7 @@ import { shownPrice } from "./price_figure.js";
 import { wordIn } from "./trades_data.js";
 
 // Columns of the journal that have a place of their own, so that they are no values which a rule looked at.
-const PLACED = /^(score|technical_points|ml_points|points_.*|vote_.*|threshold_.*|probability|market|.*_at|bars_held|units|entry_price|exit_price|fees|pnl|return_fraction|stop|target|until|longest|missing_units|atr_fraction)$/;
+const PLACED = /^(score|technical_points|ml_points|points_.*|vote_.*|threshold_.*|probability|market|symbol|reason|group|place|return|worst|best|.*_at|bars_held|units|entry_price|exit_price|fees|pnl|stop|target|until|longest|missing_units|atr_fraction)$/;
 const PLACED_WORDS = new Set(["exit_reason", "ml", "ml_reason", "signal", "confidence", "shortfall", "veto", "rejection"]);
 
 export function showTradePanel(looked) {
@@ -28,7 +28,7 @@ function rowOf({ run, at }) {
 
 function heading({ run, at, numbers }, looked) {
   const { market } = looked, won = numbers.pnl > 0;
-  const came = `${won ? "won" : "lost"} ${shownNumber(Math.abs(numbers.pnl), 2)} ${quoteOf(looked)} (${shareText(numbers.return_fraction)})`;
+  const came = `${won ? "won" : "lost"} ${shownNumber(Math.abs(numbers.pnl), 2)} ${quoteOf(looked)} (${shareText(numbers.return)})`;
   return built("h3", {}, `${run.name}, trade ${shownNumber(at + 1, 0)} of ${shownNumber(run.length, 0)}: ${market.symbol} `, built("span", { class: won ? "rise" : "fall" }, came));
 }
 
@@ -74,7 +74,7 @@ function facts({ numbers, words }, looked) {
     ["Units", shownDigits(numbers.units, 8)],
     ["Put in", `${shownNumber(Math.abs(numbers.units) * numbers.entry_price, 2)} ${quote}`],
     ["Fees", `${shownNumber(numbers.fees, 2)} ${quote}`],
-    ["Net", `${shownNumber(numbers.pnl, 2)} ${quote} (${shareText(numbers.return_fraction)})`],
+    ["Net", `${shownNumber(numbers.pnl, 2)} ${quote} (${shareText(numbers.return)})`],
   ];
   return part("What it came to", listOf(lines.filter(([, text]) => text && !/^[\u2013 ]/.test(text))));
 }

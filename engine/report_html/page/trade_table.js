@@ -42,7 +42,7 @@ export function tradeTable(frame, runs, { name: page, symbols, reasons, groups }
 
   function textsOf(run) {
     if (!texts.has(run)) {
-      const { symbol, reason, opened_at, group } = run.columns;
+      const { symbol, reason, opened_at, group } = run.numbers;
       const found = (i) => `${i + 1} ${symbols[symbol[i]]} ${spoken(reasons)(reason[i])} ${reasons[reason[i]]} ${minuteText(opened_at[i])} ${group ? spoken(groups)(group[i]) : ""}`;
       texts.set(run, Array.from(symbol, (_, i) => found(i).toLowerCase()));
     }
@@ -50,7 +50,7 @@ export function tradeTable(frame, runs, { name: page, symbols, reasons, groups }
   }
 
   function wanted() {
-    const { columns } = state.run;
+    const { numbers } = state.run;
     const tests = [];
     for (const field of fields) {
       const { value, dataset } = field;
@@ -59,15 +59,15 @@ export function tradeTable(frame, runs, { name: page, symbols, reasons, groups }
         const words = value.toLowerCase().split(/\s+/).filter(Boolean);
         const told = textsOf(state.run);
         tests.push((i) => words.every((word) => told[i].includes(word)));
-      } else if (dataset.filter === "result") tests.push((i) => columns.pnl[i] > 0 === (value === "won"));
-      else tests.push((i) => columns[dataset.filter][i] === Number(value));
+      } else if (dataset.filter === "result") tests.push((i) => numbers.pnl[i] > 0 === (value === "won"));
+      else tests.push((i) => numbers[dataset.filter][i] === Number(value));
     }
     return (i) => tests.every((test) => test(i));
   }
 
   // What a column is sorted by; names by the alphabet, in which their codes are.
   function sorted(rows) {
-    const values = state.run.columns[state.column] ?? state.run.columns.place;
+    const values = state.run.numbers[state.column] ?? state.run.numbers.place;
     const sign = state.down ? -1 : 1;
     const last = (i) => Number.isNaN(values[i]); // whichever way
     return rows.sort((a, b) => last(a) - last(b) || (last(a) ? 0 : sign * (values[a] - values[b])) || a - b);
@@ -76,7 +76,7 @@ export function tradeTable(frame, runs, { name: page, symbols, reasons, groups }
   function renew() {
     const fits = wanted();
     const rows = [];
-    for (let i = 0; i < state.run.trades; i++) if (fits(i)) rows.push(i);
+    for (let i = 0; i < state.run.length; i++) if (fits(i)) rows.push(i);
     state.rows = sorted(rows);
     state.page = 0;
     frame.querySelector("[data-summary]").textContent = summary();
@@ -89,9 +89,9 @@ export function tradeTable(frame, runs, { name: page, symbols, reasons, groups }
 
   function summary() {
     const { run, rows } = state;
-    const shown = `${run.name}: ${wholeText.format(rows.length)} of ${wholeText.format(run.trades)} trades`;
+    const shown = `${run.name}: ${wholeText.format(rows.length)} of ${wholeText.format(run.length)} trades`;
     if (!rows.length) return `${shown}.`;
-    const { pnl, fees, return: returns } = run.columns;
+    const { pnl, fees, return: returns } = run.numbers;
     const sum = (values) => rows.reduce((total, i) => total + values[i], 0);
     const won = rows.filter((i) => pnl[i] > 0).length;
     return (
@@ -118,11 +118,11 @@ export function tradeTable(frame, runs, { name: page, symbols, reasons, groups }
 
   function cellOf(head, i) {
     const { column } = head.dataset;
-    const value = state.run.columns[column]?.[i];
+    const value = state.run.numbers[column]?.[i];
     const cell = document.createElement(column === "place" ? "th" : "td");
     cell.className = head.className;
     const text = value === undefined || Number.isNaN(value) ? "\u2013" : writes[column](value);
-    if (column === "return" || column === "pnl") cell.classList.add(state.run.columns.pnl[i] > 0 ? "rise" : "fall");
+    if (column === "return" || column === "pnl") cell.classList.add(state.run.numbers.pnl[i] > 0 ? "rise" : "fall");
     cell.textContent = text;
     if (column === "place") {
       cell.scope = "row";
@@ -139,17 +139,17 @@ export function tradeTable(frame, runs, { name: page, symbols, reasons, groups }
 
   function save() {
     const { run, rows } = state;
-    const { columns } = run;
+    const { numbers } = run;
     const moments = ["decided_at", "opened_at", "closed_at"];
     const head = ["symbol", "units", "entry_price", "exit_price", ...moments, "bars_held", "fees", "pnl", "exit_reason", "return", "stamp"];
     const written = {
-      symbol: (i) => symbols[columns.symbol[i]],
-      bars_held: (i) => columns.bars_held[i],
-      exit_reason: (i) => reasons[columns.reason[i]],
+      symbol: (i) => symbols[numbers.symbol[i]],
+      bars_held: (i) => numbers.bars_held[i],
+      exit_reason: (i) => reasons[numbers.reason[i]],
       stamp: () => run.stamp,
-      ...Object.fromEntries(moments.map((name) => [name, (i) => secondText(columns[name][i])])),
+      ...Object.fromEntries(moments.map((name) => [name, (i) => secondText(numbers[name][i])])),
     };
-    const cell = (name, i) => (written[name] ? written[name](i) : pythonText(columns[name][i]));
+    const cell = (name, i) => (written[name] ? written[name](i) : pythonText(numbers[name][i]));
     const lines = rows.map((i) => csvLine(head.map((name) => cell(name, i))));
     saveText([csvLine(head), ...lines, ""].join("\n"), `${page}-${run.label}-trades.csv`);
   }

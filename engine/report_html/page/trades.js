@@ -1,14 +1,15 @@
 // The trades: how their returns are spread, what they have in common, each of them.
 
 import { chart, colourOf } from "./charts.js";
+import { tradedRuns } from "./trades_data.js";
 import { linkToPrices, tradeTable } from "./trade_table.js";
 
-export async function drawTrades(section, data, arrays) {
-  if (!data.spread) return;
+export async function drawTrades(section, own) {
+  if (!own.spread) return;
+  const data = { ...own, ...(await tradedRuns()) }, { runs } = data;
   const frame = (name) => section.querySelector(`[data-chart="${name}"]`);
   await chart(frame("spread"), (c) => returnBars(data, c));
   for (const each of data.breakdowns) await chart(frame(`by-${each.name}`), (c) => bandBars(each, data, c));
-  const runs = data.runs.map((run) => tradeColumns(run, arrays));
   const table = tradeTable(section.querySelector(".every-trade"), runs, data);
   const ways = new Set();
   const choose = async (label) => {
@@ -28,15 +29,6 @@ export async function drawTrades(section, data, arrays) {
   await choose(runs.at(-1).label);
 }
 
-// The columns of one run, by name; what can be reckoned as the engine does is not packed.
-function tradeColumns(run, arrays) {
-  const own = Object.entries(arrays).filter(([name]) => name.startsWith(`${run.label}.`));
-  const columns = Object.fromEntries(own.map(([name, values]) => [name.slice(run.label.length + 1), values]));
-  columns.place = Float64Array.from({ length: run.trades }, (_, i) => i);
-  columns.return = columns.pnl.map((pnl, i) => pnl / (Math.abs(columns.units[i]) * columns.entry_price[i]));
-  return { ...run, columns };
-}
-
 function returnBars({ spread, runs }, c) {
   const { edges, counts, means, open } = spread;
   const traded = runs.filter((run) => counts[run.label]);
@@ -50,7 +42,7 @@ function returnBars({ spread, runs }, c) {
     type: "bar",
     name: run.name,
     x: middle,
-    y: counts[run.label].map((count) => (100 * count) / run.trades),
+    y: counts[run.label].map((count) => (100 * count) / run.length),
     width: edges[1] - edges[0],
     customdata: counts[run.label].map((count, i) => [count, between[i]]),
     marker: { color: colourOf(run.label, c), line: { width: 0 } },
@@ -109,12 +101,12 @@ function bandBars({ bands, runs: shown }, { runs }, c) {
   };
 }
 
-function wayDots({ columns, trades }, most, c) {
-  const stride = Math.max(1, Math.ceil(trades / most));
-  const places = Array.from({ length: Math.ceil(trades / stride) }, (_, i) => i * stride);
+function wayDots({ numbers, length }, most, c) {
+  const stride = Math.max(1, Math.ceil(length / most));
+  const places = Array.from({ length: Math.ceil(length / stride) }, (_, i) => i * stride);
   const kinds = [
-    { name: "no net profit", color: c.fall, of: (i) => columns.pnl[i] <= 0 },
-    { name: "net profit", color: c.rise, of: (i) => columns.pnl[i] > 0 },
+    { name: "no net profit", color: c.fall, of: (i) => numbers.pnl[i] <= 0 },
+    { name: "net profit", color: c.rise, of: (i) => numbers.pnl[i] > 0 },
   ];
   const traces = kinds.map(({ name, color, of }) => {
     const own = places.filter(of);
@@ -122,9 +114,9 @@ function wayDots({ columns, trades }, most, c) {
       type: "scatter",
       mode: "markers",
       name,
-      x: own.map((i) => 100 * columns.worst[i]),
-      y: own.map((i) => 100 * columns.best[i]),
-      customdata: own.map((i) => [i + 1, 100 * columns.return[i]]),
+      x: own.map((i) => 100 * numbers.worst[i]),
+      y: own.map((i) => 100 * numbers.best[i]),
+      customdata: own.map((i) => [i + 1, 100 * numbers.return[i]]),
       marker: { color, size: 5, opacity: 0.6 },
       hovertemplate: "trade %{customdata[0]}: %{x:.2f} % behind, %{y:.2f} % ahead, ended at %{customdata[1]:.3f} %<extra></extra>",
     };

@@ -1,5 +1,7 @@
 """The section of the trades, without a browser: totals, bands, spreads, the way of each trade."""
 
+import gc
+import weakref
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,6 +12,7 @@ import pytest
 
 from engine.records import Trade
 from engine.report_html.breakdowns import NONE, Breakdown, breakdowns
+from engine.report_html.packed_trades import trades_of_report
 from engine.report_html.report import Report, Traded
 from engine.report_html.spread import spread
 from engine.report_html.trade_columns import trade_table
@@ -212,9 +215,11 @@ def test_without_trades_there_are_figures_and_nothing_else() -> None:
 
 
 def test_a_run_without_trades_stands_beside_one_that_has_some() -> None:
-    section = trades(report_of(run_of([]), run_of([make_trade()], label="on")))
+    report = report_of(run_of([]), run_of([make_trade()], label="on"))
+    section = trades(report)
     assert "ML-off made no trade" in section.html
-    assert section.arrays["off.pnl"]["length"] == 0
+    off, _ = trades_of_report(report).packed["runs"]
+    assert off["numbers"]["pnl"]["length"] == 0
 
 
 def test_each_trade_is_in_the_group_that_the_comparison_gave_it() -> None:
@@ -227,7 +232,18 @@ def test_each_trade_is_in_the_group_that_the_comparison_gave_it() -> None:
         "moved_out": TradeGroup("off", []),
         "kept": TradeGroup("on", [0]),
     }
-    section = trades(report_of(off, on, groups=groups))
-    assert section.data["groups"] == list(groups)
-    assert section.arrays["on.group"]["length"] == 2
+    report = report_of(off, on, groups=groups)
+    section, packed = trades(report), trades_of_report(report).packed
+    assert packed["groups"] == list(groups)
+    assert packed["runs"][1]["numbers"]["group"]["length"] == 2
     assert 'data-filter="group"' in section.html
+
+
+def test_trades_are_packed_once_and_forgotten_with_their_report() -> None:
+    report = report_of(run_of([make_trade()]))
+    first = trades_of_report(report)
+    assert trades_of_report(report) is first
+    kept = weakref.ref(report)
+    del report
+    gc.collect()
+    assert kept() is None
