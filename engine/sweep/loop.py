@@ -11,12 +11,10 @@ from functools import cache
 from pathlib import Path
 from typing import TypeAlias
 
-from numba import njit
-
 from engine import plans, protections, sizing
 from engine.sweep.account import IDLE, Account
 from engine.sweep.closes import equity_now
-from engine.sweep.compiling import part
+from engine.sweep.compiling import loop, part
 from engine.sweep.entering import foresee_entry
 from engine.sweep.fills import free_cash, send, settle
 from engine.sweep.ground import Ground
@@ -91,8 +89,7 @@ def compiled() -> Loop:
                 _decide(ground, terms, account, k)
         settle(ground, terms, account, len(ground.moments.time) - 1)
 
-    loop: Loop = njit(cache=True, nogil=True, error_model="numpy")(run_set)
-    return loop
+    return loop(run_set)
 
 
 def digest_of_sources() -> str:
