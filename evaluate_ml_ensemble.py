@@ -29,11 +29,12 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", type=Path, metavar="PATH", help="folder of the bundle")
     add_strategy_flag(parser)
     add_bar_flags(parser)
-    asked = parser.add_argument_group("what is asked beside the scores; needs bars")
+    asked = parser.add_argument_group("what is asked beside the scores, of bars")
     asked.add_argument(
         "--feature-importance",
         action="store_true",
-        help="how much worse the vote gets without a feature, a family, a member; takes minutes",
+        help="how much worse the vote gets without a feature, a family, a member; takes minutes; "
+        "the bundle of a default run (runs/default_ensemble) brings its own bars",
     )
     asked.add_argument("--backtest", action="store_true", help="trade them, ML-off against ML-on")
     asked.add_argument("--out", type=Path, metavar="DIR", default=Path("runs"), help="for its run")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.config import DataConfig
 from engine.jobs.markets import Market, cut
 from engine.jobs.members import check_configured
 from engine.jobs.serving import serving_analyzer
@@ -15,6 +16,7 @@ from feeds.bars import Bars
 from feeds.synthetic import synthetic_bars
 from feeds.timeframe import Timeframe
 from ml.analyzer import Analyzer
+from ml.manifest import Manifest
 
 log = logging.getLogger("tandem.ml")
 
@@ -52,8 +54,31 @@ def default_run(settings: Settings, out: Path, *, train: bool) -> DefaultRun:
 
 def default_markets(settings: Settings, out: Path) -> tuple[Settings, list[Bars]]:
     """Return the settings of the embedded default and the bars of its whole market."""
-    bars = [synthetic_bars(s, TIMEFRAME, days=DAYS, seed=settings.seed) for s in SYMBOLS]
-    return _small(settings, out), bars
+    return _small(settings, out), _simulated(settings.seed)
+
+
+@dataclass(frozen=True, slots=True)
+class DefaultSource:
+    """The embedded default's whole market, as a source of bars; `seed` is that of its run."""
+
+    seed: int
+
+    def read(self, _config: DataConfig) -> list[Bars]:
+        """Return the bars of each symbol."""
+        return _simulated(self.seed)
+
+    def taught(self, manifest: Manifest) -> bool:
+        """Return whether a bundle learned from the first part of just this market."""
+        if not manifest.synthetic or manifest.data_digests.keys() != {*SYMBOLS}:
+            return False
+        bars = _simulated(self.seed)
+        split = bars[0].time[0] + np.timedelta64(TRAINED_DAYS, "D")
+        learned = {each.symbol: each.known_at(split).digest() for each in bars}
+        return learned == manifest.data_digests
+
+
+def _simulated(seed: int) -> list[Bars]:
+    return [synthetic_bars(symbol, TIMEFRAME, days=DAYS, seed=seed) for symbol in SYMBOLS]
 
 
 def _small(settings: Settings, out: Path) -> Settings:

@@ -12,6 +12,7 @@ from engine.errors import RunError, UsageError
 from engine.jobs.as_trained import as_trained
 from engine.jobs.backtest import backtest
 from engine.jobs.bundle_remedies import remedied
+from engine.jobs.default_market import DefaultSource
 from engine.jobs.importance_report import contributions_text, importance_text
 from engine.jobs.learning_report import evaluation_text, label_text, synthetic_line
 from engine.jobs.markets import AskedBars
@@ -124,23 +125,32 @@ def evaluate_bundle(request: EvaluateRequest) -> EvaluateReport:
     InSampleError
         if the bundle has seen all rows of the files
     """
-    _refuse_without_bars(request)
+    if request.backtest and request.bars is None:
+        raise _without_bars("--backtest")
     if request.backtest:
         RunRequest(settings=request.settings, out=request.out).check_out()
     settings = request.settings
     with remedied(settings):
         bundle = load_bundle(settings.strategy.ml_model_path, settings.members)
-    if request.bars is not None:
-        return _fresh(bundle, request, request.bars)
-    return _stored(bundle.manifest)
+    if request.bars is None and not request.importance:
+        return _stored(bundle.manifest)
+    return _fresh(bundle, request, request.bars or _bars_of_default(bundle.manifest, request))
 
 
-def _refuse_without_bars(request: EvaluateRequest) -> None:
-    asked = {"--backtest": request.backtest, "--feature-importance": request.importance}
-    for flag in (flag for flag, wanted in asked.items() if wanted and request.bars is None):
-        raise UsageError(
-            f"{flag} needs bars that the bundle has not seen: add --data FILE or --symbols"
-        )
+def _bars_of_default(manifest: Manifest, request: EvaluateRequest) -> AskedBars:
+    """Return the market of the embedded default if that is what the bundle learned from."""
+    source = DefaultSource(request.settings.seed)
+    if not source.taught(manifest):
+        raise _without_bars("--feature-importance")
+    return AskedBars(source)
+
+
+def _without_bars(flag: str) -> UsageError:
+    return UsageError(
+        f"{flag} needs bars that the bundle has not seen: add --data FILE or --symbols; only of "
+        "the bundle of a default run, named by --model and with the --seed of the run, "
+        "--feature-importance knows them by itself"
+    )
 
 
 def _stored(manifest: Manifest) -> EvaluateReport:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from engine.errors import UsageError
+from engine.jobs.default_market import default_run
 from engine.jobs.evaluate import EvaluateReport, EvaluateRequest, evaluate_bundle
 from engine.jobs.importance_report import SHOWN, contributions_text, importance_text
 from engine.jobs.markets import AskedBars, BarFiles
@@ -93,18 +94,30 @@ def test_what_was_not_asked_for_is_null(settings: Settings, world: World) -> Non
     assert "importance" not in said.text()
 
 
-@pytest.mark.parametrize("flag", ["backtest", "feature_importance"])
-def test_without_bars_the_flag_is_refused_before_the_bundle_is_looked_for(
-    flag: str, tmp_path: Path
-) -> None:
+def test_without_bars_a_backtest_is_refused_before_the_bundle_is_looked_for(tmp_path: Path) -> None:
     missing = load_settings(overrides={"strategy": {"ml_model_path": tmp_path / "none"}})
-    backtest = flag == "backtest"
-    with pytest.raises(UsageError, match=f"--{flag.replace('_', '-')} needs bars .* --data"):
-        evaluate_bundle(
-            EvaluateRequest(settings=missing, backtest=backtest, importance=not backtest)
-        )
+    with pytest.raises(UsageError, match=r"--backtest needs bars .* --data"):
+        evaluate_bundle(EvaluateRequest(settings=missing, backtest=True))
     with pytest.raises(BundleMissingError):
         evaluate_bundle(EvaluateRequest(settings=missing))
+
+
+def test_without_bars_an_importance_of_any_bundle_is_refused(settings: Settings) -> None:
+    with pytest.raises(UsageError, match=r"--feature-importance needs bars .* --data FILE"):
+        evaluate_bundle(EvaluateRequest(settings=settings, importance=True))
+
+
+@pytest.mark.slow
+def test_the_bundle_of_a_default_run_brings_its_own_bars(tmp_path: Path) -> None:
+    asked = load_settings(overrides={"seed": 7})
+    made = default_run(asked, tmp_path, train=True)
+    found = evaluate_bundle(EvaluateRequest(settings=made.settings, importance=True))
+    assert found.fresh
+    assert found.synthetic
+    assert found.leaned_on is not None
+    other = made.settings.model_copy(update={"seed": 8})
+    with pytest.raises(UsageError, match="with the --seed of the run"):
+        evaluate_bundle(EvaluateRequest(settings=other, importance=True))
 
 
 def shuffled(name: str, mean: float, deviation: float) -> Shuffled:
