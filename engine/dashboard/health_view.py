@@ -5,9 +5,10 @@ from math import isnan
 from typing import Any
 
 from engine.dashboard.discreet import discreet
-from engine.paper.health import Health, SessionState
+from engine.paper.health import Health, SessionState, is_bundle, told_ml
 from engine.paper.status import BARS_OF_PATIENCE, MOST_BEAT_AGE_S, MOST_DELAY_S
 from feeds.live.moment import FeedHealth
+from feeds.moments import readable
 
 Item = Mapping[str, str | None]
 
@@ -28,9 +29,11 @@ def health_view(health: Health | None, beat_age: float, bar_ms: int) -> list[Ite
         return [_item("session", "has not said anything yet", "warn")]
     return [
         _item("session", str(health.state), _STATES.get(health.state, "quiet")),
-        _item("last heartbeat", f"{lasting(beat_age)} ago", _beat_tone(beat_age)),
+        _item("ended", readable(health.ended_at))
+        if health.ended_at is not None
+        else _item("last heartbeat", f"{lasting(beat_age)} ago", _beat_tone(beat_age)),
         *_last_bar(health, bar_ms / 1000.0),
-        *(() if health.feed is None else _feed(health.feed)),
+        *(() if health.feed is None else _feed(health.feed, over=health.state.is_over)),
         _item("decisions, half within", _milliseconds(health.decided_in.p50_ms)),
         _item("decisions, 99 % within", _milliseconds(health.decided_in.p99_ms)),
         *(_item("error", discreet(line), "bad") for line in health.errors[-MOST_ERRORS:]),
@@ -38,31 +41,28 @@ def health_view(health: Health | None, beat_age: float, bar_ms: int) -> list[Ite
 
 
 def ml_view(ml: str) -> dict[str, Any]:
-    """Return whether a bundle is asked, and which one or why none; from a moment's `ml`."""
-    on = is_bundle(ml)
-    return {"on": on, "text": f"bundle {ml[:12]}" if on else discreet(ml)}
+    """Return whether a bundle is asked, and which one or why none; from a moment's `ml`.
 
-
-def is_bundle(ml: str) -> bool:
-    """Return whether a moment's `ml` is the digest of a bundle rather than words.
-
-    >>> is_bundle("3f" * 32), is_bundle("off"), is_bundle("drift: features")
-    (True, False, False)
+    `digest` is the whole of what `text` has in short; None without a bundle.
     """
-    return len(ml) >= 16 and set(ml) <= set("0123456789abcdef")
+    on = is_bundle(ml)
+    return {"on": on, "text": told_ml(ml) if on else discreet(ml), "digest": ml if on else None}
 
 
 def lasting(seconds: float) -> str:
     """Return a length of time.
 
-    >>> lasting(7.2), lasting(75), lasting(7300)
-    ('7 s', '1 min 15 s', '2 h 1 min')
+    >>> lasting(7.2), lasting(75), lasting(7300), lasting(200_000)
+    ('7 s', '1 min 15 s', '2 h 1 min', '2 d 7 h')
     """
     whole = max(0, round(seconds))
     if whole < 60:
         return f"{whole} s"
     minutes, rest = divmod(whole, 60)
     hours, minutes = divmod(minutes, 60)
+    days, left = divmod(hours, 24)
+    if days:
+        return f"{days} d {left} h"
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
 
 
@@ -75,11 +75,17 @@ def _last_bar(health: Health, bar_seconds: float) -> Iterator[Item]:
     age = health.last_bar_age_s
     if age is not None:
         patience = BARS_OF_PATIENCE * bar_seconds + MOST_DELAY_S * max(1.0, health.speed)
-        yield _item("last bar closed", f"{lasting(age)} ago", "good" if age < patience else "bad")
+        whose = "" if health.speed == 1.0 else " by the recording's clock"
+        told = f"{lasting(age)} ago{whose}"
+        yield _item("last bar closed", told, "good" if age < patience else "bad")
+    elif health.last_closed_at is not None:
+        yield _item("last bar closed", readable(health.last_closed_at))
 
 
-def _feed(feed: FeedHealth) -> Iterator[Item]:
-    if feed.connected:
+def _feed(feed: FeedHealth, *, over: bool) -> Iterator[Item]:
+    if over:
+        pass  # nobody listens any more
+    elif feed.connected:
         yield _item("stream", "connected", "good")
     else:
         yield _item("stream", "silent", "bad")

@@ -139,6 +139,8 @@ class SessionView:
         facts = self._facts
         return {
             "exchange": facts.exchange,
+            "place": discreet(facts.place),
+            "files": None if facts.files is None else [discreet(name) for name in facts.files],
             "symbols": facts.symbols,
             "timeframe": facts.timeframe,
             "bar_ms": self._bar_ms,

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from engine.dashboard.health_view import is_bundle
 from engine.dashboard.ledger import Ended, Held, Ledger
 from engine.paper.columns import ms
+from engine.paper.health import is_bundle
 from engine.paper.records import OrderRecord, PricedFill
 
 Json = dict[str, Any]

@@ -73,13 +73,14 @@ def _begun_or_resumed(
         last_close = _last_close(state)
         venue = stack.enter_context(_venue(request, markets, last_close))
         refuse_another(state, request, venue, markets)
-        log.info("the session of %s goes on after %s", path, readable(last_close))
+        place = state.reader.facts().place
+        log.info("%s: the session of %s goes on after %s", place, path, readable(last_close))
         return state, venue, None
     venue = stack.enter_context(_venue(request, markets, None))
     feed = stack.enter_context(venue.feed({}))
     facts = session_facts(request, venue, feed.opening, markets)
     state = stack.enter_context(PaperState.create(path, facts, feed.opening.history))
-    log.info("a new session, kept in %s: --status and --parity look at it", path)
+    log.info("%s: a new session, kept in %s", facts.place, path)
     return state, venue, feed
 
 
@@ -114,7 +115,11 @@ def _observed(
     webhook, paper = None, request.settings.paper
     with ExitStack() as stack:
         if paper.webhook is not None:
-            about = {"exchange": venue.spec.exchange, "state": str(state.reader.path)}
+            about = {
+                "exchange": venue.spec.called,
+                "rehearsal": request.rehearsal is not None,
+                "state": str(state.reader.path),
+            }
             webhook = stack.enter_context(Webhook(paper.webhook.get_secret_value(), about))
         observer = Observer(
             state,

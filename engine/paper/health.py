@@ -30,6 +30,11 @@ class SessionState(StrEnum):
     STOPPED = "stopped"
     FAILED = "failed"
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the session has ended: then nothing grows older."""
+        return self in (SessionState.STOPPED, SessionState.FAILED)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
@@ -65,9 +70,15 @@ class Health:
     watching: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def ended_at(self) -> np.datetime64 | None:
+        """When the session ended by this machine's clock, to the minute; None while it runs."""
+        minute = self.beat_at.astype("datetime64[m]").astype("datetime64[ms]")
+        return minute if self.state.is_over else None
+
+    @property
     def last_bar_age_s(self) -> float | None:
-        """Seconds of the market since its last bar closed; None before the first."""
-        if self.last_closed_at is None:
+        """Seconds of the market since its last bar closed; None before the first and at the end."""
+        if self.last_closed_at is None or self.state.is_over:
             return None
         return float((self.now - self.last_closed_at) / np.timedelta64(1, "ms")) / 1000.0
 
@@ -102,6 +113,27 @@ class Health:
                 f"({_first_fault(error)}): look at it with the version that runs the session"
             ) from error
         return cls(**{**as_told, **moments})
+
+
+SHORT_DIGEST = 12  # digits of a bundle's digest that people are shown
+
+
+def is_bundle(ml: str) -> bool:
+    """Return whether a session's `ml` is the digest of a bundle rather than words.
+
+    >>> is_bundle("3f" * 32), is_bundle("off"), is_bundle("drift: features")
+    (True, False, False)
+    """
+    return len(ml) >= 16 and set(ml) <= set("0123456789abcdef")
+
+
+def told_ml(ml: str) -> str:
+    """Return a session's `ml` for people: a digest of 64 digits in short.
+
+    >>> told_ml("3f" * 32), told_ml("off")
+    ('bundle 3f3f3f3f3f3f', 'off')
+    """
+    return f"bundle {ml[:SHORT_DIGEST]}" if is_bundle(ml) else ml
 
 
 def time_of(clock: Clock) -> np.datetime64:

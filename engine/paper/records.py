@@ -111,6 +111,9 @@ class MomentRecord:
     account: Mapping[str, Any] | None
 
 
+_NAMED = 2  # files of a rehearsal that are told by name
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionFacts:
     """What a session was begun with, and what it must go on with.
@@ -132,6 +135,23 @@ class SessionFacts:
     recording: Mapping[str, Any] | None
     created_at: np.datetime64
     versions: Mapping[str, str]
+
+    @property
+    def files(self) -> tuple[str, ...] | None:
+        """Names of the files that a rehearsal replays, as far as known; None for a live session."""
+        if self.recording is None:
+            return None
+        known = self.recording if isinstance(self.recording, dict) else {}
+        files = known.get("files")  # states of before, and planted ones, have something else
+        return tuple(map(str, files)) if isinstance(files, list) else ()
+
+    @property
+    def place(self) -> str:
+        """Where it trades, for people: an exchange, or the recording that stands in for one."""
+        if self.files is None:
+            return self.exchange
+        others = f" and {len(self.files) - _NAMED} more" if len(self.files) > _NAMED else ""
+        return f"rehearsal of {', '.join(self.files[:_NAMED]) or 'a recording'}{others} (stand-in)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.paper.health import Health, SessionState, time_of
+from engine.paper.health import Health, SessionState, time_of, told_ml
 from engine.paper.positions import Position, trades_and_positions
 from engine.paper.reading import StateReader
 from engine.paper.records import SessionFacts
@@ -69,6 +69,7 @@ class Status:
             "symbols": self.facts.symbols,
             "timeframe": self.facts.timeframe,
             "rehearsal": self.facts.recording is not None,
+            "files": self.facts.files,
             "health": None if self.health is None else self.health.to_json(),
             "beat_age_s": self.beat_age_s,
             "last_closed_at": self.last_closed_at,
@@ -82,8 +83,8 @@ class Status:
 
     def text(self) -> str:
         """Return the standing, a fact on each line."""
-        kind = "rehearsal" if self.facts.recording is not None else self.facts.exchange
-        head = f"{kind} {self.facts.timeframe} {', '.join(self.facts.symbols)}: {self.verdict}"
+        facts = self.facts
+        head = f"{facts.place}, {', '.join(facts.symbols)} {facts.timeframe}: {self.verdict}"
         lines = [*self._account(), *(() if self.health is None else _session(self.health))]
         # Whoever wrote the file may have put anything into its texts.
         return "\n".join(
@@ -91,11 +92,15 @@ class Status:
         )
 
     def _account(self) -> Iterator[tuple[str, str]]:
-        if self.beat_age_s is not None:
+        health = self.health
+        if health is not None and health.ended_at is not None:
+            yield "ended", readable(health.ended_at)
+        elif self.beat_age_s is not None:
             yield "heartbeat", f"{self.beat_age_s:,.0f} s ago"
         if self.last_closed_at is not None:
-            age = None if self.health is None else self.health.last_bar_age_s
-            then = "" if age is None else f", {age:,.0f} s old at the last heartbeat"
+            age = None if health is None else health.last_bar_age_s
+            whose = "" if self.facts.recording is None else " of the recording"
+            then = "" if age is None else f", {age:,.0f} s{whose} before the heartbeat"
             yield "last bar", f"closed {readable(self.last_closed_at)}{then}"
         change = self.equity - self.facts.cash
         yield "equity", f"{self.equity:,.2f} ({change:+,.2f}), {self.cash:,.2f} of it in cash"
@@ -160,26 +165,31 @@ def _running(health: Health, age: float, timeframe: Timeframe) -> tuple[ExitCode
 
 
 def _session(health: Health) -> Iterator[tuple[str, str]]:
-    yield "process", str(health.pid)
+    if not health.state.is_over:
+        yield "process", str(health.pid)
     taken = health.decided_in
-    p50, p99 = (formatted(value, ",.1f") for value in (taken.p50_ms, taken.p99_ms))
-    yield "decisions", f"within {p50} ms (half), {p99} ms (99 %), of {taken.moments:,} moments"
-    yield "ML", printable(health.ml)
+    if taken.moments:
+        p50, p99 = (formatted(value, ",.1f") for value in (taken.p50_ms, taken.p99_ms))
+        of = f"latest {taken.moments:,} closes of bars"
+        yield "decided", f"half within {p50} ms, 99 % within {p99} ms ({of})"
+    yield "ML", printable(told_ml(health.ml))
     if health.feed is not None:
-        yield from _feed(health.feed)
-    yield from _watched(health.watching)
+        yield from _feed(health.feed, over=health.state.is_over)
+    if not health.state.is_over:
+        yield from _watched(health.watching)
     yield from (("error", printable(line)) for line in health.errors)
 
 
-def _feed(feed: FeedHealth) -> Iterator[tuple[str, str]]:
-    heard = "connected" if feed.connected else "SILENT"
+def _feed(feed: FeedHealth, *, over: bool) -> Iterator[tuple[str, str]]:
+    heard = "" if over else "connected, " if feed.connected else "SILENT, "
     offset = None if np.isnan(feed.clock_offset_ms) else feed.clock_offset_ms
+    clock = f"exchange's clock {formatted(offset, '+,.0f')} ms from the one here"
+    yield "feed", f"{heard}{feed.reconnects} reconnections, {clock}"
+    by_rest = f"{feed.repaired} repaired and {feed.differed} corrected by REST"
     yield (
-        "feed",
-        f"{heard}, {feed.reconnects} reconnections, clock {formatted(offset, '+,.0f')} ms",
+        "bars",
+        f"{feed.filled} filled where nobody traded, {by_rest}, {feed.revised} revised later",
     )
-    counts = f"{feed.filled} filled, {feed.repaired} repaired, {feed.differed} corrected"
-    yield "bars", f"{counts} by REST, {feed.revised} revised later"
     if feed.halted:
         yield "halted", ", ".join(feed.halted)
     if feed.failures:

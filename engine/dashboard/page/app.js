@@ -165,8 +165,8 @@ function onLink(state) {
 
 function header() {
   const { session, symbol } = shown;
-  byId("where").textContent = `${session.exchange} · ${session.timeframe}`;
-  document.title = `${symbol}, Tandem paper session`;
+  byId("where").textContent = `${session.place} · ${session.timeframe}`;
+  document.title = `${symbol}, Tandem ${session.files ? "rehearsal" : "paper session"}`;
   byId("stamps").replaceChildren(...session.stamps.map((stamp) => el("strong.stamp", {}, stamp)));
   fill(byId("symbol"), session.symbols, (name) => name, (name) => el("option", { value: name }, name));
   byId("symbol").value = symbol;

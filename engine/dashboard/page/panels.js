@@ -16,15 +16,15 @@ export function account(of) {
     ["Drawdown", format.fall(of.drawdown), null, `deepest ${format.fall(of.deepest)}`],
     ["ML", ...ml(of.ml)],
   ];
-  fill(byId("account"), facts, ([name]) => name, ([name, value, tone, note, noteTone]) =>
+  fill(byId("account"), facts, ([name]) => name, ([name, value, tone, note, noteTone, title]) =>
     el("div", { "data-tone": tone }, el("dt", {}, name), el("dd", {}, value),
-      el("dd.note", { "data-tone": noteTone }, note)));
+      el("dd.note", { "data-tone": noteTone, title }, note)));
 }
 
 // Nobody knows before the first bar; "off" was wished for, any other word was not.
 function ml(of) {
   if (of === null) return ["–", "quiet", "no bar so far"];
-  if (of.on) return ["on", "accent", of.text];
+  if (of.on) return ["on", "accent", of.text, null, of.digest];
   return of.text === "off" ? ["off", "quiet", "nobody is asked"] : ["off", "warn", of.text];
 }
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from engine.jobs.live.recalled import Recalled
+from engine.paper.health import SHORT_DIGEST
 from feeds.bars import Bars
 from feeds.moments import readable
 from ml.analyzer import Analyzer
@@ -52,7 +53,7 @@ class Versions:
             why = f"{self.path} does not hold it any more"
         except BundleError as error:
             why = str(error)
-        log.warning("version %s is not asked again: %s", digest[:16], why)
+        log.warning("version %s is not asked again: %s", digest[:SHORT_DIGEST], why)
         return None
 
 

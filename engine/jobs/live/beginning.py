@@ -2,14 +2,14 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from engine.errors import StateError
 from engine.jobs.live.request import PaperRequest
 from engine.jobs.live.venue import Venue, recording_facts
-from engine.jobs.markets import Market
+from engine.jobs.markets import BarFiles, Market
 from engine.paper.health import time_of
 from engine.paper.records import SessionFacts
 from engine.paper.state import PaperState
@@ -55,10 +55,26 @@ def session_facts(
         cash=settings.broker.cash,
         settings=_decisive(request),
         rules={symbol: rule.model_dump(mode="json") for symbol, rule in rules.items()},
-        recording=recording_facts(markets) if markets else None,
+        recording=_recording(request, markets),
         created_at=time_of(SystemClock()),
         versions=library_versions(),
     )
+
+
+def _recording(request: PaperRequest, markets: Sequence[Market]) -> dict[str, Any] | None:
+    """Return what is rehearsed, its files by their names: a state tells nobody of folders."""
+    if request.rehearsal is None:
+        return None
+    source = request.rehearsal.bars.source
+    files = [path.name for path in source.paths] if isinstance(source, BarFiles) else []
+    return {**recording_facts(markets), "files": files}
+
+
+def _same_recording(recording: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Return what a recording is known by: not by the names of its files."""
+    if recording is None:
+        return None
+    return {key: value for key, value in recording.items() if key != "files"}
 
 
 def _decisive(request: PaperRequest) -> dict[str, Any]:
@@ -76,10 +92,10 @@ def refuse_another(
     facts = state.reader.facts()
     recording = recording_facts(markets) if markets else None
     pairs = [
-        ("exchange", facts.exchange, venue.spec.exchange),
+        ("exchange", facts.exchange, venue.spec.called),
         ("symbols", list(facts.symbols), list(venue.spec.symbols)),
         ("timeframe", facts.timeframe, str(venue.spec.timeframe)),
-        ("recording", facts.recording, recording),
+        ("recording", _same_recording(facts.recording), recording),
         *_differing(facts.settings, _decisive(request)),
     ]
     for name, before, now in pairs:

@@ -21,6 +21,7 @@ from engine.jobs.live.outcomes import BarsOf
 from engine.jobs.live.watched import WatchedAnalyzer
 from engine.jobs.serving import serving_analyzer
 from engine.jobs.settings import Settings
+from engine.paper.health import SHORT_DIGEST, told_ml
 from engine.paper.records import Event
 from feeds.bars import Bars
 from feeds.messages import first_line, one_line
@@ -169,7 +170,9 @@ class LiveEnsemble:
                 return None
             return _told(now, "ml_bundle", f"{_STAYS}: {found}", loud=True)
         before, self._asked = self.state, self._taken(found)
-        return _told(now, "ml_bundle", f"asking {_described(self._asked)}; before: {before}")
+        return _told(
+            now, "ml_bundle", f"asking {_described(self._asked)}; before: {told_ml(before)}"
+        )
 
     def _in_force(self) -> str:
         try:
@@ -241,7 +244,7 @@ def _described(asked: WatchedAnalyzer) -> str:
 
 
 def _short(digest: str) -> str:
-    return digest[:16]
+    return digest[:SHORT_DIGEST]
 
 
 def _told(now: np.datetime64, kind: str, text: str, *, loud: bool = False) -> Event:

@@ -21,7 +21,7 @@ from engine.jobs.markets import AskedBars, BarFiles, refuse_mixed_symbols
 from engine.jobs.serving import MLMode
 from engine.jobs.settings import Settings
 
-_ML = "auto (default): ML if a bundle loads, else loudly without"
+_ML = "auto (default): with ML if a bundle loads, else a warning and without; on: ML or nothing"
 _LIVE = ("symbols", "exchange", "base_url")
 _REHEARSED = ("symbol", "speed", "outage", "start_date", "end_date", "repair")
 _RUN = (
@@ -45,10 +45,13 @@ def add_paper_flags(parser: argparse.ArgumentParser) -> None:
     add_date_flags(parser)
     _add_session_flags(parser.add_argument_group("the session"))
     _add_account_flags(parser)
-    looked = parser.add_argument_group("or a look at a session, running or not")
-    looked.add_argument("--status", type=Path, metavar="STATE", help="how it is doing")
+    looked = parser.add_argument_group("or a look at a session, whether it runs or has ended")
+    looked.add_argument("--status", type=Path, metavar="STATE", help="say how it is doing")
     looked.add_argument(
-        "--parity", type=Path, metavar="STATE", help="decide and price all of it again"
+        "--parity",
+        type=Path,
+        metavar="STATE",
+        help="decide and price all of it again, and say what differs",
     )
 
 
@@ -59,13 +62,17 @@ def _add_live_flags(group: Any) -> None:
         nargs="+",
         action="extend",
         metavar="BTC/USDT,…",
-        help="one quote currency; 100 at most",
+        help="what to trade: one quote currency, 100 at most",
     )
     group.add_argument(
-        "--timeframe", type=timeframe, help=f"default {DEFAULT_TIMEFRAME}; of a file that says none"
+        "--timeframe",
+        type=timeframe,
+        help=f"length of a bar; default {DEFAULT_TIMEFRAME}; of a file, where it says none",
     )
     group.add_argument("--exchange", metavar="ID", help="as ccxt names it; default binance")
-    group.add_argument("--base-url", metavar="URL", help="ask this address instead: a mirror")
+    group.add_argument(
+        "--base-url", metavar="URL", help="ask this address in place of the exchange's: a mirror"
+    )
 
 
 def _add_rehearsal_flags(group: Any) -> None:
@@ -81,7 +88,9 @@ def _add_rehearsal_flags(group: Any) -> None:
     )
     group.add_argument("--symbol", type=symbol, help="for files that do not say theirs")
     add_repair_flag(group)
-    group.add_argument("--speed", type=float, metavar="X", help="times real time; default 60")
+    group.add_argument(
+        "--speed", type=float, metavar="X", help="how much faster than real time; default 60"
+    )
     group.add_argument(
         "--outage",
         type=whole_number,
@@ -95,17 +104,25 @@ def _add_session_flags(group: Any) -> None:
         "--state",
         type=Path,
         metavar="FILE",
-        help="where the account is kept and goes on from; default paper.sqlite, of a rehearsal one "
-        "of its own below --out",
+        help="where the session is kept and goes on from; default paper.sqlite, of a rehearsal a "
+        "file of its own below --out",
     )
     group.add_argument(
-        "--dashboard", type=_address, metavar="HOST:PORT", help="show it: 127.0.0.1:8787"
+        "--dashboard",
+        type=_address,
+        metavar="HOST:PORT",
+        help="show it in a browser, at 127.0.0.1:8787 say",
     )
     group.add_argument(
-        "--record", type=Path, metavar="DIR", help="keep what was received, for rehearsals"
+        "--record",
+        type=Path,
+        metavar="DIR",
+        help="keep bars and trades as they come, to rehearse them",
     )
     group.add_argument(
-        "--confirm", choices=["always", "doubt"], help="ask REST for each bar, or where in doubt"
+        "--confirm",
+        choices=["always", "doubt"],
+        help="ask about each bar again by REST (default), or where the stream leaves a doubt",
     )
 
 
@@ -115,12 +132,18 @@ def _add_account_flags(parser: argparse.ArgumentParser) -> None:
     modes = [mode.value for mode in MLMode if mode is not MLMode.COMPARE]
     ml.add_argument("--ml", choices=modes, help=_ML)
     ml.add_argument("--model", type=Path, metavar="PATH", help="folder of the bundle to ask")
-    ml.add_argument("--in-sample", action="store_true", help="rehearse bars that it has seen")
+    ml.add_argument(
+        "--in-sample", action="store_true", help="rehearse bars that the bundle was trained on"
+    )
     account = parser.add_argument_group("the account")
     account.add_argument("--cash", type=float, help="starting cash, in quote currency")
     account.add_argument("--fee", type=float, help="a fraction per side: 0.001 is 0.1 %%")
     account.add_argument(
-        "--out", type=Path, metavar="DIR", default=Path("runs"), help="for results"
+        "--out",
+        type=Path,
+        metavar="DIR",
+        default=Path("runs"),
+        help="where the folder of the run is made",
     )
 
 

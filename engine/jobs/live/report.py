@@ -52,16 +52,16 @@ class PaperReport:
 
     def text(self) -> str:
         """Return what a person reads: the run's tables, then what was special about the session."""
-        known = self.session
         said = [] if self.run is None else [self.run.text(), ""]
         stays = ", where it was: another process is reading it" if self.stays else ""
+        page = "" if self.page is None else f"; its page is {self.page}"
         return "\n".join(
             [
                 *said,
-                f"{known['bars']:,} bars at {known['moments']:,} closes, {known['offline']:,} "
-                f"caught up with offline; {known['missed']:,} entries missed; "
-                + _filled(known["fills"]),
-                f"the session is kept in {self.state}{stays}",
+                f"{self.session['place']}: {_special(self.session)}",
+                f"the session is kept in {self.state}{stays}{page}",
+                f"next: run_paper.py --status {self.state} says how it stands, "
+                f"--parity {self.state} decides and prices all of it again",
             ]
         )
 
@@ -71,6 +71,13 @@ _PRICED_BY: Mapping[str, str] = {
     PriceModel.TRADE: "trades",
     PriceModel.OFFLINE: "bars that closed offline",
 }
+
+
+def _special(known: Mapping[str, Any]) -> str:
+    """Return in words what a backtest has nothing of."""
+    offline = f", {known['offline']:,} of them caught up with offline" if known["offline"] else ""
+    closed = f"{known['bars']:,} bars closed at {known['moments']:,} moments"
+    return f"{closed}{offline}; {known['missed']:,} entries missed; {_filled(known['fills'])}"
 
 
 def _filled(models: Mapping[str, int]) -> str:
@@ -93,8 +100,12 @@ def session_report(
     moments = reader.moments()
     fills = reader.fills()
     models = [each.model for each in fills]
-    markets = session_markets(reader)
+    markets, begun = session_markets(reader), reader.facts()
     facts: dict[str, Any] = {
+        "place": begun.place,
+        "exchange": begun.exchange,
+        "rehearsal": begun.recording is not None,
+        "files": begun.files,
         "bars": sum(len(m.bars) - m.first for m in markets),
         "moments": len(moments),
         "offline": sum(moment.offline for moment in moments),

@@ -10,6 +10,7 @@ import numpy as np
 from engine.jobs.live.ensemble import RESTORED
 from engine.jobs.serving import MLMode, analyzer_for, serving, wants_ml
 from engine.jobs.settings import Settings
+from engine.paper.health import SHORT_DIGEST
 from engine.paper.reading import StateReader
 from feeds.timeframe import Timeframe
 from ml.analyzer import Analyzer
@@ -52,7 +53,9 @@ def first_asked(
             why = "it is not kept any more"
         except BundleError as error:
             why = str(error)
-        log.warning("the version that answered last is not asked again, %s: %s", digest[:16], why)
+        log.warning(
+            "the version that answered last is not asked again, %s: %s", digest[:SHORT_DIGEST], why
+        )
     return analyzer_for(settings, timeframe, mode)
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("tandem.paper")
 
+STAND_IN = "stand-in"  # what a rehearsal's exchange is called
 _USUAL_PUSH = 2.0
 _MOST_PUSHES = 500  # in a real second, of all symbols
 LEAST_BAR_SECONDS = 0.1  # of real time: below it a stand-in and its client are not done with a bar
@@ -80,7 +81,8 @@ def rehearsal_venue(
     every = _push_every(len(markets), asked.speed, timeframe)
     with StandIn(bars, trades=trades, clock=clock, push_every=every) as exchange:
         spec = LiveSpec(
-            exchange=DEFAULT_EXCHANGE,
+            exchange=DEFAULT_EXCHANGE,  # whose ways the stand-in has
+            name=STAND_IN,
             base_url=exchange.url,
             stream_url=exchange.stream_url,
             symbols=tuple(market.bars.symbol for market in markets),

@@ -1,6 +1,7 @@
 """What the page is told is what the state says, whole or in pieces."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.dashboard.discreet import discreet
+from engine.dashboard.health_view import ml_view
 from engine.dashboard.ledger import Ledger, thin
 from engine.dashboard.session_view import MOST_BARS, MOST_DECISIONS, MOST_POINTS, SessionView
 from engine.errors import UsageError
@@ -23,6 +25,7 @@ from engine.records import trades_of
 from strategies.config import CryptoScalpingConfig
 from strategies.scalping_rules import RULES
 from tests.engine.dashboard.session_makers import (
+    BUNDLE,
     MEMBERS,
     WEBHOOK,
     Recorded,
@@ -308,6 +311,29 @@ def test_a_bar_that_does_not_come_is_shown(recorded: Recorded, path: Path) -> No
         late = recorded.records[2].closed_at + np.timedelta64(600, "s")
         state.beat(make_health(recorded.records[2], now=late).to_json())
         assert _health(state, path)["last bar closed"] == ("10 min 0 s ago", "bad")
+
+
+def test_a_session_that_has_ended_shows_when_and_no_age(recorded: Recorded, path: Path) -> None:
+    with recorded.begin(path, 3) as state:
+        later = recorded.records[2].closed_at + np.timedelta64(640, "D")
+        changed = {"state": SessionState.STOPPED, "now": later}
+        state.beat(make_health(recorded.records[2], **changed).to_json())
+        shown = _health(state, path)
+    assert shown.keys() >= {"ended", "last bar closed"}
+    assert not [value for value, _ in shown.values() if "ago" in value]
+
+
+def test_a_rehearsal_is_named_after_its_files_and_a_digest_is_whole(
+    recorded: Recorded, path: Path
+) -> None:
+    facts = replace(recorded.facts, recording={"synthetic": True, "files": ["/srv/a.csv"]})
+    with replace(recorded, facts=facts).begin(path, 3):
+        view = SessionView(path)
+        about = view.window(None, only=False)["session"]
+        view.close()
+    assert (about["place"], about["files"]) == ("rehearsal of a.csv (stand-in)", ["a.csv"])
+    assert ml_view(BUNDLE) == {"on": True, "text": f"bundle {BUNDLE[:12]}", "digest": BUNDLE}
+    assert ml_view("off")["digest"] is None
 
 
 def _health(_state: PaperState, path: Path) -> dict[str, tuple[str, str | None]]:

@@ -143,22 +143,50 @@ def test_the_exit_code_says_how_it_is(
 def test_the_text_tells_everything_a_line_each(path: Path) -> None:
     text = status_after(path, make_health(), 2).text()
     assert text.splitlines() == [
-        "binance 1m BTC/USDT: live",
+        "binance, BTC/USDT 1m: live",
         "  heartbeat    2 s ago",
-        "  last bar     closed 2024-01-01 00:22Z, 29 s old at the last heartbeat",
+        "  last bar     closed 2024-01-01 00:22Z, 29 s before the heartbeat",
         "  equity       10,000.97 (+0.97), 9,969.97 of it in cash",
         "  trades       0 ended, 1 open",
         "  holds        BTC/USDT 0.3 at 100.09001, since 2024-01-01 00:20Z",
         "  process      4711",
-        "  decisions    within 3.2 ms (half), 19.5 ms (99 %), of 1,000 moments",
-        f"  ML           {'3f' * 32}",
-        "  feed         connected, 2 reconnections, clock -12 ms",
-        "  bars         4 filled, 3 repaired, 6 corrected by REST, 5 revised later",
+        "  decided      half within 3.2 ms, 99 % within 19.5 ms (latest 1,000 closes of bars)",
+        "  ML           bundle 3f3f3f3f3f3f",
+        "  feed         connected, 2 reconnections, exchange's clock -12 ms from the one here",
+        "  bars         4 filled where nobody traded, 3 repaired and 6 corrected by REST, "
+        "5 revised later",
         "  halted       LUNA/USDT",
         "  failures     timeout 7",
         "  watches      BTC/USDT: RSI 47.2, needs below 30",
         "  error        the webhook\\nwas silent",
     ]
+
+
+@pytest.mark.parametrize("state", [SessionState.STOPPED, SessionState.FAILED])
+def test_of_a_session_that_has_ended_nothing_grows_older(path: Path, state: SessionState) -> None:
+    late = make_health(state=state, now=CLOSED_AT + 640 * 1440 * MINUTE)
+    found = status_after(path, late, 1e6)
+    lines = found.text().splitlines()
+    assert lines[1:3] == [
+        "  ended        2024-01-01 00:22Z",
+        "  last bar     closed 2024-01-01 00:22Z",
+    ]
+    assert not [line for line in lines if "ago" in line or "connected" in line or "watches" in line]
+    assert found.to_json()["health"]["last_bar_age_s"] is None
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        (["a.csv"], "rehearsal of a.csv (stand-in), "),
+        (["a.csv", "b.csv", "c.csv"], "rehearsal of a.csv, b.csv and 1 more (stand-in), "),
+    ],
+)
+def test_a_rehearsal_says_of_what_it_is_one(tmp_path: Path, files: list[str], told: str) -> None:
+    make_state(tmp_path / "a.sqlite", make_market(0), recording={"files": files}).close()
+    found = status(tmp_path / "a.sqlite", FixedClock(NOW))
+    assert found.text().startswith(told)
+    assert (found.to_json()["rehearsal"], found.to_json()["files"]) == (True, files)
 
 
 def test_the_json_is_strict_and_tells_the_same(path: Path) -> None:
@@ -184,7 +212,7 @@ def test_a_session_that_has_done_nothing_has_its_cash(tmp_path: Path) -> None:
     make_state(tmp_path / "a.sqlite", make_market(0), recording={"files": {}}).close()
     found = status(tmp_path / "a.sqlite", FixedClock(NOW))
     assert (found.equity, found.last_closed_at) == (10_000.0, None)
-    assert found.text().startswith("rehearsal 1m BTC/USDT: STALE")
+    assert found.text().startswith("rehearsal of a recording (stand-in), BTC/USDT 1m: STALE")
 
 
 def test_the_status_of_what_is_no_state_is_an_error(tmp_path: Path) -> None:

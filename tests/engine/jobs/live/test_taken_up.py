@@ -8,6 +8,7 @@ import pytest
 from engine.jobs.live.ensemble import DRIFT, RESTORED, LiveEnsemble
 from engine.jobs.live.taken_up import first_asked, last_answers
 from engine.jobs.serving import MLMode
+from engine.paper.health import SHORT_DIGEST
 from engine.paper.state import PaperState
 from ml.analyzer import Analyzer
 from ml.bundle import load_bundle
@@ -81,7 +82,7 @@ def test_on_any_doubt_the_old_version_stays_over_a_restart(
     assert all(isinstance(each, Prediction) for each in session.go(3))
     assert session.ensemble.state == old
     assert session.kinds() == ["ml_bundle", "ml_bundle"]
-    assert old[:16] in session.events[0].text
+    assert old[:SHORT_DIGEST] in session.events[0].text
     assert why in session.events[1].text
     assert "is not taken" in session.events[1].text
 
@@ -129,7 +130,7 @@ def test_what_was_given_up_is_not_taken_up_for_a_damaged_version(
     made: Made, path: Path, state: Path
 ) -> None:
     old = load_bundle(path).digest
-    keep(state, [old, f"{DRIFT}all of it (bundle {old[:16]})"])
+    keep(state, [old, f"{DRIFT}all of it (bundle {old[:SHORT_DIGEST]})"])
     (path / "current").write_text("nothing")
     session = gone_on(path, state)
     assert isinstance(session.next(), Unavailable)
