@@ -77,7 +77,7 @@ def load_config(kind: type[S], path: Path | None, overrides: Mapping[str, Any]) 
 
 def merged_config(path: Path | None, overrides: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the file says with `overrides` above it, unchecked."""
-    return merged({} if path is None else _read(path), overrides)
+    return merged({} if path is None else read_toml(path), overrides)
 
 
 def checked_config(
@@ -97,7 +97,14 @@ def to_toml(config: Section) -> str:
     return tomli_w.dumps(config.model_dump(mode="json", exclude_none=True))
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_toml(path: Path, flag: str = "--config") -> dict[str, Any]:
+    """Return what a file says that a flag names, unchecked.
+
+    Raises
+    ------
+    ConfigError
+        in one line, if it cannot be read, is no TOML, or too long to be settings
+    """
     try:
         with path.open(encoding="utf-8-sig") as file:
             text = file.read(_MOST_CHARACTERS + 1)
@@ -105,11 +112,11 @@ def _read(path: Path) -> dict[str, Any]:
         if len(text) <= _MOST_CHARACTERS and longest <= _LONGEST_LINE:
             return tomllib.loads(text)
     except FileNotFoundError as error:
-        raise ConfigError(f"--config must name a file, found none at {path}") from error
+        raise ConfigError(f"{flag} must name a file, found none at {path}") from error
     except IsADirectoryError as error:
-        raise ConfigError(f"--config must name a file, found the folder {path}") from error
+        raise ConfigError(f"{flag} must name a file, found the folder {path}") from error
     except OSError as error:
-        raise ConfigError(f"--config must name a file that can be read: {error}") from error
+        raise ConfigError(f"{flag} must name a file that can be read: {error}") from error
     except (ValueError, RecursionError) as error:  # of what is no TOML, no UTF-8 or has no end
         raise ConfigError(f"{path} must be TOML: {first_line(error)}") from error
     raise ConfigError(

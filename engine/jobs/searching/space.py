@@ -21,7 +21,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
-from engine.config import checked_config, merged_config
+from engine.config import checked_config, read_toml
 from engine.errors import ConfigError
 from engine.jobs.searching.values import Choice, Choices, Given, Span, Value, nested
 from engine.jobs.settings import Settings
@@ -78,7 +78,7 @@ def load_space(path: Path, settings: Settings) -> Space:
     ConfigError
         in one line, if a key is not one of the settings, or its values are not allowed there
     """
-    found = merged_config(path, {})
+    found = read_toml(path, "--search")
     about = found.pop("search", {})
     if not isinstance(about, Mapping):
         raise ConfigError(f"{path}: search must be a section, found {shown(about)}")
