@@ -10,6 +10,7 @@ from engine.jobs.bar_flags import add_bar_flags, asked_bars, bar_overrides
 from engine.jobs.evaluate import EvaluateReport, EvaluateRequest, evaluate_bundle
 from engine.jobs.flags import add_common_flags, add_strategy_flag, answer, command_parser
 from engine.jobs.settings import Settings
+from ml.bundle import DEFAULT_PATH
 
 EXAMPLES = """\
   evaluate_ml_ensemble.py --model models/crypto_scalping_ensemble
@@ -26,7 +27,9 @@ the bundle's last seen moment are in-sample and left out.
 def make_parser() -> argparse.ArgumentParser:
     """Return the flags of the command."""
     parser = command_parser(__doc__ or "", EXAMPLES, {"--test-data": "--data"})
-    parser.add_argument("--model", type=Path, metavar="PATH", help="folder of the bundle")
+    parser.add_argument(
+        "--model", type=Path, metavar="PATH", help=f"folder of the bundle; default: {DEFAULT_PATH}"
+    )
     add_strategy_flag(parser)
     add_bar_flags(parser)
     asked = parser.add_argument_group("what is asked beside the scores, of bars")
@@ -37,7 +40,13 @@ def make_parser() -> argparse.ArgumentParser:
         "the bundle of a default run (runs/default_ensemble) brings its own bars",
     )
     asked.add_argument("--backtest", action="store_true", help="trade them, ML-off against ML-on")
-    asked.add_argument("--out", type=Path, metavar="DIR", default=Path("runs"), help="for its run")
+    asked.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        default=Path("runs"),
+        help="folder for the run of --backtest; default: runs",
+    )
     add_common_flags(parser)
     return parser
 

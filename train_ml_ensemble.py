@@ -19,6 +19,7 @@ from engine.jobs.flags import (
 )
 from engine.jobs.settings import Settings
 from engine.jobs.updating.policy import Promote
+from ml.bundle import DEFAULT_PATH
 from ml.training.config import TrainingConfig
 
 EXAMPLES = """\
@@ -53,7 +54,9 @@ def make_parser() -> argparse.ArgumentParser:
     _add_label_flags(parser.add_argument_group("what is learned"))
     training = parser.add_argument_group("the training")
     add_strategy_flag(training)
-    training.add_argument("--output", type=Path, metavar="PATH", help="folder of the bundle")
+    training.add_argument(
+        "--output", type=Path, metavar="PATH", help=f"folder of the bundle; default: {DEFAULT_PATH}"
+    )
     training.add_argument("--preset", choices=("full", "small"), help="size of the models")
     training.add_argument("--jobs", type=whole_number, metavar="N", help="threads; default 2")
     training.add_argument(

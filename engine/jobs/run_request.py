@@ -22,6 +22,7 @@ from engine.jobs.request_record import (
 )
 from engine.jobs.serving import MLMode
 from engine.jobs.settings import PlainSettings, RunSettings, Settings
+from ml.bundle import DEFAULT_PATH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,13 +104,22 @@ def add_run_flags(parser: argparse.ArgumentParser, modes: Iterable[MLMode], defa
     add_strategy_flag(parser.add_argument_group("the strategy"))
     ml = parser.add_argument_group("the ensemble")
     ml.add_argument("--ml", choices=[mode.value for mode in modes], help=default)
-    ml.add_argument("--model", type=Path, metavar="PATH", help="folder of the bundle to ask")
+    ml.add_argument(
+        "--model",
+        type=Path,
+        metavar="PATH",
+        help=f"folder of the bundle to ask; default: {DEFAULT_PATH}",
+    )
     ml.add_argument("--in-sample", action="store_true", help="allow bars that the bundle has seen")
     account = parser.add_argument_group("the account")
     account.add_argument("--cash", type=float, help="starting cash, in quote currency")
     account.add_argument("--fee", type=float, help="a fraction per side: 0.001 is 0.1 %%")
     account.add_argument(
-        "--out", type=Path, metavar="DIR", default=Path("runs"), help="for results"
+        "--out",
+        type=Path,
+        metavar="DIR",
+        default=Path("runs"),
+        help="folder of the runs; default: runs",
     )
 
 
