@@ -41,7 +41,8 @@ export function extent({ step, fine, coarse, candle }) {
 
 // At most so many candles that hold every bar from one moment to another.
 export function candlesIn(market, from, to, most) {
-  const single = !market.coarse || kept(market.windows, from, to) >= (to - from) / 2;
+  const few = market.coarse && candleLength(market.step, to - from, most) >= market.candle; // these lack no bar
+  const single = !market.coarse || (!few && kept(market.windows, from, to) >= (to - from) / 2);
   const [bars, step] = single ? [market.fine, market.step] : [market.coarse, market.candle];
   const length = candleLength(step, to - from, most);
   return { ...candlesOf(bars, from, to, length), length, single: length === market.step };
