@@ -9,6 +9,7 @@ import numpy as np
 
 from engine.equity import EquityCurve
 from engine.metrics import daily_returns
+from engine.labels import HELD
 from engine.report_html.report import Report
 from engine.report_html.section import Section, render
 from engine.report_html.words import DASH, fraction
@@ -76,9 +77,11 @@ _IDLE = _Cell(DASH)
 def months(report: Report) -> Section:
     """Return a table of months by years and accounts."""
     cash = float(report.results[0].config["broker"]["cash"])
-    named = [(f"ML-{result.label}", result.label, result.equity) for result in report.results]
+    named = [
+        (report.titles[result.label], result.label, result.equity) for result in report.results
+    ]
     if report.held is not None:
-        named.append(("Buy and hold", "held", report.held))
+        named.append((HELD, "held", report.held))
     found = [(title, name, MonthlyReturns.of(curve, cash)) for title, name, curve in named]
     scale = max(float(np.abs(each.returns).max()) for _, _, each in found)
     return Section(

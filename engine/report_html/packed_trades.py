@@ -12,7 +12,6 @@ from engine.report_html.report import Levels, Report
 from engine.report_html.trade_columns import TradeColumns, TradeTable, trade_table
 from engine.report_html.trade_rows import pack_words
 from engine.result import RunResult
-from engine.tables import run_name
 from feeds.bars import FloatArray, IntArray, TimeArray
 
 # What trades and bars say of themselves.
@@ -58,7 +57,7 @@ def _run(run: TradeColumns, result: RunResult, report: Report) -> dict[str, Any]
     numbers, words = _journal(result.decisions, run.decided)
     return {
         "label": run.label,
-        "name": run_name(run.label),
+        "name": report.titles[run.label],
         "stamp": " ".join(result.stamps),
         "length": len(run),
         "numbers": {**numbers, **_own(run), **_levels(run, report), **_groups(run, report)},

@@ -7,7 +7,7 @@ import re
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from pathlib import Path
+from importlib.resources import files
 from typing import Any
 
 from engine.report_html.packed_trades import trades_of_report
@@ -23,13 +23,6 @@ _WRAPPED = re.compile(  # a notice, the library as what a function returns, and 
     re.DOTALL,
 )
 _LEVEL = 4  # the next ones save 4 % and take twice as long
-
-LIBRARY = Path(__file__).with_name("plotly") / "plotly-finance.min.js"
-"""Plotly's own bundle of lines, bars, candles and waterfalls (plotly.js-finance-dist-min 4.1.0).
-
-The whole library, as the Python package has it, is four times as long, and a browser takes a second
-to compile it for kinds of charts that are not on the page.
-"""
 
 
 def page(report: Report) -> str:
@@ -103,7 +96,8 @@ def _library_digest() -> str:
 
 
 def _library() -> str:
-    return _at_top_level(LIBRARY.read_text(encoding="utf-8"))
+    code = files("plotly").joinpath("package_data", "plotly.min.js").read_text(encoding="utf-8")
+    return _at_top_level(code)
 
 
 def _at_top_level(code: str) -> str:

@@ -13,7 +13,6 @@ from engine.report_html.report import Report, Traded
 from engine.report_html.section import Section, render
 from engine.report_html.trade_rows import pack_candidates
 from engine.result import RunResult
-from engine.tables import run_name
 from feeds.bars import Bars
 
 
@@ -22,7 +21,7 @@ def price(report: Report) -> Section | None:
     markets = {s: m for s, m in report.markets.items() if m.first < len(m.bars)}
     if not markets:
         return None
-    runs = [_run(result, list(markets)) for result in report.results]
+    runs = [_run(result, report.titles[result.label], list(markets)) for result in report.results]
     spans = {symbol: _spans(report.results, symbol, each) for symbol, each in markets.items()}
     trades = json.dumps([trades_of_report(report).packed, runs])
     left = max(MOST_TEXT - len(trades), LEAST_TEXT)
@@ -48,11 +47,11 @@ def price(report: Report) -> Section | None:
     )
 
 
-def _run(result: RunResult, symbols: Sequence[str]) -> dict[str, Any]:
+def _run(result: RunResult, title: str, symbols: Sequence[str]) -> dict[str, Any]:
     strategy = result.config.get("strategy") or {}
     return {
         "label": result.label,
-        "name": run_name(result.label),
+        "name": title,
         "needed": strategy.get("min_entry_score"),
         "candidates": pack_candidates(result, symbols),
     }

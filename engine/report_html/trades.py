@@ -1,11 +1,12 @@
 """The trades of the runs: how their returns are spread, by what they differ, and all of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from engine.labels import FIGURES
 from engine.report_html.breakdowns import Band, Breakdown, breakdowns, drawn
 from engine.report_html.packed_trades import trades_of_report
 from engine.report_html.report import Report
@@ -14,27 +15,26 @@ from engine.report_html.spread import Spread, spread
 from engine.report_html.trade_columns import TradeColumns, TradeTable
 from engine.report_html.words import DASH, fraction, money, number
 from engine.statistics.clustered import FEWEST_DAYS
-from engine.tables import run_name
 from feeds.bars import FloatArray
 
 ENDS = 10  # the worst and the best trades that are listed
 MOST_DOTS = 1_000  # of one run in a chart
 
-_TOTALS: Mapping[str, tuple[str, Any]] = {
-    "win_rate": ("Win rate", partial(fraction, digits=1)),
-    "expectancy": ("Expectancy per trade", partial(fraction, digits=3)),
-    "average_win": ("Average win", partial(fraction, digits=3)),
-    "average_loss": ("Average loss", partial(fraction, digits=3)),
-    "profit_factor": ("Profit factor", partial(number, digits=2)),
-    "expectancy_quote": ("Net profit per trade", money),
-    "fees_paid": ("Fees paid", money),
-    "longest_losing_streak": ("Most losses in a row", partial(number, digits=0)),
+_TOTALS: Mapping[str, Callable[[Any], str]] = {
+    "win_rate": partial(fraction, digits=1),
+    "expectancy": partial(fraction, digits=3),
+    "average_win": partial(fraction, digits=3),
+    "average_loss": partial(fraction, digits=3),
+    "profit_factor": partial(number, digits=2),
+    "expectancy_quote": money,
+    "fees_paid": money,
+    "longest_losing_streak": partial(number, digits=0),
 }
 
 
 def trades(report: Report) -> Section:
     """Return the section of the trades; it says so if there are none."""
-    table = trades_of_report(report).table
+    table, titles = trades_of_report(report).table, report.titles
     made = [each for each in breakdowns(table) if each.tells_apart]
     spreads = spread(table.runs)
     return Section(
@@ -42,11 +42,11 @@ def trades(report: Report) -> Section:
         title="Trades",
         html=render(
             "trades.html",
-            runs=[_run_words(run, table) for run in table.runs],
+            runs=[_run_words(run, table, titles[run.label]) for run in table.runs],
             totals=_totals(report),
             spread=_spread_rows(spreads, table.runs) if spreads else [],
             fewest_days=FEWEST_DAYS,
-            breakdowns=[_breakdown_words(each) for each in made],
+            breakdowns=[_breakdown_words(each, titles) for each in made],
             bar=report.document["data"]["timeframe"],
             any=any(len(run) for run in table.runs),
             filters=_filters(report, table),
@@ -63,21 +63,17 @@ def trades(report: Report) -> Section:
 def _totals(report: Report) -> list[dict[str, Any]]:
     """Return the figures of all trades, a row each with a cell for every run."""
     runs = report.document["runs"]
-    counts = {"name": "trades", "title": "Trades", "cells": [f"{run['trades']:,}" for run in runs]}
-    return [
-        counts,
-        *(
-            {"name": name, "title": title, "cells": [show(run["metrics"][name]) for run in runs]}
-            for name, (title, show) in _TOTALS.items()
-        ),
-    ]
+    shown = {"trades": [f"{run['trades']:,}" for run in runs]}
+    for name, show in _TOTALS.items():
+        shown[name] = [show(run["metrics"][name]) for run in runs]
+    return [{"name": name, "title": FIGURES[name], "cells": cells} for name, cells in shown.items()]
 
 
-def _run_words(run: TradeColumns, table: TradeTable) -> dict[str, Any]:
+def _run_words(run: TradeColumns, table: TradeTable, title: str) -> dict[str, Any]:
     order = np.argsort(run.returns, kind="stable")
     return {
         "label": run.label,
-        "name": run_name(run.label),
+        "name": title,
         "trades": len(run),
         "worst": [_row(run, table, place) for place in order[:ENDS].tolist()],
         "best": [_row(run, table, place) for place in order[::-1][:ENDS].tolist()],
@@ -140,11 +136,11 @@ def _spread_drawn(spreads: Spread | None) -> dict[str, Any] | None:
     }
 
 
-def _breakdown_words(each: Breakdown) -> dict[str, Any]:
+def _breakdown_words(each: Breakdown, titles: Mapping[str, str]) -> dict[str, Any]:
     return {
         "name": each.name,
         "title": each.title,
-        "runs": [run_name(label) for label in each.runs],
+        "runs": [titles[label] for label in each.runs],
         "rows": [
             {
                 "band": band,

@@ -72,7 +72,8 @@ def saved(browser: Chrome, folder: Path) -> bytes:
         "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(folder)}
     )
     press(browser, "[data-save]")
-    until(browser, lambda: [p for p in set(folder.iterdir()) - before if p.suffix == ".csv"])
+    # While it saves, the browser keeps another file beside it.
+    until(browser, lambda: {p.suffix for p in set(folder.iterdir()) - before} == {".csv"})
     (file,) = set(folder.iterdir()) - before
     return file.read_bytes()
 
