@@ -25,7 +25,8 @@ from ml.analyzer import Analyzer
 from ml.manifest import library_versions
 
 _ROOT = Path(__file__).resolve().parents[3]
-_CODE = ("feeds", "strategies", "ml", "engine")
+# What decides a trade: not reports, pages, paper and the other jobs.
+_CODE = ("feeds", "ml", "strategies", "engine/sweep", "engine/jobs/searching")
 _IDLE: dict[str, Any] = {
     "data": {"store", "exchange", "base_url"},
     "training": True,
@@ -76,7 +77,7 @@ def note_tried(
 
 def _code_digest() -> str:
     sha = hashlib.sha256()
-    for name in _CODE:
-        for file in sorted((_ROOT / name).rglob("*.py")):
-            sha.update(file.relative_to(_ROOT).as_posix().encode() + b"\0" + file.read_bytes())
+    folders = [file for name in _CODE for file in sorted((_ROOT / name).rglob("*.py"))]
+    for file in [*folders, *sorted((_ROOT / "engine").glob("*.py"))]:
+        sha.update(file.relative_to(_ROOT).as_posix().encode() + b"\0" + file.read_bytes())
     return sha.hexdigest()

@@ -1,0 +1,138 @@
+"""Searches from the command line."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import show_run
+from run_backtest import main
+from tests.world import World
+
+SPACE = """
+search = { fewest_trades = 5 }
+strategy.min_entry_score = { low = 3.0, high = 6.0, step = 0.5 }
+strategy.exits.take_profit = { low = 0.3, high = 2.0 }
+strategy.exits.max_bars = { low = 3, high = 20 }
+"""
+
+
+@pytest.fixture
+def words(world: World, tmp_path: Path) -> list[str]:
+    space = tmp_path / "space.toml"
+    space.write_text(SPACE, encoding="utf-8")
+    given = ["--search", space, "--trials", 8, "--data", world.files[0], "--out", tmp_path / "runs"]
+    return [str(word) for word in given]
+
+
+def answer(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
+    assert main([*words, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def refusal(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    """Return the one line with which the command refuses."""
+    assert main([*words]) in {1, 2}
+    said = capsys.readouterr()
+    assert (said.out, said.err.count("\n")) == ("", 1)
+    return said.err
+
+
+def test_the_best_is_a_run_like_any_other_and_can_be_made_again(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = answer(capsys, *words)
+    assert found["search"]["trials"] == 8
+    assert found["runs"][0]["trades"] == found["search"]["best"]["figures"]["trades"]
+    metrics = json.loads((Path(found["run_dir"]) / "metrics.json").read_text())
+    assert {**metrics, "search": found["search"]} == found
+    assert show_run.main(["last", "--out", str(tmp_path / "runs"), "--rerun"]) == 0
+    assert "made again, the same" in capsys.readouterr().out
+
+
+def test_the_answer_is_kept_with_the_trials(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = answer(capsys, *words)
+    name = Path(found["run_dir"]).name
+    (kept,) = (tmp_path / "runs" / "search").glob(f"*/{name}.json")
+    assert json.loads(kept.read_text()) == found
+    assert {file.name for file in kept.parent.iterdir()} >= {"trials.sqlite3", "tried.json"}
+
+
+def test_trials_may_lie_elsewhere(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    journal = tmp_path / "shared" / "search.log"
+    first = answer(capsys, *words, "--storage", f"journal:{journal}")
+    again = answer(capsys, *words, "--storage", f"journal:{journal}")
+    assert journal.exists()
+    assert first["search"] == again["search"]
+    assert list((tmp_path / "runs").rglob("trials.sqlite3")) == []
+
+
+def test_a_person_reads_tables_a_warning_and_the_run(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("search by expectancy: 8 sets tried")
+    assert "The best of 8 sets on the same bars is flattered by having been chosen" in said
+    assert max(len(line) for line in said.splitlines() if "runs/" not in line) <= 100
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        (["--fit-thresholds"], "--fit-thresholds does not go with --search"),
+        (["--audit"], "--search does not go with --audit"),
+    ],
+)
+def test_flags_that_do_not_go_together_are_refused(
+    words: list[str], capsys: pytest.CaptureFixture[str], more: list[str], why: str
+) -> None:
+    assert why in refusal(capsys, *words, *more)
+
+
+@pytest.mark.parametrize("flag", ["--trials=5", "--objective=sharpe", "--storage=journal:x"])
+def test_flags_of_a_search_need_one(capsys: pytest.CaptureFixture[str], flag: str) -> None:
+    assert f"{flag.partition('=')[0]} goes with --search" in refusal(capsys, flag)
+
+
+@pytest.mark.parametrize("count", ["0", "-3", "1000001", "many"])
+def test_a_number_of_trials_is_one(capsys: pytest.CaptureFixture[str], count: str) -> None:
+    with pytest.raises(SystemExit) as found:
+        main(["--search", "space.toml", "--trials", count])
+    assert found.value.code == 2
+    assert "must be" in capsys.readouterr().err
+
+
+def test_a_plain_strategy_has_nothing_to_search(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    strategy = Path(__file__).parents[2] / "examples" / "stock_strategy.py"
+    name = next(
+        line.partition("class ")[2].partition("(")[0]
+        for line in strategy.read_text().splitlines()
+        if line.startswith("class ")
+    )
+    said = refusal(capsys, *words, "--strategy", f"{strategy}:{name}")
+    assert "--search needs a hybrid strategy" in said
+
+
+def test_a_strategy_of_ones_own_is_searched_by_its_rules(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = Path(__file__).parents[2] / "examples" / "my_strategy.py"
+    (tmp_path / "space.toml").write_text(
+        "search.fewest_trades = 2\n"
+        "strategy.points.uptrend = { low = 0.0, high = 3.0 }\n"
+        "strategy.points.busy = { low = 0.0, high = 3.0 }\n",
+        encoding="utf-8",
+    )
+    found = answer(capsys, *words, "--strategy", f"{own}:MyStrategy")
+    assert set(found["search"]["importance"]) <= {"strategy.points.uptrend", "strategy.points.busy"}
+    (tmp_path / "space.toml").write_text("strategy.points.uptrent = { low = 0.0, high = 3.0 }")
+    said = refusal(capsys, *words, "--strategy", f"{own}:MyStrategy")
+    assert "did you mean strategy.points.uptrend?" in said
