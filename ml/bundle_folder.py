@@ -77,7 +77,7 @@ def version_before(path: Path, name: str) -> str | None:
     said = noted.read_text("ascii", "replace") if name in kept and noted.is_file() else ""
     if said in kept and said != name:
         return said
-    older = [each for each in kept if each < name]
+    older = [each for each in kept if VERSION.fullmatch(name) and each < name]
     return older[-1] if older else None
 
 

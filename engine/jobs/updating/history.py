@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.plain import plain
+from feeds.clock import Clock
 
 log = logging.getLogger("tandem.ml")
 
@@ -32,6 +33,17 @@ def note(path: Path, facts: Mapping[str, Any]) -> None:
             os.close(handle)
     except OSError as error:
         log.warning("%s: the update cannot be noted there: %s", path / FILE, error)
+
+
+def moment_of(clock: Clock) -> str:
+    """Return the time as lines say it, UTC.
+
+    >>> from datetime import UTC, datetime
+    >>> from feeds.clock import FixedClock
+    >>> moment_of(FixedClock(datetime(2026, 11, 23, 6, 30, tzinfo=UTC)))
+    '2026-11-23T06:30:00Z'
+    """
+    return f"{clock.now():%Y-%m-%dT%H:%M:%SZ}"
 
 
 def lines(path: Path) -> Iterator[Mapping[str, Any]]:

@@ -11,7 +11,7 @@ from engine.jobs.markets import BarSource
 from engine.jobs.settings import Settings
 from engine.jobs.update import update_bundle
 from engine.jobs.update_report import UpdateReport
-from engine.jobs.updating.history import note
+from engine.jobs.updating.history import moment_of, note
 from engine.jobs.updating.policy import Promote
 from engine.jobs.updating.turn import sole_update
 from feeds.clock import Clock, SystemClock
@@ -47,10 +47,11 @@ def update(
             report = update_bundle(source, settings, until=until, promote=promote, clock=clock)
         except BaseException as error:
             note(
-                path, {"at": _now(clock), **known, **_ended(error), "in_force": name_in_force(path)}
+                path,
+                {"at": moment_of(clock), **known, **_ended(error), "in_force": name_in_force(path)},
             )
             raise
-        note(path, {"at": _now(clock), **known, **_done(report)})
+        note(path, {"at": moment_of(clock), **known, **_done(report)})
         return report
 
 
@@ -73,10 +74,6 @@ def _done(report: UpdateReport) -> Mapping[str, Any]:
         "level": None if traded is None else traded.intervals.level,
         "traded": None if traded is None else traded.short(),
     }
-
-
-def _now(clock: Clock) -> str:
-    return clock.now().isoformat(timespec="seconds")
 
 
 # The way back
@@ -139,7 +136,7 @@ def go_back(
     path = settings.strategy.ml_model_path
     before = name_in_force(path)
     found = roll_back(path, settings.members, to=to)
-    at, version = _now(clock or SystemClock()), found.kept.version
+    at, version = moment_of(clock or SystemClock()), found.kept.version
     line = {"at": at, "began": at, "outcome": "rolled_back", "previous": before}
     note(path, line | {"in_force": version.name})
     return RollbackReport(

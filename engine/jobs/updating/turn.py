@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from engine.jobs.updating.history import note
+from engine.jobs.updating.history import moment_of, note
 from feeds.clock import Clock
 from ml.bundle_folder import name_in_force
 from ml.errors import BundleError, BusyError
@@ -30,7 +30,7 @@ def sole_update(path: Path, clock: Clock) -> Iterator[str]:
     BundleError
         if the folder cannot be written
     """
-    began = clock.now().isoformat(timespec="seconds")
+    began = moment_of(clock)
     try:
         file = (path / _FILE).open("a+", encoding="ascii", errors="replace")
     except OSError as error:
