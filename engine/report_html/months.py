@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from engine.equity import EquityCurve
-from engine.metrics import daily_returns
 from engine.labels import HELD
+from engine.metrics import daily_returns
 from engine.report_html.report import Report
 from engine.report_html.section import Section, render
 from engine.report_html.words import DASH, fraction

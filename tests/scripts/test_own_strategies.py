@@ -4,7 +4,6 @@ import json
 import re
 import shlex
 import shutil
-from dataclasses import dataclass
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -22,42 +21,13 @@ from engine.paper.reading import StateReader
 from ml.bundle import load_bundle
 from strategies.own_file import digest_of
 from strategies.rule_books import own_class
+from tests.scripts.own_room import RUN, UNTIL, Own
 from tests.scripts.showing import answer, made, marking, plant, read, refusal, text
 from tests.strategies.own import EXAMPLES, MINE
 from tests.world import World
 
-UNTIL = "2022-02-10"
-RUN = ("--start-date", UNTIL, "--end-date", "2022-02-20")
 HOURS = ("--start-date", "2022-02-17T06:00", "--end-date", "2022-02-17T12:00")
 FEW_GATES = "[statistics]\ngate_seeds = 3\n"
-
-
-@dataclass(frozen=True, slots=True)
-class Own:
-    """A room with the example in it, bars, and a bundle that learned from its candidates."""
-
-    path: Path
-    bars: Path
-
-    @property
-    def file(self) -> Path:
-        return self.path / "my_strategy.py"
-
-    @property
-    def strategy(self) -> str:
-        return f"{self.file}:MyStrategy"
-
-    @property
-    def bundle(self) -> Path:
-        return self.path / "mine"
-
-    @property
-    def config(self) -> Path:
-        return self.path / "few.toml"
-
-    def words(self, *more: object) -> list[str]:
-        words = ["--data", self.bars, *RUN, "--config", self.config, "--strategy", self.strategy]
-        return [*map(str, words), *map(str, more)]
 
 
 def refused(capsys: pytest.CaptureFixture[str], main: Any, *words: object, code: int = 1) -> str:
