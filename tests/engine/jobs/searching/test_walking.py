@@ -24,9 +24,18 @@ from engine.jobs.showing.rerun import rerun
 from engine.jobs.walking.spans import part
 from engine.jobs.walking.windows import WindowSpec
 from feeds.bars import Bars
+from feeds.moments import parse_utc
 from strategies.evidence import evidence_table
 from strategies.views import BatchViews
-from tests.engine.jobs.walk_forward_makers import SPEC, Given, altered_after, market, windows_of
+from tests.engine.jobs.walk_forward_makers import (
+    QUICK,
+    SPEC,
+    Given,
+    altered_after,
+    market,
+    settings_for,
+    windows_of,
+)
 
 SPACE = """
 search = { fewest_trades = 5 }
@@ -213,3 +222,46 @@ def test_modes_that_are_two_runs_are_refused(
 def test_bundles_of_ones_own_are_refused(bars: list[Bars], tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="train a bundle for each window"):
         searched(bars, tmp_path, model=tmp_path)
+
+
+WITH_ML = """
+search = { fewest_trades = 3 }
+strategy.min_entry_score = { low = 3.0, high = 6.0, step = 0.5 }
+strategy.ml_entry_threshold = { low = 0.5, high = 0.7 }
+strategy.points.ml_strong = { low = 0.0, high = 4.0 }
+"""
+
+
+@pytest.fixture(scope="module")
+def asked(bars: list[Bars], tmp_path_factory: pytest.TempPathFactory) -> WindowSearchReport:
+    """A search in windows under ensembles of quick members."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("engine.jobs.train.default_models", lambda *_, **__: QUICK)
+        folder = tmp_path_factory.mktemp("asked")
+        return searched(bars[:1], folder, text=WITH_ML, settings=settings_for(), ml=MLMode.ON)
+
+
+def test_an_ensemble_is_asked_on_bars_that_no_member_has_learned_from(
+    asked: WindowSearchReport,
+) -> None:
+    (result,) = asked.run.results
+    assert (result.label, result.in_sample) == ("on", False)
+    assert result.ml_asked > 0
+    for each in asked.windows:
+        (own,) = each.found.ground.markets
+        ensemble = each.found.ground.ensemble
+        assert ensemble is not None
+        parts: Any = ensemble.bundle.manifest.metrics["training"]
+        first = own.bars.time[own.first]
+        assert first >= parse_utc(parts["parts"]["stop"]["last"])
+        assert first >= each.window.train_start
+        assert own.bars.closed_at[-1] <= each.window.train_end <= ensemble.seen_until
+        assert len({trial.score for trial in each.found.trials}) > 1
+
+
+def test_each_test_is_asked_of_the_ensemble_of_its_window(asked: WindowSearchReport) -> None:
+    digests = [e.found.ground.ensemble.digest for e in asked.windows if e.found.ground.ensemble]
+    assert len(set(digests)) == len(asked.windows) == 3
+    decided = asked.run.results[0].decisions
+    answered = decided[decided["ml"] == "answered"]
+    assert len(answered) == asked.run.results[0].ml_asked
