@@ -7,6 +7,7 @@ memory    peak of a run, and whether many runs in one process keep more
 ml        a run with the ensemble beside one without, and asking row by row
 live      closed bar to decision, on one stream and on fifty at once
 features  evidence and features, all bars at once and on a trailing window
+sweep     a thousand parameter sets on one market, by one thread and by all
 training  two years of 5-minute bars of six symbols at the defaults: minutes, only if named
 report    the page of a run: making it beside the run, its size, a browser drawing it; only if named
 soak      a paper session for many hours: memory, lateness, bars lost; only if named
@@ -29,6 +30,7 @@ from benchmarks import (
     ml_cost,
     report_cost,
     soak,
+    sweep_rate,
     training_cost,
 )
 from benchmarks.ensemble import DEFAULT_FOLDER, analyzer_in, market, settings_in
@@ -75,6 +77,10 @@ def _report(args: argparse.Namespace) -> str:
     return report_cost.report(bars, settings_in(args.bundle), analyzer, args.rounds)
 
 
+def _sweep(args: argparse.Namespace) -> str:
+    return sweep_rate.report(market(args.days), args.rounds)
+
+
 def _soak(args: argparse.Namespace) -> str:
     return soak.report(args.hours, args.speed, args.symbols, args.bundle)
 
@@ -85,6 +91,7 @@ QUICK: Mapping[str, Measure] = {
     "memory": _memory,
     "ml": _ml,
     "live": _live,
+    "sweep": _sweep,
 }
 ALL: Mapping[str, Measure] = {**QUICK, "training": _training, "report": _report, "soak": _soak}
 

@@ -6,47 +6,22 @@ import numpy as np
 
 from engine.jobs.hybrid_run import HybridRun, run_batch
 from engine.jobs.markets import Market
+from engine.jobs.searching.sweeping import sweep_set
 from engine.jobs.settings import Settings
 from engine.metrics import Metrics, compute_metrics
 from engine.sweep.market import SweepMarket
-from engine.sweep.sets import SweepExits, SweepSet, SweepSizing
+from engine.sweep.sets import SweepSet
 from engine.sweep.sweep import Sweep
 from feeds.bars import FloatArray
 from ml.prediction import EPSILON, Confidence, PredictionTable, Thresholds
 from strategies.evidence import EvidenceTable, candidates, evidence_table
-from strategies.scoring import floors_of
+from strategies.rule_books import rules_of
 from strategies.views import Asked, BatchViews
 
 
 def set_of(settings: Settings) -> SweepSet:
     """Return the settings as a set."""
-    config, points = settings.strategy, settings.strategy.points
-    unit = 0.01 if config.exits.unit == "percent" else 1.0
-    rules = ("rsi", "bollinger", "volume", "pattern", "macd", "stochastic", "support")
-    return SweepSet(
-        points=tuple(points.of(rule) for rule in rules),
-        opinion_points=(
-            *(points.ml_strong, points.ml_entry, points.ml_weak, points.ml_neutral),
-            points.ml_avoid,
-        ),
-        floors=floors_of(None, config),
-        min_entry_score=config.min_entry_score,
-        entry=config.entry.limit,
-        exits=SweepExits(
-            unit=config.exits.unit,
-            stop=config.exits.stop_loss * unit,
-            target=config.exits.take_profit * unit,
-            trail=(config.exits.trailing_stop or 0.0) * unit,
-            max_bars=config.exits.max_bars,
-        ),
-        sizing=SweepSizing(
-            method=config.sizing.method,
-            fraction=config.sizing.fraction,
-            risk=config.sizing.risk,
-            reserve_percent=config.sizing.reserve_percent,
-        ),
-        protections=settings.protections,
-    )
+    return sweep_set(settings, rules_of(settings.strategy).names)
 
 
 def tables_of(markets: Sequence[Market], settings: Settings) -> dict[str, EvidenceTable]:

@@ -1,0 +1,78 @@
+"""Many sets at once: in their order, the same by any number of threads, without more memory."""
+
+import dataclasses
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+import pytest
+
+from benchmarks.resident import forget_peak, now_mb, peak_mb
+from benchmarks.sweep_rate import sets_of, sweep_on
+from engine.sweep.figures import Swept
+from engine.sweep.sets import SweepSet
+from engine.sweep.sweep import Sweep
+from tests.makers import make_bars
+
+
+@pytest.fixture(scope="module")
+def sweep() -> Sweep:
+    return sweep_on(make_bars(20_000, 3, volatility=0.004), threads=2)
+
+
+def told(figures: Swept) -> dict[str, Any]:
+    """Return the figures as values that can be compared."""
+    return {**dataclasses.asdict(figures), "daily": figures.daily.tolist()}
+
+
+def test_figures_come_in_the_order_of_the_sets(sweep: Sweep) -> None:
+    sets = list(sets_of(100))
+    found = list(sweep.run(sets))
+    alone = [next(sweep.run([each])) for each in sets]
+    assert [each.trades for each in found] == [each.trades for each in alone]
+    assert len({each.trades for each in found}) > 10
+    assert list(map(told, found)) == list(map(told, alone))
+
+
+def test_threads_change_nothing(sweep: Sweep) -> None:
+    one = sweep_on(make_bars(20_000, 3, volatility=0.004), threads=1)
+    pairs = zip(one.run(sets_of(60)), sweep.run(sets_of(60)), strict=True)
+    for mine, other in pairs:
+        assert told(mine) == told(other)
+
+
+def test_sets_are_taken_as_they_are_needed(sweep: Sweep) -> None:
+    taken = 0
+
+    def endless() -> Iterator[SweepSet]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield from sets_of(1)
+
+    assert len(list(islice(sweep.run(endless()), 5))) == 5
+    assert taken < 100
+
+
+def test_memory_does_not_grow_with_the_sets(sweep: Sweep) -> None:
+    sum(each.trades for each in sweep.run(sets_of(64)))
+    before = now_mb()
+    forget_peak()
+    sum(each.trades for each in sweep.run(sets_of(2000)))
+    assert peak_mb() - before < 5.0
+
+
+def test_a_set_without_trades_has_no_figures(sweep: Sweep) -> None:
+    never = dataclasses.replace(next(sets_of(1)), min_entry_score=99.0)
+    (found,) = sweep.run([never])
+    assert (found.trades, found.total_return, found.max_drawdown) == (0, 0.0, 0.0)
+    assert found.expectancy is found.profit_factor is found.sharpe is found.win_rate is None
+    assert not found.daily.any()
+    assert len(sweep.trades(never)) == 0
+
+
+def test_a_set_must_fit_the_rules(sweep: Sweep) -> None:
+    wrong = dataclasses.replace(next(sets_of(1)), points=(1.0, 2.0))
+    with pytest.raises(ValueError, match="points for 7 rules, found 2"):
+        list(sweep.run([wrong]))
+    assert next(sweep.run(sets_of(1))).trades > 0  # and nothing is left behind
