@@ -33,7 +33,7 @@ def data(report: Report) -> Section:
             "data.html",
             timeframe=facts["timeframe"],
             remarks=[REMARKS[stamp] for stamp in report.stamps],
-            source=_source(report.request.get("bars", {})),
+            source=_source(report.request.get("bars", {}), rehearsed=_rehearsed(report)),
             repairs=", ".join(config.get("repair") or ()),
             fill_limit=config.get("fill_limit"),
             rows=[_row(name, found, report.markets[name]) for name, found in symbols.items()],
@@ -46,9 +46,17 @@ def data(report: Report) -> Section:
     )
 
 
-def _source(bars: Mapping[str, Any]) -> str:
+def _rehearsed(report: Report) -> bool:
+    """Return whether a paper session met recorded bars."""
+    return report.request.get("command") == "paper"
+
+
+def _source(bars: Mapping[str, Any], *, rehearsed: bool) -> str:
     """Return where the bars came from."""
     match bars.get("kind"):
+        case "files" if rehearsed:
+            files = ", ".join(map(str, bars["paths"]))
+            return f"This is a rehearsal: a stand-in for an exchange replayed them from {files}."
         case "files":
             return f"They were read from {', '.join(map(str, bars['paths']))}."
         case "exchange":

@@ -23,6 +23,7 @@ def test_the_page_of_a_session_tells_of_what_was_asked(
     read(browser, page)
     told = text(browser, "#model p")
     assert "ML-on asked the ensemble on" in told
+    assert "This is a rehearsal" in text(browser, "#data")
     assert "judged bars of" in told or "No answer can be judged yet." in told
     assert said(browser) == []
     assert run(browser, "return document.getElementById('trouble').hidden")
