@@ -5,7 +5,7 @@
 same lines with the same stamps, the same `index`, `window` and `moment`.
 """
 
-from array import array
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -98,7 +98,11 @@ class SymbolFeed(bt.feed.DataBase):
         They are fewer if the segment is younger.
         """
         row = self.index - self._base
-        return self._rows[row - min(n - 1, int(self._age[row])) : row + 1]
+        return self._rows[row - min(n - 1, self._age_at(row)) : row + 1]
+
+    def _age_at(self, row: int) -> int:
+        """Return how many bars of its segment lie before a row."""
+        return int(self._age[row])
 
     def delivered(self) -> Bars:
         """Return the bars delivered so far, without warm-up."""
@@ -112,7 +116,7 @@ class SymbolFeed(bt.feed.DataBase):
 
 
 class BarsFeed(SymbolFeed):
-    """Recorded bars, preloaded with one copy per line.
+    """Recorded bars; its lines read the columns of `Bars` where they lie.
 
     Parameters
     ----------
@@ -128,7 +132,11 @@ class BarsFeed(SymbolFeed):
             )
         self._name = self.symbol = bars.symbol
         self.bar_length = bars.timeframe
-        self._rows, self._age, self._ahead = bars, bars.bars_before(), first
+        self._rows, self._ahead = bars, first
+        self._begins: list[int] = [rows.start for rows in bars.segments()]
+
+    def _age_at(self, row: int) -> int:
+        return row - self._begins[bisect_right(self._begins, row) - 1]
 
     @property
     def recorded(self) -> Bars:
@@ -143,7 +151,7 @@ class BarsFeed(SymbolFeed):
     @property
     def stamps(self) -> FloatArray:
         """The stamps of the bars that are delivered; known once preloaded."""
-        return np.array(self.lines.datetime.array)
+        return np.asarray(self.lines.datetime.array)
 
     def delivered(self) -> Bars:
         return self._rows[self._ahead : self._ahead + len(self)]
@@ -159,17 +167,33 @@ class BarsFeed(SymbolFeed):
 
     def preload(self) -> None:
         bars = self._rows
-        for name in LINES:
-            self._fill_line(name, np.ascontiguousarray(getattr(bars, name), np.float64))
-        self._fill_line("datetime", stamps(bars.time))
-        self._fill_line("segment_end", bars.last_of_segment().astype(np.float64))
-        self._fill_line("openinterest", np.full(len(bars), np.nan))
+        lines = {name: getattr(bars, name) for name in LINES}
+        lines |= {"datetime": stamps(bars.time), "segment_end": bars.last_of_segment()}
+        lines |= {"openinterest": np.broadcast_to(np.nan, len(bars))}
+        for name, values in lines.items():
+            getattr(self.lines, name).array = as_line(values[self._ahead :])
         self.home()
 
-    def _fill_line(self, name: str, values: FloatArray) -> None:
-        line = array("d")
-        line.frombytes(values[self._ahead :].data.cast("B"))
-        getattr(self.lines, name).array = line
+    def load(self) -> bool:
+        """Say that no bar follows those that were preloaded."""
+        return False
+
+
+def as_line(values: NDArray[Any]) -> memoryview:
+    """Return numbers as a line that is not written to: float64 where they lie, others narrow.
+
+    A line of one number all along holds it once. Others than float64 become float32 where that
+    loses nothing; reading gives a float in any case.
+
+    >>> list(as_line(np.array([False, True])))
+    [0.0, 1.0]
+    """
+    if values.dtype == np.float64:
+        return values.data
+    if len(values) and (values == values[0]).all():
+        return np.broadcast_to(np.float64(values[0]), len(values)).data
+    narrow = values.astype(np.float32)
+    return narrow.data if (narrow == values).all() else values.astype(np.float64).data
 
 
 @dataclass(frozen=True, slots=True)
