@@ -29,7 +29,7 @@ from strategies.scoring import floors_of, ml_scores, technical_scores
 log = logging.getLogger("tandem.ml")
 
 FEWEST_ENTRIES = 50
-QUANTILES = (0.05, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95)  # of the probabilities on asked rows
+QUANTILES = (0.05, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95)  # of the probabilities on decisive bars
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,7 +54,7 @@ def fitted_thresholds(
     """Return the best thresholds on held-out rows; None where the configured ones stay."""
     rows = _asked_rows(ensemble, held_out, markets, settings)
     chosen = best_thresholds(rows, settings.strategy)
-    log.info("thresholds on %d asked rows: %s", len(rows.outcome), chosen or "as configured")
+    log.info("thresholds on %d decisive bars: %s", len(rows.outcome), chosen or "as configured")
     return chosen
 
 
