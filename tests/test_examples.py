@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engine.jobs.searching.space import load_space
 from engine.jobs.settings import load_settings
 from ml.prediction import Confidence, Prediction, Signal
 from strategies.evidence import Evidence
@@ -12,13 +13,18 @@ from strategies.scalping_rules import RULES
 from strategies.scoring import decide
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+SPACE = EXAMPLES / "space.toml"
 
 
 def test_every_file_of_settings_loads() -> None:
-    files = sorted(EXAMPLES.glob("*.toml"))
+    files = sorted(set(EXAMPLES.glob("*.toml")) - {SPACE})
     assert files
     for file in files:
         load_settings(file)
+
+
+def test_the_space_is_one_of_the_usual_settings() -> None:
+    assert load_space(SPACE, load_settings()).spans
 
 
 @pytest.mark.parametrize(("probability", "enters"), [(0.45, True), (0.44, False), (0.7, True)])

@@ -155,7 +155,7 @@ class SearchReport:
                 "Probability of backtest overfitting: undefined, for too few days or sets differ."
             )
         return (
-            f"Probability of backtest overfitting: {found.probability:.1%}. So often, of "
+            f"Probability of backtest overfitting: {found.probability:.1%}. In that share of "
             f"{found.splits:,} ways to halve the days, the set with the best Sharpe ratio on one "
             "half was among the worse half of the sets on the other; about 50 % means that the "
             f"choice is luck. It lost money there in {found.loss:.1%} of them."
