@@ -22,14 +22,14 @@ from engine.sweep.scores import opinion_points, score_rules
 from engine.sweep.sizes import Offer, expected, units_to_buy
 from engine.sweep.terms import Terms
 from engine.sweep.vetoes import vetoed
-from feeds import exit_reasons, ticks
+from feeds import exit_reasons, order_kernels, ticks
 from feeds.bars import FloatArray
 from feeds.order_kernels import tick_down
 
 Loop: TypeAlias = Callable[[Ground, Terms, FloatArray, Account], None]
 
 # Beside the files of this folder.
-_SOURCES = (exit_reasons, ticks, plans, protections, sizing)
+_SOURCES = (exit_reasons, order_kernels, ticks, plans, protections, sizing)
 
 
 @part
@@ -69,7 +69,10 @@ def _offer(ground: Ground, terms: Terms, market: int, bar: int) -> Offer:
 
 @cache
 def compiled() -> Loop:
-    """Return the loop; the first call on a machine compiles it, which takes some ten seconds."""
+    """Return the loop.
+
+    It is compiled at its first call on a machine, which takes some ten seconds, and kept.
+    """
     sources = digest_of_sources()
 
     def run_set(ground: Ground, terms: Terms, points: FloatArray, account: Account) -> None:

@@ -4,15 +4,16 @@ It is for searching. What it finds best is run on the Engine again, which is the
 that both are the same to the last bit is proved in `tests/engine/sweep`.
 """
 
-import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from queue import SimpleQueue
+from typing import TYPE_CHECKING
 
 import numpy as np
+from joblib import cpu_count
 
 from engine.sweep.account import Account, begin, new_account
 from engine.sweep.figures import Swept, figures_of
@@ -22,6 +23,9 @@ from engine.sweep.sets import SweepSet
 from engine.sweep.terms import terms_of
 from feeds.bars import FloatArray, IntArray, TimeArray
 from feeds.costs import Costs
+
+if TYPE_CHECKING:
+    from engine.sweep.loop import Loop
 
 _AT_ONCE = 8  # sets that a thread takes: enough that handing over costs nothing
 
@@ -88,18 +92,18 @@ class Sweep:
         self._symbols = [market.bars.symbol for market in markets]
         self._bar_length = markets[0].bars.timeframe.delta
         self._opened = np.concatenate([market.bars.time for market in markets])
-        self._threads = threads or len(os.sched_getaffinity(0))
+        self._threads = threads or cpu_count()
         self._idle: SimpleQueue[Account] = SimpleQueue()
         for _ in range(self._threads):
             self._idle.put(self._new_account())
 
     def run(self, sets: Iterable[SweepSet]) -> Iterator[Swept]:
         """Yield the figures of each set, in their order."""
-        waiting = iter(sets)
+        loop, waiting = self._loop(), iter(sets)
         under_way: deque[Future[list[Swept]]] = deque()
         with ThreadPoolExecutor(self._threads, "sweep") as pool:
             while chunk := list(islice(waiting, _AT_ONCE)):
-                under_way.append(pool.submit(self._run_chunk, chunk))
+                under_way.append(pool.submit(self._run_chunk, loop, chunk))
                 # One chunk each to work on, and one to go on with.
                 if len(under_way) > 2 * self._threads:
                     yield from under_way.popleft().result()
@@ -110,31 +114,35 @@ class Sweep:
         """Return what a set trades."""
         account = self._idle.get()
         try:
-            self._run_set(one, account)
+            self._run_set(self._loop(), one, account)
             return self._trades_of(account)
         finally:
             self._idle.put(account)
 
-    def _run_chunk(self, sets: Sequence[SweepSet]) -> list[Swept]:
+    def _run_chunk(self, loop: "Loop", sets: Sequence[SweepSet]) -> list[Swept]:
         account = self._idle.get()
         try:
-            return [self._figures(one, account) for one in sets]
+            return [self._figures(loop, one, account) for one in sets]
         finally:
             self._idle.put(account)
 
-    def _figures(self, one: SweepSet, account: Account) -> Swept:
-        self._run_set(one, account)
+    def _figures(self, loop: "Loop", one: SweepSet, account: Account) -> Swept:
+        self._run_set(loop, one, account)
         return figures_of(account, self._cash)
 
-    def _run_set(self, one: SweepSet, account: Account) -> None:
-        from engine.sweep.loop import compiled  # loads the compiler, which not every command needs
-
+    def _run_set(self, loop: "Loop", one: SweepSet, account: Account) -> None:
         rules = self._ground.spoken.shape[1]
         if len(one.points) != rules:
             raise ValueError(f"a set must have points for {rules} rules, found {len(one.points)}")
         begin(account, self._cash)
         points = np.array(one.points, np.float64)
-        compiled()(self._ground, terms_of(one, self._costs, self._epsilon), points, account)
+        loop(self._ground, terms_of(one, self._costs, self._epsilon), points, account)
+
+    def _loop(self) -> "Loop":
+        """Return the compiled loop."""
+        from engine.sweep.loop import compiled  # loads the compiler, which not every command needs
+
+        return compiled()
 
     def _new_account(self) -> Account:
         spoken, moments = self._ground.spoken, self._ground.moments
