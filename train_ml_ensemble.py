@@ -39,7 +39,7 @@ exit codes beside the usual ones: 0 trained, promoted or rolled back; 3 the runn
 """
 
 _TRAINS = (
-    *("data", "symbols", "timeframe", "start_date", "end_date", "days"),
+    *("symbols", "timeframe", "start_date", "end_date", "days"),
     *("label", "lookahead", "profit_threshold", "population"),
     *("preset", "jobs", "fit_thresholds", "optimize", "trials", "promote"),
 )
@@ -183,7 +183,8 @@ def _rolled_back(args: argparse.Namespace, settings: Settings) -> Report:
 
     if args.update:
         raise UsageError("--rollback and --update are two commands: give one of them")
-    refuse_flags(args, _TRAINS, "has no say in a --rollback, which trains nothing: leave it away")
+    trains = ("data", *_TRAINS) if args.data else _TRAINS
+    refuse_flags(args, trains, "has no say in a --rollback, which trains nothing: leave it away")
     return go_back(settings, to=args.rollback or None)
 
 
