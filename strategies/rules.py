@@ -1,7 +1,7 @@
 """Rules: what a hybrid strategy asks of a bar."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -131,6 +131,9 @@ class RuleBook(Protocol):
 
     def look(self, bars: Bars) -> Seen:
         """Return what the rules make of the bars of one segment."""
+
+    def look_on(self, bars: Bars, chunk: int) -> Iterator[Seen]:
+        """Yield the same a stretch of bars at a time, the oldest first, about `chunk` bars each."""
 
     def pass_last(self, window: Bars) -> bool:
         """Return whether the mandatory rules hold at the last bar; quicker than `look`."""

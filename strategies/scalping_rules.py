@@ -1,7 +1,7 @@
 """The rules of the crypto-scalping strategy, with the thresholds of its configuration."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,10 @@ from feeds.bars import Bars, BoolArray, FloatArray, IntArray
 from feeds.windows import mean, ratio
 from strategies.config import CryptoScalpingConfig
 from strategies.rules import EPSILON, Columns, Fact, Seen
+
+# Bars that the windowed values look back at, aside from support: 20 of the bands and the volume, 17
+# of the stochastic, 12 of the candles.
+_LOOKBACK = 20
 
 RULES = ("rsi", "bollinger", "volume", "pattern", "macd", "stochastic", "support")
 
@@ -30,7 +34,18 @@ class ScalpingRules:
         return RULES[:1]
 
     def look(self, bars: Bars) -> Seen:
-        values, pattern = _values(bars, self.config), _strongest_pattern(bars)
+        return self._seen(bars, _recursive(bars))
+
+    def look_on(self, bars: Bars, chunk: int) -> Iterator[Seen]:
+        recursive = _recursive(bars)
+        lookback = max(_LOOKBACK, self.config.support_period + 1)
+        for start in range(0, len(bars), chunk):
+            stop, begin = min(start + chunk, len(bars)), max(start - lookback, 0)
+            known = {name: values[begin:stop] for name, values in recursive.items()}
+            yield _after(self._seen(bars[begin:stop], known), start - begin)
+
+    def _seen(self, bars: Bars, recursive: Columns) -> Seen:
+        values, pattern = _values(bars, recursive, self.config), _strongest_pattern(bars)
         return Seen(values, _holds(values, pattern, self.config), pattern)
 
     def pass_last(self, window: Bars) -> bool:
@@ -66,24 +81,43 @@ def oversold(close: FloatArray, config: CryptoScalpingConfig) -> BoolArray:
     return _below(indicators.rsi(close, 14), config.rsi_oversold)
 
 
-def _values(bars: Bars, config: CryptoScalpingConfig) -> dict[str, FloatArray]:
-    """Return the indicators of one segment."""
+def _recursive(bars: Bars) -> Columns:
+    """Return the indicators of one segment that never forget, so that they need all of it."""
+    histogram = indicators.macd(bars.close).histogram
+    return {
+        "rsi": indicators.rsi(bars.close, 14),
+        "macd_histogram": histogram,
+        "macd_rise": np.diff(histogram, prepend=np.nan),
+        "atr_fraction": indicators.atr(bars.high, bars.low, bars.close, 14) / bars.close,
+    }
+
+
+def _values(bars: Bars, recursive: Columns, config: CryptoScalpingConfig) -> dict[str, FloatArray]:
+    """Return the indicators of a stretch of one segment; those that never forget are given."""
     bands = indicators.bollinger(bars.close, 20, config.bollinger_deviations)
-    macd = indicators.macd(bars.close)
     stochastic = indicators.stochastic(bars.high, bars.low, bars.close)
     usual_volume = mean(bars.volume, 20)
     return {
         "close": bars.close,
-        "rsi": indicators.rsi(bars.close, 14),
+        "rsi": recursive["rsi"],
         "bollinger_lower": bands.lower,
         "volume_ratio": ratio(bars.volume, usual_volume),
-        "macd_histogram": macd.histogram,
-        "macd_rise": np.diff(macd.histogram, prepend=np.nan),
+        "macd_histogram": recursive["macd_histogram"],
+        "macd_rise": recursive["macd_rise"],
         "stochastic_k": stochastic.k,
         "stochastic_d": stochastic.d,
         "support": indicators.support(bars.high, bars.low, config.support_period),
-        "atr_fraction": indicators.atr(bars.high, bars.low, bars.close, 14) / bars.close,
+        "atr_fraction": recursive["atr_fraction"],
     }
+
+
+def _after(seen: Seen, bars: int) -> Seen:
+    """Return what was seen without the first bars."""
+    return Seen(
+        {name: values[bars:] for name, values in seen.values.items()},
+        {rule: holds[bars:] for rule, holds in seen.holds.items()},
+        seen.pattern[bars:],
+    )
 
 
 def _strongest_pattern(bars: Bars) -> IntArray:

@@ -24,7 +24,7 @@ from engine.jobs.serving import MLMode, analyzer_for, refuse_in_sample, wants_ml
 from engine.result import RunResult
 from engine.statistics.trials import trials
 from ml.analyzer import Analyzer
-from strategies.evidence import EvidenceTable, evidence_table
+from strategies.evidence import EvidenceTable, candidate_evidence
 from strategies.views import Asked, BatchViews, NoEnsemble, ask
 
 log = logging.getLogger("tandem.run")
@@ -68,7 +68,7 @@ def refuse_without_bars(request: RunRequest) -> None:
 def runs(context: RunContext, mode: MLMode) -> RunReport:
     """Make the runs that the mode asks for on the markets of the context, and keep them."""
     strategy = context.settings.strategy
-    tables = {m.bars.symbol: evidence_table(m.bars, strategy) for m in context.markets}
+    tables = {m.bars.symbol: candidate_evidence(m.bars, strategy) for m in context.markets}
     check_own_rules(tables, strategy)
     ensemble = context.analyzer
     asked = None if ensemble is None else ask(tables, strategy, ensemble)

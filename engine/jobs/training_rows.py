@@ -99,7 +99,7 @@ def exit_labels(table: EvidenceTable, settings: Settings) -> Labels:
     exits = settings.strategy.exits
     return barrier_labels(
         table.bars,
-        exits.fractions(table.values["atr_fraction"]),
+        exits.fractions(table.values_of_all("atr_fraction")),
         max_bars=exits.max_bars,
         costs=settings.costs,
         tick=settings.rules_of(table.bars.symbol).tick,

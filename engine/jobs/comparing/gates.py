@@ -171,7 +171,7 @@ def _entries(market: Market, table: EvidenceTable, rows: IntArray, settings: Set
         bars=market.bars,
         first=market.first,
         rows=rows,
-        away=exits.fractions(table.values["atr_fraction"][rows]),
+        away=exits.fractions(table.values_at("atr_fraction", rows)),
         max_bars=exits.max_bars,
         rules=settings.rules_of(market.bars.symbol),
         limit=settings.strategy.entry.limit,
