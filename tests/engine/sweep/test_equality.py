@@ -15,7 +15,7 @@ from engine.metrics import daily_returns
 from engine.sweep.figures import Swept
 from engine.sweep.sweep import SweptTrades
 from feeds.exit_reasons import ExitReason
-from tests.engine.jobs.test_random_runs import SYMBOLS
+from tests.engine.jobs.test_random_runs import SYMBOLS, market
 from tests.engine.jobs.test_replay import any_settings, wild_markets
 from tests.engine.sweep.makers import (
     engine_run,
@@ -25,6 +25,7 @@ from tests.engine.sweep.makers import (
     sweep_of,
     tables_of,
 )
+from tests.makers import scaled
 
 NUMBERS = ("units", "entry_price", "exit_price", "pnl")
 TIMES = ("decided_at", "opened_at", "closed_at")
@@ -96,6 +97,48 @@ def test_the_sweep_is_the_engine_in_hundreds_of_cases(
     seeds: list[int], begin: list[int], chosen: Settings, opinions: Opinions | None
 ) -> None:
     check_same(wild_markets(seeds, begin), chosen, opinions)
+
+
+@st.composite
+def odd_settings(draw: st.DrawFn) -> Settings:
+    """Draw prices, amounts and exits at the ends of what may be configured."""
+    chosen = draw(any_settings())
+    step = st.sampled_from([0.0, 1e-13, 1e-12, 1e-8, 0.1, 1.0])
+    tick = st.sampled_from([0.0, 1e-8, 1e-6, 0.05])
+    rules = {
+        name: {"amount_step": draw(step), "tick": draw(tick), "min_notional": draw(LEAST)}
+        for name in MANY
+    }
+    found = chosen.model_dump()
+    found["symbols"] = rules
+    found["broker"]["cash"] = draw(st.sampled_from([1e4, 3.33e8, 60.0]))
+    found["strategy"]["min_entry_score"] = 2.0
+    found["strategy"]["exits"]["take_profit"] = draw(st.sampled_from([1e-13, 0.01, 1.0, 400.0]))
+    found["strategy"]["exits"]["stop_loss"] = draw(st.sampled_from([1e-13, 0.2, 99.0]))
+    found["strategy"]["exits"]["max_bars"] = draw(st.sampled_from([1, 2, 500]))
+    return load_settings(overrides=found)
+
+
+MANY = ("A/USDT", "B/USDT", "C/USDT", "D/USDT", "E/USDT", "F/USDT")
+LEAST = st.sampled_from([0.0, 5.0])
+SCALES = st.lists(st.sampled_from([1e-7, 1.0, 317.7]), min_size=6, max_size=6)
+
+
+@given(
+    seeds=st.lists(st.integers(0, 10_000), min_size=1, max_size=6),
+    scales=SCALES,
+    chosen=odd_settings(),
+    opinions=OPINIONS,
+)
+@settings(max_examples=15)
+def test_odd_prices_amounts_and_many_symbols(
+    seeds: list[int], scales: list[float], chosen: Settings, opinions: Opinions | None
+) -> None:
+    made = [market(seed, name) for seed, name in zip(seeds, MANY, strict=False)]
+    markets = [
+        Market(scaled(m.bars, factor), m.first) for m, factor in zip(made, scales, strict=False)
+    ]
+    check_same(markets, chosen, opinions)
 
 
 CASES: Mapping[str, dict[str, Any]] = {
