@@ -49,18 +49,26 @@ _ANSWER: ContextVar[Answer | None] = ContextVar("answer", default=None)
 
 
 class Abilities:
-    """What ccxt says that an exchange can do; it emulates nothing here."""
+    """What ccxt says that an exchange can do; it emulates nothing here.
 
-    def __init__(self, raw: Any) -> None:
-        self._raw = raw
+    Parameters
+    ----------
+    streams : whether its streams may be listened to
+    """
+
+    def __init__(self, raw: Any, *, streams: bool) -> None:
+        self._raw, self._listens = raw, streams
 
     def _has(self, method: str) -> bool:
         return self._raw.has.get(method) is True
 
+    def _streams(self, method: str) -> bool:
+        return self._listens and self._has(method)
+
     @property
     def source(self) -> Source:
         """The best source of bars."""
-        if self._has("watchOHLCV"):
+        if self._streams("watchOHLCV"):
             return Source.CANDLES
         return Source.TRADES if self.watch_trades else Source.POLLS
 
@@ -72,17 +80,17 @@ class Abilities:
     @property
     def watch_trades(self) -> bool:
         """Whether its trades can be streamed."""
-        return self._has("watchTrades")
+        return self._streams("watchTrades")
 
     @property
     def leave_trades(self) -> bool:
         """Whether it can be told to push no more of them."""
-        return self._has("unWatchTrades")
+        return self._streams("unWatchTrades")
 
     @property
     def watch_many(self) -> bool:
         """Whether one subscription can be for the candles of many symbols."""
-        return self._has("watchOHLCVForSymbols")
+        return self._streams("watchOHLCVForSymbols")
 
 
 class Client:
@@ -105,7 +113,7 @@ class Client:
         self.raw = client_of(ccxt.pro if pro else ccxt.async_support, spec.exchange, spec.base_url)
         self.name = spec.called
         self.timeframe = spec.timeframe
-        self.can = Abilities(self.raw)
+        self.can = Abilities(self.raw, streams=spec.may_stream)
         self._timeframes = timeframes_of(self.raw)
         self.raw.enableRateLimit = unhurried
         self.raw.options["OHLCVLimit"] = CACHED_ROWS

@@ -24,7 +24,7 @@ class LiveSpec:
     symbols : whose bars make a moment, `MOST_SYMBOLS` at most
     warmup_bars : how many bars of history, where none is known
     base_url : asked instead of the exchange's REST address: a mirror or a stand-in
-    stream_url : likewise for its stream
+    stream_url : likewise for its stream; a mirror without one is polled
     name : what the log and the opening call it; None for the exchange's own
     confirm : whether REST is asked about each bar, or only where the stream leaves a doubt
     fill_limit : missing bars in a row that are filled
@@ -49,6 +49,11 @@ class LiveSpec:
     def called(self) -> str:
         """What people are told that bars come from."""
         return self.name or self.exchange
+
+    @property
+    def may_stream(self) -> bool:
+        """Whether there is a stream that tells of the market that REST is asked about."""
+        return self.base_url is None or self.stream_url is not None
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.symbols) <= MOST_SYMBOLS or len(set(self.symbols)) < len(self.symbols):

@@ -171,15 +171,20 @@ def test_an_exchange_without_candles_on_its_stream_has_them_made_of_trades(
     assert followed.health.repaired <= 2
 
 
+@pytest.mark.parametrize("lacks", ["streams", "an address of its stream"])
 def test_an_exchange_without_streams_is_asked_when_a_bar_has_closed(
-    monkeypatch: pytest.MonkeyPatch,
+    lacks: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    without(monkeypatch, "watchOHLCV", "watchTrades")
+    """Nor is the stream of the exchange itself listened to where REST is asked of a mirror."""
+    if lacks == "streams":
+        without(monkeypatch, "watchOHLCV", "watchTrades")
     scene = Scene(bars=4)
     clock = scene.clock()
     clock.start()  # nobody subscribes
     with StandIn(scene.recorded(), clock=clock) as exchange:
-        spec = replace(scene.spec(exchange), until=None)
+        spec = replace(scene.spec(exchange), until=None, stream_url=None)
+        if lacks == "streams":
+            spec = replace(spec, stream_url=exchange.stream_url)
         with LiveFeed(spec, clock=clock, speed=scene.speed) as feed:
             moments = [feed.next_moment(PATIENCE_S) for _ in range(4)]
             assert "REST alone" in feed.opening.how
