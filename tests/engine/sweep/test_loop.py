@@ -1,5 +1,7 @@
 """Compiled code that is kept is that of the sources as they are."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,3 +40,9 @@ def test_all_that_is_imported_into_the_loop_is_a_source() -> None:
             home = line.split()[1].replace(".", "/") + ".py"
             compiled = (ROOT / home).exists() and "njit" in (ROOT / home).read_text()
             assert not compiled or home.startswith("engine/sweep/") or home in OTHERS
+
+
+def test_the_compiler_is_loaded_when_a_set_is_run_and_not_before() -> None:
+    said = "import sys, engine.sweep.sweep; sys.exit('numba' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", said], cwd=ROOT, check=False)  # noqa: S603  our own
+    assert done.returncode == 0
