@@ -13,6 +13,7 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -155,20 +156,11 @@ def _train(job: _Job, kept: Sequence[Bars], grown: Sequence[Grown]) -> UpdateRep
         manifest = _manifest(old.manifest, metrics_of(trained, rows), origin, job.clock)
         candidate = Bundle(trained.ensemble, manifest)
         judged = _judged(job, candidate, compare(old, trained, rows), markets)
-        manifest = _with_newest(manifest, job, judged)
-        version = old.kept.version
-        if judged.decision.promoted:
-            version = save_bundle(
-                trained.ensemble,
-                manifest,
-                path,
-                bars=markets,
-                extends=old,
-                members=settings.members,
-            )
-            keep_log(version)
+        candidate = Bundle(trained.ensemble, _with_newest(manifest, job, judged))
+        promoted = judged.decision.promoted
+        version = _put_in_force(job, candidate, markets) if promoted else old.kept.version
     return UpdateReport(
-        manifest=manifest,
+        manifest=candidate.manifest,
         version=version,
         previous=old.kept.version,
         before=_window(kept, _rows_of(old.manifest)),
@@ -180,6 +172,20 @@ def _train(job: _Job, kept: Sequence[Bars], grown: Sequence[Grown]) -> UpdateRep
         decision=judged.decision,
         look=judged.look,
     )
+
+
+def _put_in_force(job: _Job, candidate: Bundle, markets: Sequence[Bars]) -> Path:
+    """Keep the candidate with its bars and its log; return its folder."""
+    version = save_bundle(
+        candidate.ensemble,
+        candidate.manifest,
+        job.settings.strategy.ml_model_path,
+        bars=markets,
+        extends=job.old,
+        members=job.settings.members,
+    )
+    keep_log(version)
+    return version
 
 
 def _judged(job: _Job, candidate: Bundle, rows: Comparison, markets: Sequence[Bars]) -> _Judged:

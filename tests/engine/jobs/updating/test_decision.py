@@ -87,7 +87,8 @@ def test_a_candidate_that_is_above_all_rivals_is_promoted_by_evidence() -> None:
 def test_one_rival_that_is_as_good_is_enough_to_keep_the_running_bundle(
     rival: str, called: str
 ) -> None:
-    runs = {RUNNING: SOME, CANDIDATE: BETTER} | {rival: some_trades(5, 0.01, days=90)}
+    runs: dict[str, Any] = {RUNNING: SOME, CANDIDATE: BETTER}
+    runs[rival] = some_trades(5, 0.01, days=90)
     found = decide(EVIDENCE, NOTHING, contest_of(**runs))
     assert not found.promoted
     assert found.why.startswith("No evidence that the candidate is better")

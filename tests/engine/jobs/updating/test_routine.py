@@ -210,9 +210,8 @@ def test_a_history_that_cannot_be_written_takes_no_bundle_back(
     (bundle / FILE).mkdir()
     with pytest.raises(IsADirectoryError):
         [*lines(bundle)]
-    go_on = {"promote": UNLESS_WORSE, "clock": NOON}
     with pytest.raises(IsADirectoryError):  # looks cannot be counted: nothing is promoted on it
-        update(Given([BTC]), settings_at(bundle), **go_on)
+        update(Given([BTC]), settings_at(bundle), promote=UNLESS_WORSE, clock=NOON)
     note(bundle, {"outcome": "kept"})
     assert "the update cannot be noted there" in caplog.text
 
