@@ -14,6 +14,7 @@ from feeds.exits import ExitFractions
 from ml.prediction import Unavailable
 from strategies.config import EntryRules, ExitRules, HybridConfig, Sizing
 from strategies.journal import Outcome, entry_block, journal_row, veto_line
+from strategies.journal_rows import Journal
 from strategies.rules import Rule, above, below
 from strategies.scoring import Decision, decide
 from strategies.views import View, Views
@@ -111,7 +112,7 @@ class HybridStrategy(bt.Strategy):
         self.size_of: SizeOf = self.p.size_of
         self.veto: Veto = self.p.veto
         self.late: Callable[[], bool] = self.p.late
-        self.journal: list[dict[str, Any]] = []
+        self.journal = Journal()
         self.ml_asked = 0
         self.ml_unavailable = 0
         self._positions: dict[Any, _Position] = {}

@@ -19,6 +19,7 @@ from engine.records import Rejection
 from engine.sizing import Sized
 from strategies.catalog import strategy_of
 from strategies.journal import Outcome
+from strategies.journal_rows import Journal
 from strategies.views import Views
 
 
@@ -85,12 +86,13 @@ def hybrid_run(
     execution: Execution, journal: Sequence[Mapping[str, Any]], *, asked: int, unavailable: int
 ) -> HybridRun:
     """Return a run from what was executed and the strategy's journal."""
-    refused = [*execution.rejections, *_shortfalls(journal, execution)]
+    rows = journal if isinstance(journal, Journal) else Journal(dict(row) for row in journal)
+    refused = [*execution.rejections, *_shortfalls(rows, execution)]
     refused.sort(key=lambda rejection: rejection.decided_at)
-    vetoes = Counter(row["veto"] for row in journal if "veto" in row)
+    vetoes = Counter(row["veto"] for row in rows.having("veto"))
     return HybridRun(
         execution=replace(execution, rejections=tuple(refused)),
-        decisions=_with_outcomes(journal, execution),
+        decisions=_with_outcomes(rows, execution),
         vetoes={str(name): vetoes[name] for name in Protection if name in vetoes},
         ml_asked=asked,
         ml_unavailable=unavailable,
@@ -108,15 +110,15 @@ def size_of(engine: Engine, settings: Settings) -> Callable[[Any, float, float |
     )
 
 
-def _shortfalls(journal: Sequence[Mapping[str, Any]], execution: Execution) -> Iterator[Rejection]:
+def _shortfalls(journal: Journal, execution: Execution) -> Iterator[Rejection]:
     """Yield a record for each entry that was never sent, or bought in part.
 
     An order that was reduced and then refused has its record as a refused order.
     """
     bought = {(f.symbol, f.decided_at) for f in execution.fills if f.units > 0}
-    for row in journal:
+    for row in journal.having("shortfall"):
         key = row["symbol"], row["decided_at"]
-        if "shortfall" in row and (row["outcome"] == Outcome.TOO_SMALL or key in bought):
+        if row["outcome"] == Outcome.TOO_SMALL or key in bought:
             yield Rejection(
                 symbol=row["symbol"],
                 units=row["missing_units"],
@@ -125,9 +127,9 @@ def _shortfalls(journal: Sequence[Mapping[str, Any]], execution: Execution) -> I
             )
 
 
-def _with_outcomes(journal: Sequence[Mapping[str, Any]], execution: Execution) -> pd.DataFrame:
+def _with_outcomes(journal: Journal, execution: Execution) -> pd.DataFrame:
     """Return the journal with what became of each order: its trade, or its refusal."""
-    frame = pd.DataFrame(journal)
+    frame = journal.frame()
     if frame.empty:
         return frame
     done: dict[tuple[str, np.datetime64], dict[str, Any]] = {
