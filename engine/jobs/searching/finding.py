@@ -3,13 +3,12 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from engine.jobs.run_report import data_facts
 from engine.jobs.searching.asked import TRIALS, AskedSearch
 from engine.jobs.searching.looking import Looking, look
-from engine.jobs.searching.record import Ground, note_tried, search_digest
+from engine.jobs.searching.record import Ground, Noting, search_digest
 from engine.jobs.searching.space import Space, configured
 from engine.jobs.searching.study import Study, file_storage, opened_storage
 from engine.jobs.searching.sweeping import Sweeps
@@ -66,7 +65,7 @@ def find(ground: Ground, space: Space, asked: AskedSearch, out: Path) -> Found:
     folder = out / "search" / digest[:16]
     address = asked.storage or file_storage(folder / "trials.sqlite3")
     looking = Looking(settings, space, asked.objective, Sweeps(markets, settings, ground.ensemble))
-    noted = partial(note_tried, folder / "tried.json", ground, data_facts(markets))
+    noted = Noting(folder / "tried.json", ground, data_facts(markets))
     log.info("the search is kept in %s", folder)
     with opened_storage(address) as storage:
         first = configured(settings, space)

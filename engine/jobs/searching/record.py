@@ -20,7 +20,7 @@ from engine.jobs.searching.space import Space, applied
 from engine.jobs.searching.trial import Objective, Trial
 from engine.jobs.settings import Settings
 from engine.plain import plain
-from engine.statistics.trials import Searched, configuration_of, keep_searched
+from engine.statistics.trials import Key, Searched, configuration_of, keep_searched
 from ml.analyzer import Analyzer
 from ml.manifest import library_versions
 
@@ -60,19 +60,36 @@ def search_digest(ground: Ground, space: Space, objective: Objective) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
-def note_tried(
-    file: Path, ground: Ground, data: Mapping[str, Any], trials: Sequence[Trial]
-) -> None:
-    """Write down which configurations have been looked at, for runs that count them."""
-    label = "off" if ground.ensemble is None else "on"
-    digests = {} if ground.ensemble is None else {"bundle": ground.ensemble.digest}
-    tried = {}
-    for trial in trials:
-        if trial.outcome is not None:
-            config = applied(ground.settings, trial.values).model_dump(mode="json")
-            key = configuration_of(label, config, digests)
-            tried[key] = trial.outcome.figures.sharpe
-    keep_searched(file, Searched.of(plain(data), tried))
+class Noting:
+    """Writes down which configurations have been looked at, for runs that count them.
+
+    Parameters
+    ----------
+    file : one of `engine.statistics.trials.SEARCHED`
+    ground : of the search
+    data : what its trials see, as in `metrics.json`
+    """
+
+    def __init__(self, file: Path, ground: Ground, data: Mapping[str, Any]) -> None:
+        self._file, self._ground, self._data = file, ground, plain(data)
+        self._label = "off" if ground.ensemble is None else "on"
+        self._digests = {} if ground.ensemble is None else {"bundle": ground.ensemble.digest}
+        self._keys: dict[int, Key] = {}
+
+    def __call__(self, trials: Sequence[Trial]) -> None:
+        """Write down all trials so far."""
+        tried = {
+            self._key(trial): trial.outcome.figures.sharpe
+            for trial in trials
+            if trial.outcome is not None
+        }
+        keep_searched(self._file, Searched.of(self._data, tried))
+
+    def _key(self, trial: Trial) -> Key:
+        if trial.number not in self._keys:
+            config = applied(self._ground.settings, trial.values).model_dump(mode="json")
+            self._keys[trial.number] = configuration_of(self._label, config, self._digests)
+        return self._keys[trial.number]
 
 
 def _code_digest() -> str:

@@ -97,6 +97,7 @@ class Study:
             storage=storage, study_name=name, direction="maximize", load_if_exists=True
         )
         self._storage, self._id = storage, self._study._study_id
+        self._read: dict[int, Trial] = {}  # what has ended changes no more
 
     @property
     def most(self) -> float:
@@ -104,9 +105,15 @@ class Study:
         return math.inf if self._grid is None else len(self._grid)
 
     def trials(self) -> list[Trial]:
-        """Return those that have ended."""
+        """Return those that have ended.
+
+        Raises
+        ------
+        RunError
+            if what was kept of one is damaged
+        """
         entries = enumerate(self._entries())
-        return [_trial(number, entry) for number, entry in entries if entry.state in _ENDED]
+        return [self._trial(number, entry) for number, entry in entries if entry.state in _ENDED]
 
     def unended(self) -> list[Chosen]:
         """Return the sets that were chosen and have not ended."""
@@ -167,6 +174,17 @@ class Study:
         evaluator = PedAnovaImportanceEvaluator()
         found = get_param_importances(study, evaluator=evaluator, params=keys)
         return {key: float(value) for key, value in found.items()}
+
+    def _trial(self, number: int, entry: FrozenTrial) -> Trial:
+        if entry.number not in self._read:
+            try:
+                self._read[entry.number] = _trial(number, entry)
+            except (ValueError, LookupError, TypeError) as error:
+                raise RunError(
+                    f"trial {entry.number} of {self._study.study_name} is damaged "
+                    f"({first_line(error)}): delete the record, or name another with --storage"
+                ) from error
+        return self._read[entry.number]
 
     def _entries(self) -> list[FrozenTrial]:
         """Return the entries that count, in their order: a place among them is a number."""
