@@ -10,7 +10,8 @@ from engine.jobs.searching.asked import TRIALS, AskedSearch
 from engine.jobs.searching.looking import Looking, look
 from engine.jobs.searching.record import Ground, Noting, search_digest
 from engine.jobs.searching.space import Space, configured
-from engine.jobs.searching.study import Study, file_storage, opened_storage
+from engine.jobs.searching.storage import file_storage, opened_storage
+from engine.jobs.searching.study import Study
 from engine.jobs.searching.sweeping import Sweeps
 from engine.jobs.searching.trial import Trial, best_of
 from engine.jobs.searching.worth import Worth, worth_of

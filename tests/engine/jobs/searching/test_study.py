@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from engine.errors import RunError
+from engine.jobs.searching.choosing import BATCH
 from engine.jobs.searching.space import SearchConfig, Space
-from engine.jobs.searching.study import BATCH, JOURNAL, Study, file_storage, opened_storage
+from engine.jobs.searching.storage import JOURNAL, file_storage, opened_storage
+from engine.jobs.searching.study import Study
 from engine.jobs.searching.trial import Figures, Outcome
 from engine.jobs.searching.values import Choices, Span
 
