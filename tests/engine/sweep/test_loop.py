@@ -1,5 +1,6 @@
 """Compiled code that is kept is that of the sources as they are."""
 
+import inspect
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import engine.sweep
-from engine.sweep.loop import digest_of_sources
+from engine.sweep.loop import compiled, digest_of_sources
 
 ROOT = Path(engine.sweep.__file__).parents[2]
 FOLDER = sorted(path.name for path in Path(engine.sweep.__file__).parent.glob("*.py"))
@@ -29,6 +30,11 @@ def test_a_change_of_any_source_is_another_loop(
 
     monkeypatch.setattr(Path, "read_bytes", read_changed)
     assert digest_of_sources() != before
+
+
+def test_the_loop_is_kept_by_that_digest() -> None:
+    closed_over = [cell.cell_contents for cell in inspect.unwrap(compiled()).__closure__ or ()]
+    assert closed_over == [digest_of_sources()]
 
 
 def test_all_that_is_imported_into_the_loop_is_a_source() -> None:
