@@ -43,7 +43,7 @@ APART = {
 }
 EXAMINES = "make doctor"
 # What a command may end with, where 0 alone is not what its page says.
-ENDS = {"run_paper.py --status": {0, 3}}
+ENDS = {"run_paper.py --status": {0, 3}, "train_ml_ensemble.py --update": {0, 3}}
 
 # Pages that take bars, a bundle or a run of another page; on the others the reader makes them.
 LEANING = {
