@@ -18,6 +18,7 @@ How an interval is made of the draws, and why so, says `engine.statistics.drawn_
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 
@@ -32,8 +33,7 @@ DRAWS = 2000
 SHORTEST_BLOCK_DAYS = 2.0
 FEWEST_BLOCKS = 20
 _FEWEST_DAYS_FOR_ESTIMATE = 10
-# What the sum of two quantiles comes to: 80 % power at 5 %, two-sided.
-_POWER = 1.96 + 0.84
+_POWER = 0.84  # the normal quantile of four of five samples
 
 _COLUMNS = 5
 _TRADES, _RETURNS, _WINS, _PROFITS, _LOSSES = range(_COLUMNS)
@@ -115,7 +115,7 @@ class PairIntervals:
     ----------
     expectancy, win_rate, profit_factor : differences
     smallest_difference : in expectancy, that these trades would show in four of five samples
-        (80 % power, 5 % two-sided); None if there is too little to say
+        (80 % power, two-sided, at the level); None if there is too little to say
     """
 
     expectancy: Interval
@@ -219,13 +219,16 @@ def intervals_on(
     )
 
 
-def smallest_difference(standard_error: float) -> float:
-    """Return the difference that is shown in four of five samples: 80 % power, 5 % two-sided.
+def smallest_difference(standard_error: float, level: float = LEVEL) -> float:
+    """Return the difference that intervals of the level show in four of five samples: 80 % power.
 
     >>> smallest_difference(0.001)
     0.0028
+    >>> smallest_difference(0.001, 0.975)
+    0.00308
     """
-    return _POWER * standard_error
+    reach = round(NormalDist().inv_cdf((1.0 + level) / 2.0), 2)
+    return (reach + _POWER) * standard_error
 
 
 def run_intervals(sample: Sample, start: int = 0) -> RunIntervals:
@@ -236,7 +239,7 @@ def run_intervals(sample: Sample, start: int = 0) -> RunIntervals:
 
 def _pair(sample: Sample, first: int, second: int) -> PairIntervals:
     error = sample.deviation(_FIGURES["expectancy"].at(first, second))
-    smallest = None if error is None else smallest_difference(error)
+    smallest = None if error is None else smallest_difference(error, sample.level)
     return PairIntervals(**_intervals(sample, first, second), smallest_difference=smallest)
 
 
