@@ -93,20 +93,12 @@ class Grid:
     """Every combination of the values of a space, in an order that the seed shuffles."""
 
     def __init__(self, space: Space, seed: int) -> None:
-        self._keys, self._values = list(space.spans), []
-        for key, span in space.spans.items():
-            values = span.values()
-            if values is None:
-                raise RunError(
-                    f"{key}: a grid needs a step or choices for each key, found "
-                    f'{span.to_json()}; give one, or take sampler = "tpe"'
-                )
-            self._values.append(values)
-        size = math.prod(map(len, self._values))
+        self._spans, self._counts = space.spans, [_count(*each) for each in space.spans.items()]
+        size = math.prod(self._counts)
         if size > MOST_OF_A_GRID:
             raise RunError(
-                f"a grid may have {MOST_OF_A_GRID:,} sets, found {size:,}: give fewer values, or "
-                'take sampler = "tpe"'
+                f"a grid may have {MOST_OF_A_GRID:,} sets, found {size:,}: give fewer values, "
+                'or take sampler = "tpe"'
             )
         self._order = np.random.default_rng([seed, 0]).permutation(size)
 
@@ -115,9 +107,18 @@ class Grid:
 
     def at(self, number: int) -> Values:
         """Return the set of that number."""
-        places = np.unravel_index(self._order[number], [len(each) for each in self._values])
-        chosen = zip(self._keys, self._values, places, strict=True)
-        return {key: values[int(place)] for key, values, place in chosen}
+        places = np.unravel_index(self._order[number], self._counts)
+        chosen = zip(self._spans.items(), places, strict=True)
+        return {key: span.at(int(place)) for (key, span), place in chosen}
+
+
+def _count(key: str, span: Given) -> int:
+    if span.count is None:
+        raise RunError(
+            f"{key}: a grid needs a step or choices for each key, found {span.to_json()}; give "
+            'one, or take sampler = "tpe"'
+        )
+    return span.count
 
 
 def in_memory(history: Sequence[FrozenTrial]) -> optuna.Study:
@@ -147,7 +148,9 @@ def distribution(span: Given) -> BaseDistribution:
     """Return what a key may be, as Optuna says it."""
     if not isinstance(span, Span):
         return CategoricalDistribution(span.choices)
+    # Optuna warns where the last step does not reach the end.
+    low, high = span.low, span.high if span.count is None or span.log else span.at(span.count - 1)
     if span.whole:
         step = 1 if span.step is None else int(span.step)
-        return IntDistribution(int(span.low), int(span.high), log=span.log, step=step)
-    return FloatDistribution(span.low, span.high, log=span.log, step=span.step)
+        return IntDistribution(int(low), int(high), log=span.log, step=step)
+    return FloatDistribution(low, high, log=span.log, step=span.step)

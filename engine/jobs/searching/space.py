@@ -12,7 +12,6 @@ What a fill costs, where bars come from and how an ensemble learns are no parame
 """
 
 import difflib
-import math
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -40,6 +39,7 @@ _FIXED = {
 }
 _WORDS = {"low", "high", "step", "log", "choices"}
 _MOST_KEYS = 100
+_LARGEST = 2**53  # beyond it floats do not tell whole numbers apart
 
 
 class SearchConfig(Section):
@@ -204,7 +204,7 @@ def _between(where: str, given: Mapping[str, Any], kind: _Kind) -> Span:
 
 def _number(where: str, name: str, value: Any, kind: _Kind) -> float | int:
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not math.isfinite(value):
+    if not number or not -_LARGEST <= value <= _LARGEST:
         raise ConfigError(f"{where}: {name} must be a number, found {shown(value)}")
     if not kind.whole:
         return float(value)

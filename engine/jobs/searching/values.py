@@ -1,8 +1,9 @@
 """What one key of a space may be."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, TypeAlias
 
 Value: TypeAlias = bool | int | float | str
@@ -39,13 +40,20 @@ class Span:
             _ROUNDING * self.step
         )
 
-    def values(self) -> "Sequence[Choice] | None":
-        """Return all of them; None if there is no end of them."""
+    @property
+    def count(self) -> int | None:
+        """How many there are; None if there is no end of them."""
         if self.step is None and not self.whole:
             return None
-        step = 1 if self.step is None else self.step
-        count = math.floor((self.high - self.low) / step + _ROUNDING) + 1
-        return [self.low + number * step for number in range(count)]
+        width = (self.high - self.low) / (1 if self.step is None else self.step)
+        return math.floor(width + _ROUNDING) + 1
+
+    def at(self, place: int) -> float:
+        """Return the one at a place, from 0 on, if there is an end of them."""
+        if self.whole:
+            return int(self.low) + place * int(self.step or 1)
+        # As it is written: three steps of 0.1 are 0.3.
+        return float(Decimal(repr(self.low)) + place * Decimal(repr(self.step)))
 
     def to_json(self) -> dict[str, Any]:
         """Return it as the file says it."""
@@ -65,9 +73,14 @@ class Choices:
         """Return whether the value can be drawn."""
         return value in self.choices
 
-    def values(self) -> Sequence[Choice]:
-        """Return all of them."""
-        return self.choices
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self.choices)
+
+    def at(self, place: int) -> Choice:
+        """Return the one at a place, from 0 on."""
+        return self.choices[place]
 
     def to_json(self) -> dict[str, Any]:
         """Return it in JSON's own types."""

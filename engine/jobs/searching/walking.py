@@ -39,6 +39,7 @@ from engine.jobs.searching.walking_report import SearchedWindow, WindowSearchRep
 from engine.jobs.searching.worth import worth_of_run
 from engine.jobs.serving import MLMode
 from engine.jobs.settings import Settings
+from engine.jobs.spreading.task import Backend
 from engine.jobs.walking.analyzer import WindowAnalyzers
 from engine.jobs.walking.spans import markets_of, part, tested, windows_of
 from engine.jobs.walking.windows import Window, WindowSpec
@@ -49,8 +50,14 @@ from ml.analyzer import Analyzer
 log = logging.getLogger("tandem.search")
 
 
-def search_windows(request: RunRequest, asked: AskedSearch, spec: WindowSpec) -> WindowSearchReport:
+def search_windows(
+    request: RunRequest, asked: AskedSearch, spec: WindowSpec, backend: Backend | None = None
+) -> WindowSearchReport:
     """Make the search in each window of the walk-forward that the request asks for.
+
+    Parameters
+    ----------
+    backend : where windows are trained; None for processes of this machine
 
     Raises
     ------
@@ -66,7 +73,8 @@ def search_windows(request: RunRequest, asked: AskedSearch, spec: WindowSpec) ->
     windows = windows_of(request, markets, spec)
     ensembles = None
     if mode is MLMode.ON:
-        ensembles = _ensembles(settings, markets, windows, spec, request.out)
+        folder = request.out / "walk_forward"
+        ensembles = _ensembles(settings, markets, (spec, windows), folder, backend)
     check_effect(space, settings, ensembles)
     asked_of = [None] * len(windows) if ensembles is None else ensembles.analyzers
     parts = [
@@ -155,17 +163,18 @@ class _Window:
 def _ensembles(
     settings: Settings,
     markets: Sequence[Market],
-    windows: Sequence[Window],
-    spec: WindowSpec,
-    out: Path,
+    cut: tuple[WindowSpec, Sequence[Window]],
+    folder: Path,
+    backend: Backend | None,
 ) -> WindowAnalyzers:
     """Return the ensemble of each window, trained on its train part, as a walk-forward does."""
     from engine.jobs.walking.bundles import train_windows, windows_digest  # a search without ML
     # starts without learning
 
     bars = [market.bars for market in markets]
+    spec, windows = cut
     digest = windows_digest(bars, settings, spec, windows)
-    bundles = train_windows(bars, settings, windows, out / "walk_forward" / digest[:16])
+    bundles = train_windows(bars, settings, windows, folder / digest[:16], backend)
     return WindowAnalyzers(
         [Analyzer(each.bundle) for each in bundles],
         np.array([each.window.train_end for each in bundles]),

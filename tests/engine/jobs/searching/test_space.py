@@ -1,10 +1,17 @@
 """A space: its file is checked against the settings, and every slip is named in one line."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
+import tomli_w
+from hypothesis import given
+from hypothesis import strategies as st
+from optuna.distributions import FloatDistribution, IntDistribution
 
 from engine.errors import ConfigError
+from engine.jobs.searching.choosing import distribution
 from engine.jobs.searching.space import Space, applied, configured, load_space
 from engine.jobs.searching.values import Choices, Span
 from engine.jobs.settings import load_settings
@@ -56,7 +63,8 @@ def test_numbers_choices_and_absence_are_read(tmp_path: Path) -> None:
         "strategy.exits.unit": Choices(("percent", "atr")),
         "protections.cooldown_bars": Choices((None, 6)),
     }
-    assert space.spans["strategy.min_entry_score"].values() == [4.0, 4.5, 5.0, 5.5, 6.0]
+    score = space.spans["strategy.min_entry_score"]
+    assert [score.at(place) for place in range(score.count or 0)] == [4.0, 4.5, 5.0, 5.5, 6.0]
 
 
 SLIPS = {
@@ -87,6 +95,7 @@ SLIPS = {
     "strategy.exits.unit = { choices = ['atr', 'percent'], step = 1 }": "choices stand alone",
     "search.sampler = 'random'": "sampler: Input should be",
     "search = 3": "search must be a section",
+    "strategy.exits.max_bars = { low = 1, high = 99999999999999999999 }": "high must be a number",
     "": "a space must have 1 to 100 keys",
 }
 
@@ -113,7 +122,50 @@ def test_what_the_settings_have_is_found_in_the_space_or_not_at_all(tmp_path: Pa
 
 
 def test_a_step_that_floats_cannot_hold_reaches_its_end() -> None:
-    values = Span(0.1, 0.5, 0.1).values()
-    assert values is not None
-    assert values == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5])
-    assert Span(0.1, 0.5, 0.1).holds(0.3)
+    tenths = Span(0.1, 0.5, 0.1)
+    assert tenths.count == 5
+    assert [tenths.at(place) for place in range(5)] == [0.1, 0.2, 0.3, 0.4, 0.5]
+    assert all(tenths.holds(tenths.at(place)) for place in range(5))
+
+
+def test_a_step_that_misses_the_end_stops_before_it() -> None:
+    uneven = Span(0.0, 1.0, 0.3)
+    assert [uneven.at(place) for place in range(uneven.count or 0)] == [0.0, 0.3, 0.6, 0.9]
+    assert distribution(uneven) == FloatDistribution(0.0, 0.9, step=0.3)
+    odd = Span(3, 10, 2, whole=True)
+    assert distribution(odd) == IntDistribution(3, 9, step=2)
+
+
+WILD = st.recursive(
+    st.booleans() | st.integers() | st.floats() | st.text(max_size=9) | st.dates(),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["low", "high", "step", "log", "choices", "points", "exits", "max_bars", "rsi", ""]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["search", "strategy", "protections", "seed"]), WILD, max_size=3
+    )
+)
+def test_no_file_of_a_space_ends_in_anything_but_a_line(found: dict[str, Any]) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "space.toml"
+        path.write_text(tomli_w.dumps(found), encoding="utf-8")
+        try:
+            space = load_space(path, SETTINGS)
+        except ConfigError as error:
+            said = str(error)
+        else:
+            said = str({key: distribution(span) for key, span in space.spans.items()})
+        assert said
+        assert "\n" not in said
