@@ -88,7 +88,7 @@ class UpdateReport:
         return "\n".join(parts)
 
     def _judged(self) -> list[str]:
-        looked = f"look {self.look} at the running bundle" if self.look else "no look was taken"
+        looked = f"look {self.look} at the running bundle" if self.look else "no look that counts"
         why = fill(self.decision.why, WIDTH, break_long_words=False, break_on_hyphens=False)
         said = [why, f"({looked}; policy: {self.promote})", ""]
         if self.decision.promoted:

@@ -104,12 +104,17 @@ def _unless_worse(rows: Comparison, traded: Contest | None) -> Decision:
         few = _too_little(traded)
         if traded is not None and traded.trades(RUNNING) >= FEWEST_TRADES:
             return Decision(False, f"The candidate hardly trades: {few}.")
-        return Decision(True, f"Not shown to be worse, for there is too little to tell: {few}.")
+        return Decision(
+            True, f"The candidate is not shown to be worse, for there is too little to tell: {few}."
+        )
     difference = traded.ahead_of(RUNNING).expectancy
-    above = f"expectancy per trade after costs is above that of {_than(RUNNING, difference)}"
     if difference.high is not None and difference.high < 0.0:
-        return Decision(False, f"The candidate is worse: its {above}.")
-    return Decision(True, f"Not shown to be worse: the candidate's {above}.")
+        return Decision(False, f"The candidate is worse: its {_differs(difference)}.")
+    return Decision(True, f"The candidate is not shown to be worse: its {_differs(difference)}.")
+
+
+def _differs(difference: Interval) -> str:
+    return f"expectancy per trade after costs differs from that of {_than(RUNNING, difference)}"
 
 
 def _ranks_worse(rows: Comparison) -> str | None:

@@ -165,7 +165,7 @@ def test_a_candidate_that_is_not_shown_to_be_worse_is_promoted(
 ) -> None:
     found = decide(UNLESS_WORSE, NOTHING, contest_of(running=running, candidate=candidate))
     assert found.promoted
-    assert found.why.startswith("Not shown to be worse")
+    assert found.why.startswith("The candidate is not shown to be worse")
 
 
 def test_where_nothing_can_be_told_the_newer_one_is_promoted_unless_worse() -> None:

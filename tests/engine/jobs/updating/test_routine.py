@@ -94,7 +94,7 @@ def test_unless_worse_the_candidate_is_promoted(
     running = name_in_force(bundle)
     words = ["--update", "--promote", "unless-worse", "--data", file, "--output", bundle]
     assert command(*words) == 0
-    assert "Not shown to be worse" in " ".join(capsys.readouterr().out.split())
+    assert "The candidate is not shown to be worse" in " ".join(capsys.readouterr().out.split())
     found = last(bundle)
     assert found["outcome"] == "promoted"
     assert found["previous"] == running != found["in_force"] == name_in_force(bundle)
