@@ -39,6 +39,7 @@ _FIXED = {
 }
 _WORDS = {"low", "high", "step", "log", "choices"}
 _MOST_KEYS = 100
+_MOST_STEPS = 1_000_000_000
 _LARGEST = 2**53  # beyond it floats do not tell whole numbers apart
 
 
@@ -192,14 +193,22 @@ def _between(where: str, given: Mapping[str, Any], kind: _Kind) -> Span:
     if not low < high:
         raise ConfigError(f"{where}: low must be below high, found {low} and {high}")
     if step is not None:
-        step = _number(where, "step", step, kind)
-        if not 0 < step <= high - low:
-            raise ConfigError(
-                f"{where}: step must be above 0 and at most high less low, found {step}"
-            )
+        step = _step(where, step, kind, high - low)
     for value in (low, high):
         _check(where, value, kind)
     return Span(low, high, None if log else step, log=log, whole=kind.whole)
+
+
+def _step(where: str, given: Any, kind: _Kind, width: float) -> float | int:
+    step = _number(where, "step", given, kind)
+    if not 0 < step <= width:
+        raise ConfigError(f"{where}: step must be above 0 and at most high less low, found {step}")
+    if width > _MOST_STEPS * step:
+        raise ConfigError(
+            f"{where}: step must leave at most {_MOST_STEPS:,} values, found {step} for a span of "
+            f"{width}"
+        )
+    return step
 
 
 def _number(where: str, name: str, value: Any, kind: _Kind) -> float | int:

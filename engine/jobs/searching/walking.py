@@ -68,6 +68,11 @@ def search_windows(
     """
     request.check_out()
     mode = _mode(request)
+    if backend is not None and mode is MLMode.OFF:
+        raise UsageError(
+            "--backend and --workers train the windows' ensembles: with --search they go with --ml "
+            "on; sets are run on all cores of this machine anyway"
+        )
     space = load_space(asked.space, request.settings)
     settings, markets = markets_of(request)
     windows = windows_of(request, markets, spec)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from engine.errors import ConfigError, RunError, UsageError
-from engine.jobs.markets import AskedBars
+from engine.jobs.markets import AskedBars, BarFiles
 from engine.jobs.run_report import data_facts
 from engine.jobs.run_request import RunRequest
 from engine.jobs.search import search
@@ -258,3 +258,19 @@ def test_days_are_kept_to_the_last_bit(report: SearchReport) -> None:
     again = type(outcome).from_json(json.loads(json.dumps(outcome.to_json())))
     np.testing.assert_array_equal(again.daily, outcome.daily)
     assert again.figures == outcome.figures
+
+
+@pytest.mark.real_data
+def test_on_real_bars_of_several_symbols_the_engine_comes_to_the_same(
+    real_bars_dir: Path, tmp_path: Path
+) -> None:
+    files = [real_bars_dir / f"binance_{coin}-USDT_5m.parquet" for coin in ("BTC", "ETH", "SOL")]
+    bars = AskedBars(
+        BarFiles(files), np.datetime64("2023-01-01", "ms"), np.datetime64("2023-04-15", "ms")
+    )
+    asked = AskedSearch(space=space(tmp_path, SPACE), trials=64, objective=Objective.SHARPE)
+    made = search(RunRequest(settings=load_settings(), bars=bars, out=tmp_path / "runs"), asked)
+    outcome = made.best.outcome
+    assert outcome is not None
+    assert outcome.figures.trades >= 30
+    assert made.worth.pbo is not None

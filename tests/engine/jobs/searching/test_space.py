@@ -81,6 +81,7 @@ SLIPS = {
     "strategy.min_entry_score = { low = nan, high = 5 }": "low must be a number, found nan",
     "strategy.min_entry_score = { low = -4, high = 5 }": "greater than or equal to 0",
     "strategy.min_entry_score = { low = 4, high = 5, step = 2 }": "step must be above 0",
+    "strategy.min_entry_score = { low = 4, high = 5, step = 5e-324 }": "step must leave at most",
     "strategy.min_entry_score = { low = 0, high = 5, log = true }": "low must be above 0",
     "strategy.min_entry_score = { low = 1, high = 5, log = 1 }": "log must be true or false",
     "strategy.min_entry_score = { low = 1, high = 5, log = true, step = 1 }": "do not go together",

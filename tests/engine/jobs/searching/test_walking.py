@@ -21,6 +21,7 @@ from engine.jobs.serving import MLMode
 from engine.jobs.settings import load_settings
 from engine.jobs.showing.folder import open_run
 from engine.jobs.showing.rerun import rerun
+from engine.jobs.spreading.here import Processes
 from engine.jobs.walking.spans import part
 from engine.jobs.walking.windows import WindowSpec
 from feeds.bars import Bars
@@ -217,6 +218,14 @@ def test_modes_that_are_two_runs_are_refused(
 ) -> None:
     with pytest.raises(UsageError, match=f"found --ml {mode.value}"):
         searched(bars, tmp_path, ml=mode)
+
+
+def test_workers_without_anything_to_train_are_refused(bars: list[Bars], tmp_path: Path) -> None:
+    (tmp_path / "space.toml").write_text(SPACE, encoding="utf-8")
+    request = RunRequest(settings=SETTINGS, bars=AskedBars(Given(bars)), out=tmp_path / "runs")
+    asked = AskedSearch(space=tmp_path / "space.toml")
+    with pytest.raises(UsageError, match="with --search they go with --ml on"):
+        search_windows(request, asked, SPEC, Processes(2))
 
 
 def test_bundles_of_ones_own_are_refused(bars: list[Bars], tmp_path: Path) -> None:
