@@ -1,7 +1,7 @@
 """Bars: the one form in which market data flows through the house."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import pairwise
 from typing import Any, TypeAlias
@@ -59,9 +59,7 @@ class Bars:
 
     def __post_init__(self) -> None:
         for name, dtype in _DTYPES.items():
-            array = np.array(getattr(self, name), dtype=dtype)
-            array.flags.writeable = False
-            object.__setattr__(self, name, array)
+            object.__setattr__(self, name, _own(getattr(self, name), dtype))
         _check(self)
 
     def __len__(self) -> int:
@@ -125,8 +123,43 @@ class Bars:
         """Return the SHA-256 of symbol, timeframe and every column: same digest, same bars."""
         sha = hashlib.sha256(f"{self.symbol} {self.timeframe} {self.synthetic}".encode())
         for name in _DTYPES:
-            sha.update(np.ascontiguousarray(getattr(self, name)).tobytes())
+            sha.update(np.ascontiguousarray(getattr(self, name)).view(np.uint8).data)
         return sha.hexdigest()
+
+
+def given_up(array: np.ndarray) -> np.ndarray:
+    """Return an array that its maker will not write to again, so that `Bars` need no copy of it."""
+    array.flags.writeable = False
+    return array
+
+
+def sharing(markets: Sequence[Bars]) -> list[Bars]:
+    """Return the bars of several symbols with one copy of what they have in common.
+
+    Symbols of one exchange mostly have the same times, and often the same gaps.
+    """
+    seen: dict[str, list[np.ndarray]] = {name: [] for name in ("time", "filled", "segment")}
+    return [
+        bars.unchecked({n: _first_equal(getattr(bars, n), seen[n]) for n in seen})
+        for bars in markets
+    ]
+
+
+def _first_equal(column: np.ndarray, seen: list[np.ndarray]) -> np.ndarray:
+    for other in seen:
+        if np.array_equal(column, other):
+            return other
+    seen.append(column)
+    return column
+
+
+def _own(column: Any, dtype: Any) -> np.ndarray:
+    """Return a column that nobody else writes to."""
+    if isinstance(column, np.ndarray) and column.dtype == dtype:
+        flags = column.flags
+        if flags.owndata and flags.c_contiguous and not flags.writeable:
+            return column
+    return given_up(np.array(column, dtype=dtype))
 
 
 def _check(bars: Bars) -> None:

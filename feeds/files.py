@@ -2,7 +2,7 @@
 
 import json
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias, TypeVar, cast
@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from feeds.atomic import atomic_path
-from feeds.bars import Bars
-from feeds.errors import BadFileError
+from feeds.bars import Bars, given_up
+from feeds.errors import BadBarsError, BadFileError
 from feeds.gaps import FILL_LIMIT
 from feeds.identity import (
     SYNTHETIC,
@@ -28,11 +28,13 @@ from feeds.identity import (
 )
 from feeds.mending import RawBars
 from feeds.messages import first_line
+from feeds.parquet_part import Dates, part_of
 from feeds.quality import QualityReport, known_repairs
 from feeds.rows import TIME_COLUMNS, VALUES, raw_rows, spellings
 from feeds.timeframe import Timeframe
 
 METADATA_KEY = b"tandem"  # in a Parquet file's metadata: JSON that says whose bars it holds
+GROUP = 65_536  # rows of a Parquet file that are read together: 45 days of one-minute bars
 _WORDS = ("symbol", "timeframe", "source")
 _READ = (*TIME_COLUMNS, *VALUES, *_WORDS)
 
@@ -76,6 +78,7 @@ def read_bars(
     timeframe: Timeframe | None = None,
     repair: Iterable[str] = (),
     fill_limit: int = FILL_LIMIT,
+    dates: Dates | None = None,
 ) -> tuple[Bars, QualityReport]:
     """Read a Parquet or CSV file of bars; a defective one is refused unless repairs are named.
 
@@ -85,6 +88,9 @@ def read_bars(
     symbol, timeframe : taken where neither the file nor its name says them
     repair : names from `feeds.quality.REPAIRS`
     fill_limit : missing bars in a row that are filled; a longer hole splits segments
+    dates : which bars are needed. Of a Parquet file in order only the groups of rows that hold them
+        are read, where no repair is named; what is not read is not judged. The bars are those of
+        the whole file, down to the numbers of their segments; there may be others around them.
 
     Raises
     ------
@@ -94,13 +100,43 @@ def read_bars(
         if its rows have defects that the named repairs do not remove
     """
     repairs = known_repairs(repair)
-    contents = _read(path)
+    command = Claim("the command", symbol, timeframe)
+    if dates is not None and not repairs and path.suffix.lower() == ".parquet":
+        found = _read_part(path, command, dates, fill_limit)
+        if found is not None:
+            return found
+    raw = _raw_bars(_read(path), path, command)
+    return raw.mended(repairs, fill_limit=fill_limit)
+
+
+def _read_part(
+    path: Path, command: Claim, dates: Dates, fill_limit: int
+) -> tuple[Bars, QualityReport] | None:
+    """Return the bars of the groups that the dates need; None if the whole file must be read.
+
+    So it must where anything is wrong, to say what is and in which row.
+    """
+    try:
+        file, spelled = _opened(path)
+        part = part_of(file, next(spelled[n] for n in TIME_COLUMNS if n in spelled), dates)
+        if part is None:
+            return None
+        raw = _raw_bars(_table_of(file, spelled, path, part.groups), path, command)
+        bars, quality = raw.mended((), fill_limit=fill_limit)
+        if not dates.among(bars):
+            return None
+    except (*_UNREADABLE, OSError, BadFileError, BadBarsError):
+        return None
+    ahead = part.segments_before(raw.timeframe, fill_limit)
+    return bars.unchecked({"segment": given_up(bars.segment + ahead)}), quality
+
+
+def _raw_bars(contents: _Contents, path: Path, command: Claim) -> RawBars:
     rows = raw_rows(contents.table, path.name)
-    claims = _claims(contents, path, Claim("the command", symbol, timeframe))
+    claims = _claims(contents, path, command)
     timeframe = settle_timeframe(claims, rows["timestamp"].to_numpy("datetime64[ms]"), path.name)
     symbol = settle_symbol(claims, path.name)
-    raw = RawBars(rows, symbol, timeframe, path.name, contents.synthetic)
-    return raw.mended(repairs, fill_limit=fill_limit)
+    return RawBars(rows, symbol, timeframe, path.name, contents.synthetic)
 
 
 def write_bars(bars: Bars, path: Path) -> None:
@@ -129,14 +165,15 @@ def write_bars(bars: Bars, path: Path) -> None:
 def write_table(frame: pd.DataFrame, said: Mapping[str, object], path: Path) -> None:
     """Write a frame with `timestamp` and OHLCV to a Parquet file, and in its metadata what is said.
 
-    `said` has at least `symbol` and `timeframe`.
+    `said` has at least `symbol` and `timeframe`. The file is divided into groups of `GROUP` rows,
+    each of which can be read without the others.
     """
     table = pa.Table.from_pandas(frame, preserve_index=False)
     metadata = {**(table.schema.metadata or {}), METADATA_KEY: json.dumps(said).encode()}
     # Prices and times hardly repeat: dictionaries of them would cost time and room.
     words = [name for name in frame if name not in ("timestamp", *VALUES)]
     stamped = table.replace_schema_metadata(metadata)
-    pq.write_table(stamped, path, compression="zstd", use_dictionary=words)
+    pq.write_table(stamped, path, compression="zstd", use_dictionary=words, row_group_size=GROUP)
 
 
 def refuse_output(path: Path) -> None:
@@ -178,14 +215,29 @@ def _read(path: Path) -> _Contents:
 
 
 def _read_parquet(path: Path) -> _Contents:
+    return _table_of(*_opened(path), path)
+
+
+def _opened(path: Path) -> tuple[pq.ParquetFile, Mapping[str, str]]:
+    """Return the file, and how it spells the columns that are read."""
     file = pq.ParquetFile(path)
-    schema = file.schema_arrow
-    spelled = spellings(schema.names, path.name)
+    spelled = spellings(file.schema_arrow.names, path.name)
     wanted = {name: spelled[name] for name in _READ if name in spelled}
     for name, spelling in wanted.items():
-        _refuse_kind(name, schema.field(spelling).type, path.name)
-    table = file.read(columns=list(wanted.values()))
-    said = _metadata(schema, path.name)
+        _refuse_kind(name, file.schema_arrow.field(spelling).type, path.name)
+    return file, wanted
+
+
+def _table_of(
+    file: pq.ParquetFile,
+    spelled: Mapping[str, str],
+    path: Path,
+    groups: Sequence[int] | None = None,
+) -> _Contents:
+    """Return the columns, of all rows or of some groups."""
+    columns = list(spelled.values())
+    table = file.read(columns) if groups is None else file.read_row_groups(groups, columns)
+    said = _metadata(file.schema_arrow, path.name)
     return _Contents(_plain(table.to_pandas(ignore_metadata=True), spelled), said)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from feeds.bars import PRICES, Bars, BoolArray, FloatArray, IntArray, TimeArray
+from feeds.bars import PRICES, Bars, BoolArray, FloatArray, IntArray, TimeArray, given_up
 from feeds.errors import BadBarsError
 from feeds.moments import readable
 from feeds.timeframe import Timeframe
@@ -77,11 +77,11 @@ def to_bars(
     return Bars(
         symbol=symbol,
         timeframe=timeframe,
-        time=time[layout.row] + layout.offset * timeframe.delta,
+        time=given_up(time[layout.row] + layout.offset * timeframe.delta),
         **{name: _flat(price, prices["close"], layout.filled) for name, price in prices.items()},
-        volume=np.where(layout.filled, 0.0, volume),
-        filled=layout.filled,
-        segment=layout.segment,
+        volume=given_up(np.where(layout.filled, 0.0, volume)),
+        filled=given_up(layout.filled),
+        segment=given_up(layout.segment),
         synthetic=synthetic,
     )
 
@@ -122,4 +122,4 @@ def _lay_out(missing: IntArray, fill_limit: int) -> _Layout:
 
 
 def _flat(price: FloatArray, close: FloatArray, filled: BoolArray) -> FloatArray:
-    return np.where(filled, close, price)
+    return given_up(np.where(filled, close, price))

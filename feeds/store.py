@@ -7,17 +7,21 @@ and below `data/at/<address>/` what another address than the exchange's own has 
 A file reads like any file of bars. Its metadata says beside symbol and timeframe which stretches
 of time were asked for (`covered`), since rows alone cannot tell a minute without trade from one
 that was never downloaded. Rows and coverage change together, in one step.
+
+A file is divided into groups of rows, with a digest each: who asks for a year of ten reads that
+year, and what is read is verified.
 """
 
 import fcntl
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO, NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -27,7 +31,7 @@ import pyarrow.parquet as pq
 from feeds.atomic import atomic_path
 from feeds.bars import Bars, IntArray
 from feeds.errors import StoreError, UnknownMarketError
-from feeds.files import METADATA_KEY, write_table
+from feeds.files import GROUP, METADATA_KEY, write_table
 from feeds.gaps import FILL_LIMIT
 from feeds.mending import RawBars
 from feeds.messages import first_line
@@ -47,6 +51,8 @@ _UNREADABLE = (  # what a damaged file raises
     MemoryError,
     pa.ArrowException,
 )
+
+Found = TypeVar("Found")
 
 DEFAULT_EXCHANGE = "binance"  # where bars come from if nobody says
 
@@ -78,17 +84,85 @@ class _Held:
     rows: pd.DataFrame
     covered: tuple[Span, ...]
 
-    def within(self, span: Span) -> pd.DataFrame:
-        """Return the rows of a span, numbered from 0."""
-        first, last = np.searchsorted(_times(self.rows), span)
-        return self.rows.iloc[first:last].reset_index(drop=True)
-
     def replaced(self, rows: pd.DataFrame, span: Span) -> "_Held":
         """Return what is held when `rows` are all that there is in `span`."""
         first, last = np.searchsorted(_times(self.rows), span)
         parts = [self.rows.iloc[:first], rows, self.rows.iloc[last:]]
         whole = pd.concat([part for part in parts if len(part)] or [rows], ignore_index=True)
         return _Held(whole, joined([*self.covered, span]))
+
+
+_COLUMNS = ["timestamp", *VALUES]
+
+
+class _Group(NamedTuple):
+    """Rows of a file that are read together: when the first and the last open, and their digest."""
+
+    first: int
+    last: int
+    digest: str
+
+    @classmethod
+    def of(cls, rows: pd.DataFrame) -> "_Group":
+        time = _times(rows)
+        return cls(int(time[0]), int(time[-1]), _digest(rows))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _File:
+    """A file of the store that has been opened: what it covers is known, no row is read yet.
+
+    Attributes
+    ----------
+    groups : of the rows; None for a file that was written before rows had groups
+    """
+
+    parquet: pq.ParquetFile
+    covered: tuple[Span, ...]
+    groups: tuple[_Group, ...] | None
+
+    @classmethod
+    def of(cls, file: BinaryIO, listing: Listing) -> "_File":
+        parquet = pq.ParquetFile(file)
+        said = json.loads(parquet.schema_arrow.metadata[METADATA_KEY])
+        covered = tuple(Span(int(start), int(end)) for start, end in said["covered"])
+        kind = parquet.schema_arrow.field("timestamp").type
+        if not isinstance(getattr(kind, "tz", None), str):
+            raise TypeError("its times are none")
+        if "groups" not in said:
+            found = cls(parquet, covered, None)
+            _refuse_other(said["digest"], _whole_digest(found.rows(), covered, listing))
+            return found
+        groups = tuple(_Group(*each) for each in said["groups"])
+        _refuse_other(said["digest"], _head_digest(groups, covered, listing))
+        return cls(parquet, covered, groups)
+
+    def rows(self, span: Span | None = None) -> pd.DataFrame:
+        """Return the rows of a span, numbered from 0; of the groups that it touches and no others.
+
+        Without a span they are all.
+        """
+        if self.groups is None:
+            parts = [_raw(self.parquet.read(_COLUMNS).to_pandas(ignore_metadata=True))]
+        else:
+            touched = [n for n, group in enumerate(self.groups) if _touches(group, span)]
+            parts = [self._group(number) for number in touched]
+            for number, rows in zip(touched, parts, strict=True):
+                _refuse_other(self.groups[number].digest, _digest(rows))
+        if not parts:
+            return _empty()
+        whole = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
+        if span is None:
+            return whole
+        first, last = np.searchsorted(_times(whole), span)
+        return whole.iloc[first:last].reset_index(drop=True)
+
+    def _group(self, number: int) -> pd.DataFrame:
+        return _raw(self.parquet.read_row_group(number, _COLUMNS).to_pandas(ignore_metadata=True))
+
+
+def _touches(group: _Group, span: Span | None) -> bool:
+    return span is None or (group.first < span.end and group.last >= span.start)
 
 
 class Store:
@@ -108,7 +182,7 @@ class Store:
 
     def covered(self, listing: Listing) -> tuple[Span, ...]:
         """Return the spans of which the store holds every bar that the exchange has."""
-        return self._load(listing).covered
+        return self._read(listing, lambda file: file.covered) or ()
 
     def missing(self, listing: Listing, span: Span) -> tuple[Span, ...]:
         """Return what of `span` is not covered, oldest first."""
@@ -116,9 +190,8 @@ class Store:
 
     def last_bar(self, listing: Listing, *, before: int) -> int | None:
         """Return when the last bar that is held before a moment opened, in ms; None without one."""
-        time = _times(self._load(listing).rows)
-        count = int(np.searchsorted(time, before))
-        return int(time[count - 1]) if count else None
+        rows = self._read(listing, lambda file: file.rows(_ending(file, before)))
+        return None if rows is None or rows.empty else int(_times(rows)[-1])
 
     def refuse_unwritable(self, listing: Listing) -> None:
         """Refuse a place at which nothing can be kept: before a download, not after it."""
@@ -136,7 +209,8 @@ class Store:
         if len(time) and not (span.start <= time.min() and time.max() < span.end):
             raise StoreError(f"{listing}: rows must lie in the span they cover, {span}")
         with self._locked(listing) as path:
-            self._save(path, listing, self._load(listing).replaced(rows, span))
+            held = self._read(listing, lambda file: _Held(file.rows(), file.covered))
+            self._save(path, listing, (held or _Held(_empty(), ())).replaced(rows, span))
 
     def read(
         self,
@@ -155,12 +229,10 @@ class Store:
         BadBarsError
             if its rows have defects that the named repairs do not remove
         """
-        held = self._load(listing)
-        missing = uncovered(span, held.covered)
+        missing, rows = self._read(listing, partial(_asked, span=span)) or ((span,), None)
         if missing:
             raise StoreError(f"{listing}: {missing[0]} must be downloaded first")
-        rows = held.within(span)
-        if rows.empty:
+        if rows is None or rows.empty:
             raise StoreError(f"{listing}: there are no bars from {span}; choose other dates")
         raw = RawBars(rows, listing.symbol, listing.timeframe, str(listing))
         return raw.mended(repair, fill_limit=fill_limit)
@@ -182,46 +254,40 @@ class Store:
                 "folder with --store"
             ) from error
 
-    def _load(self, listing: Listing) -> _Held:
+    def _read(self, listing: Listing, what: Callable[[_File], Found]) -> Found | None:
+        """Return something that the listing's file holds; None if there is no file."""
         path = self.path(listing)
         try:
-            data = path.read_bytes()
+            file = path.open("rb")
         except FileNotFoundError:
-            return _Held(_raw(pd.DataFrame(columns=["timestamp", *VALUES])), ())
+            return None
         except OSError as error:
             raise StoreError(
                 f"{path}: cannot be read: {_reason(error)}; choose another folder with --store"
             ) from error
-        try:
-            table = pq.ParquetFile(pa.BufferReader(data)).read()
-            said = json.loads(table.schema.metadata[METADATA_KEY])
-            return _verified(table.to_pandas(ignore_metadata=True), said, listing)
-        except (*_UNREADABLE, OSError) as error:
-            raise StoreError(
-                f"{path}: the file is damaged or none of the store ({_reason(error)}); move it "
-                "away, and its bars are downloaded again"
-            ) from error
+        with file:
+            try:
+                return what(_File.of(file, listing))
+            except (*_UNREADABLE, OSError) as error:
+                raise StoreError(
+                    f"{path}: the file is damaged or none of the store ({_reason(error)}); move it "
+                    "away, and its bars are downloaded again"
+                ) from error
 
     def _save(self, path: Path, listing: Listing, held: _Held) -> None:
+        starts = range(0, len(held.rows), GROUP)
+        groups = tuple(_Group.of(held.rows.iloc[start : start + GROUP]) for start in starts)
         said = {
             "symbol": listing.symbol,
             "timeframe": str(listing.timeframe),
             "exchange": listing.exchange,
             "covered": held.covered,
-            "digest": _digest(held, listing),
+            "groups": groups,
+            "digest": _head_digest(groups, held.covered, listing),
         }
         stamped = held.rows.assign(timestamp=held.rows["timestamp"].dt.tz_localize("UTC"))
         with atomic_path(path) as draft:
             write_table(stamped, said, draft)
-
-
-def _verified(table: pd.DataFrame, said: Any, listing: Listing) -> _Held:
-    if not isinstance(table["timestamp"].dtype, pd.DatetimeTZDtype):
-        raise TypeError("its times are none")
-    held = _Held(_raw(table), tuple(Span(int(start), int(end)) for start, end in said["covered"]))
-    if said["digest"] != _digest(held, listing):
-        raise ValueError("its digest does not fit what it holds")
-    return held
 
 
 def _raw(table: pd.DataFrame) -> pd.DataFrame:
@@ -231,13 +297,48 @@ def _raw(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"timestamp": time.astype("datetime64[ms]"), **values})
 
 
-def _digest(held: _Held, listing: Listing) -> str:
-    """Return the SHA-256 of the rows, of what they cover and of whose they are."""
-    sha = hashlib.sha256(json.dumps([str(listing), held.covered]).encode())
-    sha.update(_times(held.rows).tobytes())
+def _empty() -> pd.DataFrame:
+    return _raw(pd.DataFrame(columns=_COLUMNS))
+
+
+def _asked(file: _File, span: Span) -> tuple[Sequence[Span], pd.DataFrame | None]:
+    """Return what is missing of a span; of one that is covered, the rows."""
+    missing = uncovered(span, file.covered)
+    return missing, None if missing else file.rows(span)
+
+
+def _ending(file: _File, before: int) -> Span:
+    """Return a span before a moment that holds the last row before it, if there is one."""
+    groups = file.groups or ()
+    begun = [group.first for group in groups if group.first < before]
+    return Span(max(begun, default=0), before)
+
+
+def _head_digest(groups: Sequence[_Group], covered: Sequence[Span], listing: Listing) -> str:
+    """Return the SHA-256 of the groups' digests, of what they cover and of whose they are."""
+    return hashlib.sha256(json.dumps([str(listing), covered, groups]).encode()).hexdigest()
+
+
+def _whole_digest(rows: pd.DataFrame, covered: Sequence[Span], listing: Listing) -> str:
+    """Return the SHA-256 of a file without groups."""
+    sha = hashlib.sha256(json.dumps([str(listing), covered]).encode())
+    return _with_rows(sha, rows)
+
+
+def _digest(rows: pd.DataFrame) -> str:
+    return _with_rows(hashlib.sha256(), rows)
+
+
+def _with_rows(sha: "hashlib._Hash", rows: pd.DataFrame) -> str:
+    sha.update(np.ascontiguousarray(_times(rows)).data)
     for name in VALUES:
-        sha.update(held.rows[name].to_numpy(np.float64).tobytes())
+        sha.update(np.ascontiguousarray(rows[name].to_numpy(np.float64)).data)
     return sha.hexdigest()
+
+
+def _refuse_other(said: object, found: str) -> None:
+    if said != found:
+        raise ValueError("its digest does not fit what it holds")
 
 
 def _times(rows: pd.DataFrame) -> IntArray:

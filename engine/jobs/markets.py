@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -10,10 +10,11 @@ import numpy as np
 
 from engine.config import DataConfig
 from engine.errors import RunError
-from feeds.bars import Bars
+from feeds.bars import Bars, sharing
 from feeds.clock import Clock
 from feeds.files import read_bars
 from feeds.moments import readable
+from feeds.parquet_part import Dates
 from feeds.quality import QualityReport
 from feeds.standin.trade_files import holds_trades, read_trades
 from feeds.standin.trades import RecordedTrades
@@ -36,11 +37,15 @@ class BarSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class BarFiles:
-    """Files of bars or trades; symbol and timeframe are for those that do not say theirs."""
+    """Files of bars or trades; symbol and timeframe are for those that do not say theirs.
+
+    Of files of bars no more need be read than the dates ask for.
+    """
 
     paths: Sequence[Path] = ()
     symbol: str | None = None
     timeframe: Timeframe | None = None
+    dates: Dates | None = None
 
     def read(self, config: DataConfig) -> list[Bars]:
         """Return the bars of each file; one symbol a file, one timeframe for all.
@@ -58,6 +63,7 @@ class BarFiles:
                 timeframe=self.timeframe,
                 repair=config.repair,
                 fill_limit=config.fill_limit,
+                dates=self.dates,
             )
             _log_quality(quality)
             markets.append(bars)
@@ -67,7 +73,7 @@ class BarFiles:
                 timeframe = self.timeframe or _OF_TRADES
                 markets.append(trades.bars(timeframe, fill_limit=config.fill_limit))
         _refuse_mixture(markets)
-        return markets
+        return sharing(markets)
 
     def trades(self) -> list[RecordedTrades]:
         """Return the trades of each file that holds such; one file a symbol."""
@@ -91,7 +97,7 @@ class ExchangeBars:
 
     def read(self, config: DataConfig) -> list[Bars]:
         """Return the bars of each symbol."""
-        return [stored.bars for stored in self.stored(config)]
+        return sharing([stored.bars for stored in self.stored(config)])
 
     def stored(self, config: DataConfig) -> "list[StoredBars]":
         """Return the same, with the files of the store that hold them."""
@@ -128,7 +134,10 @@ class AskedBars:
         FeedError, RunError
             if the bars cannot be had, or the dates hold none that can be decided on
         """
-        read = self.source.read(config)
+        source = self.source
+        if isinstance(source, BarFiles) and (self.start is not None or self.end is not None):
+            source = replace(source, dates=Dates(self.start, self.end, warmup_bars))
+        read = source.read(config)
         return [cut(b, start=self.start, end=self.end, warmup_bars=warmup_bars) for b in read]
 
     def read(self, config: DataConfig, warmup_bars: int) -> list[Bars]:

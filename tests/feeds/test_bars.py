@@ -1,13 +1,13 @@
 """Bars that exist are valid, read-only, and say what was known when."""
 
-from dataclasses import FrozenInstanceError, replace
+from dataclasses import FrozenInstanceError, fields, replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feeds.bars import PRICES, Bars
+from feeds.bars import PRICES, Bars, given_up, sharing
 from feeds.errors import BadBarsError
 from feeds.gaps import holes_of, to_bars
 from feeds.timeframe import Timeframe
@@ -172,3 +172,31 @@ def test_the_digest_is_of_everything() -> None:
 def test_times_lie_on_the_grid_of_their_timeframe() -> None:
     with pytest.raises(BadBarsError, match="off the grid of 1h"):
         replace(make_bars(1, start="2024-01-01T00:05"), timeframe=Timeframe.parse("1h"))
+
+
+@given(seeds=st.lists(st.integers(0, 2), min_size=1, max_size=4))
+def test_symbols_share_what_they_have_in_common_and_change_nothing(seeds: list[int]) -> None:
+    markets = [make_bars(40 + 3 * seed, seed=seed) for seed in seeds]
+
+    shared = sharing(markets)
+
+    assert [bars.digest() for bars in shared] == [bars.digest() for bars in markets]
+    for name in ("time", "filled", "segment"):
+        assert len({id(getattr(bars, name)) for bars in shared}) == len(set(seeds))
+
+
+def test_what_its_maker_gave_up_is_taken_and_all_else_is_copied() -> None:
+    made = make_bars(9)
+    columns = {each.name: getattr(made, each.name) for each in fields(Bars)}
+    taken = given_up(made.close.copy())
+    lent = made.close.copy()
+
+    assert Bars(**{**columns, "close": taken}).close is taken
+    copied = Bars(**{**columns, "close": lent})
+    lent[0] = 1.0
+    assert copied.close[0] == made.close[0]
+    view = lent[:]
+    view.flags.writeable = False
+    with pytest.raises(BadBarsError):  # 1.0 is outside the bar's range
+        Bars(**{**columns, "close": view})
+    assert Bars(**{**columns, "close": made.close[:]}).close is not made.close
