@@ -8,6 +8,7 @@ same lines with the same stamps, the same `index`, `window` and `moment`.
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 import backtrader as bt
@@ -168,11 +169,22 @@ class BarsFeed(SymbolFeed):
     def preload(self) -> None:
         bars = self._rows
         lines = {name: getattr(bars, name) for name in LINES}
-        lines |= {"datetime": stamps(bars.time), "segment_end": bars.last_of_segment()}
+        lines |= {"segment_end": bars.last_of_segment()}
         lines |= {"openinterest": np.broadcast_to(np.nan, len(bars))}
         for name, values in lines.items():
             getattr(self.lines, name).array = as_line(values[self._ahead :])
+        self.lines.datetime.array = self._stamps()
         self.home()
+
+    def _stamps(self) -> Any:
+        """Return the line of stamps; that of a feed before this one if its times are the same."""
+        own = self._rows.time[self._ahead :]
+        feeds = getattr(getattr(self, "_env", None), "datas", ())
+        before = takewhile(lambda feed: feed is not self, feeds)
+        for feed in before:
+            if type(feed) is BarsFeed and np.array_equal(feed._rows.time[feed._ahead :], own):
+                return feed.lines.datetime.array
+        return as_line(stamps(own))
 
     def load(self) -> bool:
         """Say that no bar follows those that were preloaded."""

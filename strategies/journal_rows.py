@@ -3,7 +3,7 @@
 A row is a dictionary of some thirty names, 1.5 kB; in columns it takes a sixth of that.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from typing import Any, TypeAlias, overload
@@ -21,11 +21,11 @@ class _Column:
 
     Attributes
     ----------
-    values : of the rows that have the name; an array of Python's floats or of moments, or a list
+    packed : of the rows that have the name; an array of Python's floats or of moments, or a list
     has : which rows those are; None for all
     """
 
-    values: np.ndarray | list[Any]
+    packed: np.ndarray | list[Any]
     has: np.ndarray | None
 
     @classmethod
@@ -36,15 +36,15 @@ class _Column:
 
     def unpacked(self) -> Iterator[Any]:
         """Yield what each row had under the name, and nothing of one without it."""
-        return iter(self.values if isinstance(self.values, list) else _objects(self.values))
+        return iter(_objects(self.packed))
 
     def spread(self, rows: int) -> np.ndarray | list[Any]:
         """Return a value for each row, NaN for one without."""
         if self.has is None:
-            return self.values
-        if isinstance(self.values, np.ndarray) and self.values.dtype == np.float64:
+            return self.packed
+        if isinstance(self.packed, np.ndarray) and self.packed.dtype == np.float64:
             whole = np.full(rows, np.nan)
-            whole[self.has] = self.values
+            whole[self.has] = self.packed
             return whole
         following = self.unpacked()
         return [next(following) if has else np.nan for has in self.has.tolist()]
@@ -60,7 +60,9 @@ def _packed(values: list[Any]) -> np.ndarray | list[Any]:
     return [words.setdefault(v, v) if type(v) is str else v for v in values]
 
 
-def _objects(values: np.ndarray) -> Iterable[Any]:
+def _objects(values: np.ndarray | list[Any]) -> list[Any]:
+    if isinstance(values, list):
+        return values
     return values.tolist() if values.dtype == np.float64 else list(values)
 
 
@@ -69,7 +71,7 @@ class _Pack:
     """Rows as columns, by name."""
 
     rows: int
-    columns: Mapping[str, _Column]
+    columns: dict[str, _Column]
 
     @classmethod
     def of(cls, rows: Sequence[Row]) -> "_Pack":
@@ -133,27 +135,43 @@ class Journal(Sequence[Row]):
         yield from (row for row in self._latest if name in row)
 
     def frame(self) -> pd.DataFrame:
-        """Return the rows as a frame, just as pandas makes one of them."""
-        packs = [*self._packs, *([_Pack.of(self._latest)] if self._latest else [])]
-        names = list(dict.fromkeys(name for pack in packs for name in pack.columns))
-        columns = {name: _joined(name, packs) for name in names}
-        listed = [name for name in names if isinstance(columns[name], list)]
-        # pandas finds the kind of what it is given in rows; of these it would find another.
-        told = pd.DataFrame(
-            list(zip(*(columns[name] for name in listed), strict=True)), columns=listed
-        )
-        return pd.DataFrame({n: told[n] if n in listed else columns[n] for n in names})
+        """Return the rows as a frame, just as pandas makes one of them.
+
+        Numbers of the frame are the memory of the journal: neither is written to.
+        """
+        if self._latest:
+            self._packs.append(_Pack.of(self._latest))
+            self._latest = []
+        self._packs = [_one(self._packs)]
+        (pack,) = self._packs
+        columns = {name: column.spread(pack.rows) for name, column in pack.columns.items()}
+        listed = [name for name, values in columns.items() if isinstance(values, list)]
+        # pandas finds the kind of what it is given in rows; of columns it would find another.
+        told = pd.DataFrame(list(zip(*(columns[n] for n in listed), strict=True)), columns=listed)
+        whole = {name: told[name] if name in listed else columns[name] for name in columns}
+        return pd.DataFrame(whole, copy=False)
 
 
-def _joined(name: str, packs: Sequence[_Pack]) -> np.ndarray | list[Any]:
-    parts = [
-        pack.columns[name].spread(pack.rows) if name in pack.columns else np.full(pack.rows, np.nan)
-        for pack in packs
+def _one(packs: list[_Pack]) -> _Pack:
+    """Return one pack of all rows; the packs are used up."""
+    names = dict.fromkeys(name for pack in packs for name in pack.columns)
+    return _Pack(sum(pack.rows for pack in packs), {name: _joined(name, packs) for name in names})
+
+
+def _joined(name: str, packs: Sequence[_Pack]) -> _Column:
+    # Taken out of the packs, so that no more than one column is there twice.
+    columns = [pack.columns.pop(name, _Column([], np.zeros(pack.rows, np.bool_))) for pack in packs]
+    has = [
+        np.ones(pack.rows, np.bool_) if column.has is None else column.has
+        for pack, column in zip(packs, columns, strict=True)
     ]
-    if all(isinstance(part, np.ndarray) for part in parts):
-        kinds = {part.dtype for part in parts}
-        if len(kinds) == 1:
-            return np.concatenate(parts)
-    return [
-        value for part in parts for value in (part if isinstance(part, list) else _objects(part))
-    ]
+    everyone = all(column.has is None for column in columns)
+    parts = [found for found in (column.packed for column in columns) if len(found)]
+    return _Column(_one_array(parts), None if everyone else np.concatenate(has))
+
+
+def _one_array(parts: Sequence[np.ndarray | list[Any]]) -> np.ndarray | list[Any]:
+    arrays = [part for part in parts if isinstance(part, np.ndarray)]
+    if len(arrays) == len(parts) and len({part.dtype for part in arrays}) == 1:
+        return np.concatenate(arrays)
+    return [value for part in parts for value in _objects(part)]

@@ -146,8 +146,10 @@ def _with_outcomes(journal: Journal, execution: Execution) -> pd.DataFrame:
         for t in execution.trades
     }
     keys = zip(frame["symbol"], frame["decided_at"].to_numpy("datetime64[ms]"), strict=True)
-    outcomes = pd.DataFrame([done.get(key, {}) for key in keys], index=frame.index)
+    nothing: dict[str, Any] = {}
+    outcomes = pd.DataFrame([done.get(key, nothing) for key in keys], index=frame.index)
     if "outcome" in outcomes:
-        outcomes["outcome"] = outcomes["outcome"].fillna(frame["outcome"])
-        frame = frame.drop(columns="outcome")
-    return frame.join(outcomes)
+        outcomes["outcome"] = outcomes["outcome"].fillna(frame.pop("outcome"))
+    for name in outcomes:  # a join would copy the whole journal
+        frame[name] = outcomes[name]
+    return frame
