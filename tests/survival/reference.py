@@ -1,13 +1,16 @@
 """What a session must have come to: its bars, lived through in this process, without any exchange.
 
-Which moments were offline or late is taken from the session that is judged, for they decide what
-may be done at them; everything else is reckoned anew.
+Which moments were offline or late, and when orders were sent, is taken from the session that is
+judged: it decides what may be done at a moment, and which bar an order meets. Everything else is
+reckoned anew.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TypeAlias
 
 import backtrader as bt
+import numpy as np
 
 from engine.jobs.live.ensemble import LiveEnsemble
 from engine.jobs.live.observer import Observer
@@ -22,18 +25,24 @@ from engine.paper.state import PaperState
 from feeds.live.moment import LiveBar, Origin
 from tests.survival.recording import FIVE_MINUTES, Recording
 
+Sent: TypeAlias = Mapping[np.datetime64, np.datetime64]
+"""When the orders of a moment were sent, by when it closed."""
+
 
 def live_through(recording: Recording, judged: Path, path: Path) -> None:
     """Begin a state at `path` as the one that is judged was begun, and trade the recording."""
     with StateReader.open(judged) as reader:
         facts, moments = reader.facts(), reader.moments()
+        sent = {order.decided_at: order.sent_at for order in reader.orders()}
     first = recording.begin - recording.settings.strategy.warmup_bars
     warmup = {bars.symbol: bars[first : recording.begin] for bars in recording.bars}
     with PaperState.create(path, facts, warmup) as state:
-        _live(recording, state, moments)
+        _live(recording, state, moments, sent)
 
 
-def _live(recording: Recording, state: PaperState, judged: list[RecordedMoment]) -> None:
+def _live(
+    recording: Recording, state: PaperState, judged: list[RecordedMoment], sent: Sent
+) -> None:
     settings = recording.settings
     ensemble = None if recording.bundle is None else _ensemble(settings, state.reader)
     observer = Observer(state, ensemble, None, 1.0)
@@ -49,7 +58,11 @@ def _live(recording: Recording, state: PaperState, judged: list[RecordedMoment])
         recorder.commit(strategy, broker, observer.ml)
         broker.book.trades.clear()
 
-    moments = Moments(source(), lambda: moments.current.closed_at)
+    def now() -> np.datetime64:
+        closed_at = moments.current.closed_at
+        return sent.get(closed_at, closed_at)
+
+    moments = Moments(source(), now)
     recorder = Recorder(state, moments, {})
     engine = session_engine(state.reader, settings, moments, lived, None)
     trade(engine, moments, settings, ensemble)

@@ -133,9 +133,9 @@ symbols, bars of five minutes in {BAR_S:g} or {faults.BAR_S:g} s each. Something
 process, its state or its disk; what was broken is mended and the same command given again, until
 the recording is over. What the state has then is compared with the same bars lived through in one
 go, without any exchange: every bar, decision, order, fill and refusal, and the equity at each
-close; then `--parity` must pass. Which moments came late or offline is taken from the session that
-is judged. A further test needs nothing from it: a session that was killed three times is the one
-that was not, where bars are long enough that none is late.
+close; then `--parity` must pass. Which moments came late or offline, and when orders were sent, is
+taken from the session that is judged. A further test needs nothing from it: a session that was
+killed three times is the one that was not, where bars are long enough that none is late.
 
 `kill -9` came at {REHEARSALS * KILLS} random moments of {REHEARSALS} rehearsals of {LONG} bars with
 ML: of each ten two within start-up, five some bars on, three right after a fill.
