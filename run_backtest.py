@@ -11,6 +11,7 @@ from engine.jobs.bar_flags import OFFLINE, add_bar_flags
 from engine.jobs.flags import (
     Report,
     add_common_flags,
+    add_device_flag,
     answer,
     command_parser,
     refuse_flags,
@@ -29,6 +30,9 @@ from engine.jobs.search_flags import add_search_flags, asked_search
 from engine.jobs.searching.asked import AskedSearch
 from engine.jobs.serving import MLMode
 from engine.jobs.settings import PlainSettings, Settings
+from engine.jobs.spreading.flags import NAMES as SPREADING_FLAGS
+from engine.jobs.spreading.flags import add_spreading_flags, asked_backend
+from engine.jobs.spreading.task import Backend
 from engine.jobs.walking.windows import WindowSpec
 
 EXAMPLES = """\
@@ -44,6 +48,9 @@ EXAMPLES = """\
       code 1 and its name if there is one
   run_backtest.py --data BTC-USDT_5m.parquet --walk-forward train=365d,test=90d
       everything trained window by window, traded on what each had not seen
+  run_backtest.py --walk-forward train=365d,test=90d --data BTC-USDT_5m.parquet --backend dask
+      --address tcp://192.168.0.7:8786
+      the same, the windows trained by the workers of a Dask cluster
   run_backtest.py --search examples/space.toml --trials 500 --ml off
       tries 500 settings on the same bars, runs the best, and says how flattered it is
 """
@@ -61,7 +68,9 @@ def make_parser() -> argparse.ArgumentParser:
     add_run_flags(parser, MLMode, ML_DEFAULT)
     _add_walk_forward_flags(parser.add_argument_group("the walk-forward"))
     add_search_flags(parser.add_argument_group("the search"))
+    add_spreading_flags(parser.add_argument_group("who trains the windows of a walk-forward"))
     _add_audit_flags(parser.add_argument_group("the leak audit"))
+    add_device_flag(parser.add_argument_group("a training, where there is one"))
     add_open_flag(parser)
     add_common_flags(parser)
     parser.set_defaults(offline=f"{OFFLINE}, or no flag of bars for the simulated default market")
@@ -94,7 +103,10 @@ def _add_audit_flags(group: Any) -> None:
 
 
 def _overrides(args: argparse.Namespace) -> Mapping[str, Any]:
-    return {**run_overrides(args), "training": {"fit_thresholds": args.fit_thresholds}}
+    return {
+        **run_overrides(args),
+        "training": {"fit_thresholds": args.fit_thresholds, "device": args.device},
+    }
 
 
 def _run(args: argparse.Namespace, settings: Settings) -> Report:
@@ -102,36 +114,45 @@ def _run(args: argparse.Namespace, settings: Settings) -> Report:
     if args.audit:
         refuse_flags(
             args,
-            ("walk_forward", "fit_thresholds", "open", *SEARCH_FLAGS),
+            ("walk_forward", "fit_thresholds", "open", *SEARCH_FLAGS, *SPREADING_FLAGS),
             "does not go with --audit: run them apart",
         )
         from engine.jobs.audit import audit  # a run starts without learning
 
         return audit(request)
+    if args.walk_forward is None:
+        why = "goes with --walk-forward, whose windows are trained apart: add it, or leave it out"
+        refuse_flags(args, SPREADING_FLAGS, why)
+    backend = asked_backend(args)
     if looked_for := asked_search(args):
         refuse_flags(args, ("fit_thresholds",), "does not go with --search, which looks for them")
-        return _search(request, looked_for, args.walk_forward)
+        return _search(request, looked_for, args.walk_forward, backend)
     if args.walk_forward is None:
         refuse_flags(args, ("fit_thresholds",), "goes with --walk-forward: add it, or leave it out")
         return backtest(request)
     from engine.jobs.walk_forward import walk_forward  # a run starts without learning
 
-    return walk_forward(request, args.walk_forward)
+    return walk_forward(request, args.walk_forward, backend)
 
 
-def _search(request: RunRequest, asked: AskedSearch, windows: WindowSpec | None) -> Report:
+def _search(
+    request: RunRequest,
+    asked: AskedSearch,
+    windows: WindowSpec | None,
+    backend: Backend | None,
+) -> Report:
     if windows is None:
         from engine.jobs.search import search  # a run starts without Optuna
 
         return search(request, asked)
     from engine.jobs.searching.walking import search_windows  # a run starts without Optuna
 
-    return search_windows(request, asked, windows)
+    return search_windows(request, asked, windows, backend)
 
 
 def _run_plain(args: argparse.Namespace, settings: PlainSettings) -> Report:
     why = "needs a hybrid strategy, and this one is plain: leave it out"
-    refuse_flags(args, ("walk_forward", "fit_thresholds", *SEARCH_FLAGS), why)
+    refuse_flags(args, ("walk_forward", "fit_thresholds", *SEARCH_FLAGS, *SPREADING_FLAGS), why)
     if args.audit:
         raise UsageError(f"--audit {why}")
     from engine.jobs.plain_backtest import plain_backtest  # few runs are of one

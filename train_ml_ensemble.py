@@ -11,6 +11,7 @@ from engine.jobs.bar_flags import add_bar_flags, asked_bars, bar_overrides
 from engine.jobs.flags import (
     Report,
     add_common_flags,
+    add_device_flag,
     add_strategy_flag,
     answer,
     command_parser,
@@ -41,7 +42,7 @@ exit codes beside the usual ones: 0 trained, promoted or rolled back; 3 the runn
 _TRAINS = (
     *("symbols", "timeframe", "start_date", "end_date", "days"),
     *("label", "lookahead", "profit_threshold", "population"),
-    *("preset", "jobs", "fit_thresholds", "optimize", "trials", "promote"),
+    *("preset", "jobs", "device", "fit_thresholds", "optimize", "trials", "promote"),
 )
 
 
@@ -59,6 +60,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     training.add_argument("--preset", choices=("full", "small"), help="size of the models")
     training.add_argument("--jobs", type=whole_number, metavar="N", help="threads; default 2")
+    add_device_flag(training)
     training.add_argument(
         "--fit-thresholds",
         action="store_true",
@@ -140,6 +142,7 @@ def _overrides(args: argparse.Namespace) -> Mapping[str, Any]:
             "population": args.population,
             "preset": args.preset,
             "jobs": args.jobs,
+            "device": args.device,
             "fit_thresholds": args.fit_thresholds,
             "optimize": args.optimize,
             "trials": args.trials,

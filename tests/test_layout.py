@@ -31,6 +31,8 @@ HOMES = {
     "arch": (),
     "backtrader": ("engine/", "strategies/"),
     "ccxt": ("feeds/exchange.py", "feeds/live/"),
+    "dask": (),
+    "distributed": ("engine/jobs/spreading/cluster.py",),
     "fastapi": ("engine/dashboard/",),
     "imblearn": ("ml/training/balance.py",),
     "optuna": ("ml/training/tuning.py", "engine/jobs/searching/"),
@@ -39,9 +41,9 @@ HOMES = {
     "sqlalchemy": ("ml/training/tuning.py", "engine/jobs/searching/storage.py"),
     "talib": ("feeds/indicators.py",),
     "starlette": ("engine/dashboard/",),
-    "torch": ("ml/models/lstm_model.py",),
+    "torch": ("ml/models/lstm_model.py", "ml/models/device.py"),
     "uvicorn": ("engine/dashboard/",),
-    "xgboost": ("ml/models/xgboost_model.py",),
+    "xgboost": ("ml/models/xgboost_model.py", "ml/models/device.py"),
 }
 
 # Questions to the system's clock. Stopwatches (perf_counter, monotonic) tell no time of day.

@@ -104,6 +104,15 @@ def add_strategy_flag(group: Any, purpose: str = "default: the built-in one") ->
     )
 
 
+def add_device_flag(group: Any) -> None:
+    """Add the flag that says where models learn."""
+    group.add_argument(
+        "--device",
+        choices=("auto", "cpu", "cuda"),
+        help="where XGBoost and the LSTM learn; default auto: a graphics card where there is one",
+    )
+
+
 def add_output_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags about what is said."""
     said = parser.add_argument_group("what is said")

@@ -155,6 +155,11 @@ MEANINGS: Mapping[str, Meaning] = {
     ),
     "training.max_rows": Meaning("rows", "of all parts; more are thinned evenly in time"),
     "training.jobs": Meaning("threads", "that a model may use"),
+    "training.device": Meaning(
+        "",
+        "where XGBoost and the LSTM learn: the processor, or a graphics card by CUDA; `auto` is a "
+        "card where there is one for both",
+    ),
     "training.fit_thresholds": Meaning(
         "",
         "whether the four thresholds are chosen on the calibrate part, by what entries came to; "
@@ -225,6 +230,7 @@ FLAGS = (
     Flag("--population", "training.population", _TRAIN),
     Flag("--preset", "training.preset", _TRAIN),
     Flag("--jobs", "training.jobs", _TRAIN),
+    Flag("--device", "training.device", (*_TRAIN, "run_backtest")),
     Flag(
         "--fit-thresholds",
         "training.fit_thresholds",

@@ -25,6 +25,7 @@ from ml.errors import TrainingError
 from ml.features.catalog import FEATURE_NAMES
 from ml.manifest import Manifest
 from ml.models.catalog import default_models
+from ml.models.device import device_here
 from ml.prediction import Thresholds
 from ml.references import References
 from ml.training.checkpoints import checkpoints
@@ -70,6 +71,7 @@ def train_on(asked: AskedBars, settings: Settings) -> TrainReport:
     """Read the bars, train on them and keep the bundle."""
     refuse_target(settings.strategy.ml_model_path)  # before the work, not after it
     check_configured(settings)
+    device_here(settings.training.device)
     return train_bundle(asked.read(settings.data, settings.strategy.warmup_bars), settings)
 
 
@@ -148,7 +150,8 @@ def known_bars(markets: Sequence[Bars], until: np.datetime64 | None) -> list[Bar
 def _models(rows: TrainingSet, settings: Settings) -> tuple[Models, dict[str, Any]]:
     """Return the models to train, and what the manifest says of how they were tuned."""
     training = settings.training
-    five = default_models(training.preset, seed=settings.seed, jobs=training.jobs)
+    device = device_here(training.device)
+    five = default_models(training.preset, seed=settings.seed, jobs=training.jobs, device=device)
     models: Models = configured(five, settings)
     if not training.optimize:
         return models, {}

@@ -26,6 +26,7 @@ from engine.jobs.run_report import RunContext
 from engine.jobs.run_request import RunRequest
 from engine.jobs.serving import MLMode, is_in_sample
 from engine.jobs.settings import Settings
+from engine.jobs.spreading.task import Backend
 from engine.jobs.training_rows import training_rows
 from engine.jobs.walking.analyzer import WindowAnalyzers
 from engine.jobs.walking.bundles import WindowBundle, train_windows, windows_digest
@@ -41,8 +42,14 @@ from ml.errors import InSampleError
 log = logging.getLogger("tandem.run")
 
 
-def walk_forward(request: RunRequest, spec: WindowSpec) -> WalkForwardReport:
+def walk_forward(
+    request: RunRequest, spec: WindowSpec, backend: Backend | None = None
+) -> WalkForwardReport:
     """Make the walk-forward that the request asks for; without data, on the embedded default.
+
+    Parameters
+    ----------
+    backend : where windows are trained; None for processes of this machine
 
     Raises
     ------
@@ -62,7 +69,7 @@ def walk_forward(request: RunRequest, spec: WindowSpec) -> WalkForwardReport:
     digest = windows_digest(bars, settings, spec, windows)
     folder = request.out / "walk_forward" / digest[:16]
     log.info("walk-forward %s: %d windows, kept in %s", spec, len(windows), folder)
-    bundles = train_windows(bars, settings, windows, folder)
+    bundles = train_windows(bars, settings, windows, folder, backend)
     tests = tested(markets, windows, settings)
     analyzer = _analyzer(bundles, tests, digest)
     answers = _answers(bundles, tests, settings, analyzer)

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from types import MappingProxyType
-from typing import Any, ClassVar, NoReturn, Self
+from typing import Any, ClassVar, NoReturn, Self, get_args
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -10,7 +10,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
 from feeds.bars import FloatArray, IntArray
+from feeds.messages import shown
 from ml.base import FloatMatrix, Rows
+from ml.models.device import Device
 from ml.models.search_space import SearchSpace
 
 
@@ -37,6 +39,7 @@ class BinaryModel(ClassifierMixin, BaseEstimator):
     classes_: IntArray
     n_features_in_: int
     rows_used_: int
+    device: Device  # of a model that can learn on a graphics card
 
     _row_shape = "(rows, features)"
     _above_zero: tuple[str, ...] = ()  # parameters that must be above 0
@@ -93,6 +96,8 @@ class BinaryModel(ClassifierMixin, BaseEstimator):
         for name in self._above_zero:
             if not getattr(self, name) > 0:
                 self._refuse(f"{name} must be above 0, found {getattr(self, name)}")
+        if getattr(self, "device", "cpu") not in get_args(Device):
+            self._refuse(f"device must be cpu or cuda, found {shown(str(self.device))}")
 
     def _as_rows(self, X: Any) -> FloatMatrix:
         rows = np.asarray(X, np.float32)

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import Any, Literal, TypeAlias
 
 from ml.base import Model
+from ml.models.device import Device
 
 Preset: TypeAlias = Literal["full", "small"]
 
@@ -26,6 +27,7 @@ class _Entry:
     threads : whether it takes `jobs`: only where threads learn without waiting for each other.
         Those of XGBoost and torch meet at every step and burn a core until the last one is there:
         with some 30,000 rows they win a second on idle cores and lose many on busy ones
+    device : whether it can learn on a graphics card
     small : its parameters in the small preset
     """
 
@@ -33,6 +35,7 @@ class _Entry:
     class_name: str
     form: str = SKOPS
     threads: bool = False
+    device: bool = False
     small: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -47,12 +50,14 @@ _ENTRIES: Mapping[str, _Entry] = {
         0.25,
         "XGBoostModel",
         "ubjson",
+        device=True,
         small={"max_rounds": 80, "learning_rate": 0.05},
     ),
     "lstm": _Entry(
         0.20,
         "LSTMModel",
         "safetensors",
+        device=True,
         small={"max_epochs": 4, "max_rows": 3000, "learning_rate": 2e-3},
     ),
     "logistic": _Entry(0.15, "LogisticModel"),
@@ -61,7 +66,9 @@ _ENTRIES: Mapping[str, _Entry] = {
 MEMBER_NAMES = tuple(_ENTRIES)
 
 
-def default_models(preset: Preset, *, seed: int, jobs: int) -> dict[str, tuple[float, Model]]:
+def default_models(
+    preset: Preset, *, seed: int, jobs: int, device: Device = "cpu"
+) -> dict[str, tuple[float, Model]]:
     """Return weight and unfitted model by name; a model whose library is missing is left out.
 
     Parameters
@@ -69,13 +76,15 @@ def default_models(preset: Preset, *, seed: int, jobs: int) -> dict[str, tuple[f
     preset : `full`, or `small` for a quick training
     seed : for every model
     jobs : threads, for the models that gain by them
+    device : where those learn that can learn on a graphics card
     """
     models: dict[str, tuple[float, Model]] = {}
     for name, entry in _ENTRIES.items():
-        threads = {"jobs": jobs} if entry.threads else {}
+        where: dict[str, Any] = {"jobs": jobs} if entry.threads else {}
+        where |= {"device": device} if entry.device else {}
         small = entry.small if preset == "small" else {}
         try:
-            models[name] = entry.weight, model_class(name)(seed=seed, **threads, **small)
+            models[name] = entry.weight, model_class(name)(seed=seed, **where, **small)
         except ImportError as error:
             log.warning("the %s model is left out: %s", name, error)
     return models

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from feeds.bars import FloatArray
 from ml.base import FloatMatrix, Rows
 from ml.models.binary_model import BinaryModel, drawn_rows
+from ml.models.device import Device
 from ml.models.search_space import SearchSpace, Span
 
 _OPENMP = ThreadpoolController().select(user_api="openmp")
@@ -32,8 +33,8 @@ class LSTMModel(BinaryModel):
     Rows are sequences (rows, steps, features), oldest bar first, given in the order of time.
     Features are standardised by the training rows; classes are weighted to count alike. The
     epoch with the best validation loss is kept; without `validation` the latest 15 % of the
-    rows take its place and are not learned from. A GPU is used for learning where there is one;
-    the learned weights live on the CPU. The global random state is left as it was.
+    rows take its place and are not learned from. Wherever it learns, the weights live on the
+    processor and answer there. The global random state is left as it was.
 
     Parameters
     ----------
@@ -44,6 +45,7 @@ class LSTMModel(BinaryModel):
     max_rows : cap on the training rows; when more come, this many are drawn at random
     seed : of that draw, the first weights and the order of the batches
     jobs : threads while learning; answering takes one
+    device : where it learns, `cpu` or `cuda`
     """
 
     # Not steps: the warm-up of a segment holds as many bars as the default needs.
@@ -67,6 +69,7 @@ class LSTMModel(BinaryModel):
         max_rows: int = 20_000,
         seed: int = 0,
         jobs: int = 1,
+        device: Device = "cpu",
     ) -> None:
         self.steps = steps
         self.hidden = hidden
@@ -75,6 +78,7 @@ class LSTMModel(BinaryModel):
         self.max_rows = max_rows
         self.seed = seed
         self.jobs = jobs
+        self.device = device
 
     def _as_rows(self, X: Any) -> FloatMatrix:
         rows = super()._as_rows(X)
@@ -88,7 +92,7 @@ class LSTMModel(BinaryModel):
             drawn, tail = np.split(drawn, [len(drawn) - int(_TAIL * len(drawn))])
             validation = rows.take(tail if len(tail) else drawn)
         learned = rows if len(drawn) == len(rows.y) else rows.take(drawn)
-        with _own_random_state(self.seed), _threads(self.jobs):
+        with _own_random_state(self.seed, self.device), _threads(self.jobs):
             network = _Network(learned.X.shape[-1], self.hidden)
             self.network_ = _learned(network, self, learned, validation)
         self.rows_used_ = len(drawn)
@@ -158,8 +162,8 @@ class _Network(nn.Module):
 
 
 @contextmanager
-def _own_random_state(seed: int) -> Iterator[None]:
-    devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+def _own_random_state(seed: int, device: Device) -> Iterator[None]:
+    devices = [torch.cuda.current_device()] if device == "cuda" else []
     with torch.random.fork_rng(devices):
         torch.manual_seed(seed)
         yield
@@ -182,7 +186,7 @@ def _learned(
     network.know(X)
     for rows in (X, judge[0]):  # once, and not again in every epoch
         rows.sub_(network.mean).div_(network.scale)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(model.device)
     network.to(device)
     odds = _balancing_weight(training).to(device)
     adam = _Adam(network.parameters(), model.learning_rate)

@@ -9,6 +9,7 @@ import xgboost
 from feeds.bars import FloatArray
 from ml.base import FloatMatrix, Rows
 from ml.models.binary_model import BinaryModel
+from ml.models.device import Device
 from ml.models.search_space import SearchSpace, Span
 
 _PATIENCE = 30  # rounds without a better validation loss before the boosting stops
@@ -27,6 +28,7 @@ class XGBoostModel(BinaryModel):
     learning_rate : weight of a tree
     seed : of the draws of rows (half of them) and features (30 %) for each tree
     jobs : threads while learning; answering takes one
+    device : where it learns, `cpu` or `cuda`; it answers on the processor
     """
 
     # Not max_rounds: the boosting stops itself.
@@ -47,12 +49,14 @@ class XGBoostModel(BinaryModel):
         learning_rate: float = 0.02,
         seed: int = 0,
         jobs: int = 1,
+        device: Device = "cpu",
     ) -> None:
         self.max_rounds = max_rounds
         self.max_depth = max_depth
         self.learning_rate = learning_rate
         self.seed = seed
         self.jobs = jobs
+        self.device = device
 
     def _learn(self, rows: Rows, validation: Rows | None) -> None:
         watched = [] if validation is None else [(self._matrix(validation), "validation")]
@@ -65,7 +69,7 @@ class XGBoostModel(BinaryModel):
             verbose_eval=False,
         )
         self.booster_ = booster[: booster.best_iteration + 1] if watched else booster
-        self.booster_.set_param({"nthread": 1})
+        self.booster_.set_param({"nthread": 1, "device": "cpu"})
         self.rows_used_ = len(rows.y)
 
     def _settings(self) -> dict[str, Any]:
@@ -80,6 +84,7 @@ class XGBoostModel(BinaryModel):
             "colsample_bytree": 0.3,
             "seed": self.seed,
             "nthread": self.jobs,
+            "device": self.device,
         }
 
     def _matrix(self, rows: Rows) -> xgboost.DMatrix:
@@ -105,7 +110,9 @@ class XGBoostModel(BinaryModel):
         if not data.startswith(b"{"):  # XGBoost ends the process over an empty file
             raise ValueError("XGBoostModel: these bytes are not UBJSON")
         model = cls(**params)
-        model.booster_ = xgboost.Booster({"nthread": 1}, model_file=bytearray(data))
+        model.booster_ = xgboost.Booster(
+            {"nthread": 1, "device": "cpu"}, model_file=bytearray(data)
+        )
         model.n_features_in_ = model.booster_.num_features()
         model.rows_used_ = int(model.booster_.attr("rows_used") or 0)
         model.classes_ = np.array([0, 1])

@@ -5,6 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from feeds.section import Section
+from ml.models.device import AskedDevice
 
 
 class TrainingConfig(Section):
@@ -24,6 +25,8 @@ class TrainingConfig(Section):
         leaves the test to others
     max_rows : rows of all parts together; more are thinned evenly in time
     jobs : threads a model may use
+    device : where XGBoost and the LSTM learn, `cpu` or `cuda`; `auto` is a graphics card where
+        there is one
     fit_thresholds : whether the thresholds of the points are fitted on the calibrate part
     optimize : whether the models' parameters are looked for before the training
     trials : of each member, its defaults among them, when they are
@@ -39,6 +42,7 @@ class TrainingConfig(Section):
     fractions: tuple[float, float, float, float] = (0.65, 0.10, 0.10, 0.15)
     max_rows: int = Field(200_000, ge=1000)
     jobs: int = Field(2, ge=1, le=64)
+    device: AskedDevice = "auto"
     fit_thresholds: bool = False
     optimize: bool = False
     trials: int = Field(20, ge=1, le=1000)

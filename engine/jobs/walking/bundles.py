@@ -5,46 +5,43 @@
 
 The digest is of all that shapes the bundles: bars, code, libraries, settings, windows. So the same
 walk-forward finds what it has finished, and another one never takes it for its own. Windows are
-trained side by side in processes of one thread each, whose number changes no result.
+jobs that need no other (`engine.jobs.spreading`): how many are trained side by side, and on which
+machine, changes no result.
 """
 
 import hashlib
 import json
 import logging
-import os
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed, parallel_config
 from pydantic import BaseModel, ConfigDict, ValidationError
-from threadpoolctl import threadpool_limits
 
 from engine.errors import RunError
-from engine.jobs.display import error_console
-from engine.jobs.log import logged
 from engine.jobs.settings import Settings
+from engine.jobs.spreading.code import digest_of_code
+from engine.jobs.spreading.here import Processes
+from engine.jobs.spreading.task import Backend, Task
 from engine.jobs.train import Learned, known_bars, learn_bundle
 from engine.jobs.walking.windows import Window, WindowSpec
 from feeds.atomic import atomic_text
 from feeds.bars import Bars
 from feeds.errors import FeedError
 from feeds.progress import progress
-from ml.bundle import Bundle, load_bundle
+from ml.bundle import Bundle, copy_bundle, load_bundle
 from ml.drift import Reference
 from ml.errors import BundleError, MLError
 from ml.features.catalog import FEATURE_NAMES
 from ml.manifest import library_versions
+from ml.models.device import device_here
 
 log = logging.getLogger("tandem.ml")
 
-_ROOT = Path(__file__).resolve().parents[3]
 _CODE = (
     "feeds",
     "ml",
@@ -104,22 +101,29 @@ class WindowBundle:
     record: Record
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class _Job:
-    """One training: the bars from the warm-up before its train part on, and where it is kept."""
+    """One training, and where its bundle is kept: below `folder`, or nowhere if that is None.
+
+    It holds no bars: they are shared by all.
+    """
 
     window: Window
-    bars: Sequence[Bars]
     settings: Settings
+    folder: Path | None
     keep_bars: bool
 
-    @property
-    def bundle(self) -> Path:
-        return self.settings.strategy.ml_model_path
+    def __str__(self) -> str:
+        return str(self.window)
 
-    @property
-    def record(self) -> Path:
-        return self.bundle.with_name("window.json")
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """What comes of a training: the files of a bundle that nobody has kept yet, and its record."""
+
+    seconds: float
+    record: Record
+    files: Mapping[str, bytes]
 
 
 def windows_digest(
@@ -128,9 +132,9 @@ def windows_digest(
     """Return the SHA-256 of all that shapes the bundles of a walk-forward."""
     facts = {
         "bars": {each.symbol: each.digest() for each in bars},
-        "code": _code_digest(),
+        "code": digest_of_code(_CODE),
         "libraries": library_versions(),
-        "settings": settings.model_dump(mode="json", exclude=_unheeded(settings)),
+        "settings": _placed(settings).model_dump(mode="json", exclude=_unheeded(settings)),
         "windows": [str(spec), *map(str, windows)],
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
@@ -143,85 +147,146 @@ def _unheeded(settings: Settings) -> dict[str, Any]:
 
 
 def train_windows(
-    bars: Sequence[Bars], settings: Settings, windows: Sequence[Window], folder: Path
+    bars: Sequence[Bars],
+    settings: Settings,
+    windows: Sequence[Window],
+    folder: Path,
+    backend: Backend | None = None,
 ) -> list[WindowBundle]:
     """Return the bundle of each window; what `folder` holds of them is taken up.
 
     Only the last one keeps its bars, to be extended when it is traded with.
+
+    Parameters
+    ----------
+    backend : where they are trained; None for as many processes as a model may use threads
 
     Raises
     ------
     RunError
         if a window cannot be trained; the message names it
     """
-    jobs = [_job(bars, settings, window, folder, last=window == windows[-1]) for window in windows]
-    waiting = [job for job in jobs if _finished(job) is None]
-    for job in jobs:
-        if job not in waiting:
-            log.info("%s is taken up: it was finished before", job.window)
-    _train_all(waiting, settings.training.jobs)
-    finished = [_finished(job) for job in jobs]
-    return [each for each in finished if each is not None]
+    backend = backend or Processes(settings.training.jobs)
+    own = _own_settings(settings)
+    if not backend.far:
+        device_here(own.training.device)  # before the work, not after it
+    found: dict[Window, WindowBundle] = {}
+    for window in windows:
+        kept = _finished(window, folder, own)
+        if kept is not None:
+            found[window] = kept
+            log.info("%s is taken up: it was finished before", window)
+    near = None if backend.far else folder.absolute()
+    jobs = [_Job(each, own, near, each == windows[-1]) for each in windows if each not in found]
+    with progress("training", total=len(jobs), unit="windows") as advance:
+        for job, ended in backend.run(Task(_train, tuple(bars)), jobs):
+            found[job.window] = _taken(job, ended, folder)
+            log.info("%s is trained, in %.1f s", job.window, ended.seconds)
+            advance()
+    return [found[window] for window in windows]
 
 
-def _job(
-    bars: Sequence[Bars], settings: Settings, window: Window, folder: Path, *, last: bool
-) -> _Job:
-    """Return the training of one window; bars before its train part only warm up."""
-    warmup = settings.strategy.warmup_bars
-    known = [each.known_at(window.train_end) for each in bars]
-    cut = [each[max(0, each.index_from(window.train_start) - warmup) :] for each in known]
-    path = folder.absolute() / window.name / "bundle"
-    strategy = settings.strategy.model_copy(update={"ml_model_path": path})
+def _own_settings(settings: Settings) -> Settings:
+    """Return the settings of each training: one thread, and no test part."""
     training = settings.training.without_test().model_copy(update={"jobs": 1})
-    changed = settings.model_copy(update={"strategy": strategy, "training": training})
-    return _Job(window, cut, changed, keep_bars=last)
+    return _placed(settings.model_copy(update={"training": training}))
 
 
-def _finished(job: _Job) -> WindowBundle | None:
+def _placed(settings: Settings) -> Settings:
+    """Return the settings with `auto` decided here: on each worker it would be another device."""
+    asked = settings.training.device
+    device = device_here("auto") if asked == "auto" else asked
+    training = settings.training.model_copy(update={"device": device})
+    return settings.model_copy(update={"training": training})
+
+
+def _bundle(window: Window, folder: Path) -> Path:
+    return folder.absolute() / window.name / "bundle"
+
+
+def _record_file(window: Window, folder: Path) -> Path:
+    return _bundle(window, folder).with_name("window.json")
+
+
+def _finished(window: Window, folder: Path, settings: Settings) -> WindowBundle | None:
     """Return the window if its training has ended and all of it is sound."""
-    if not job.record.exists():
+    path, file = _bundle(window, folder), _record_file(window, folder)
+    if not file.exists():
         return None
     try:
-        record = Record.model_validate_json(job.record.read_bytes())
-        bundle = load_bundle(job.bundle, job.settings.members)
+        record = Record.model_validate_json(file.read_bytes())
+        bundle = load_bundle(path, settings.members)
     except (OSError, ValidationError, BundleError) as error:
-        log.warning("%s is trained again, for what was kept is damaged: %s", job.window, error)
+        log.warning("%s is trained again, for what was kept is damaged: %s", window, error)
         return None
     if bundle.digest != record.bundle:
-        log.warning("%s is trained again: its bundle is not the recorded one", job.window)
+        log.warning("%s is trained again: its bundle is not the recorded one", window)
         return None
-    return WindowBundle(job.window, job.bundle, bundle, record)
+    return WindowBundle(window, path, bundle, record)
 
 
-def _train_all(jobs: Sequence[_Job], processes: int) -> None:
-    count = min(processes, len(jobs))
-    with (
-        progress("training", total=len(jobs), unit="windows") as advance,
-        parallel_config(backend="loky", inner_max_num_threads=1) if count > 1 else nullcontext(),
-    ):
-        train = delayed(_train)
-        done = Parallel(n_jobs=max(count, 1), return_as="generator_unordered")(
-            train(job, os.getpid()) for job in jobs
-        )
-        for window, seconds in done:
-            log.info("%s is trained, in %.1f s", window, seconds)
-            advance()
+def _taken(job: _Job, ended: _Ended, folder: Path) -> WindowBundle:
+    """Return the window that has just been trained, kept here if it came from elsewhere."""
+    if ended.files:
+        _keep(job.window, ended, folder)
+    taken = _finished(job.window, folder, job.settings)
+    if taken is None:
+        raise RunError(f"{job}: its bundle must stay where it is kept, below {folder}, and is gone")
+    return taken
 
 
-def _train(job: _Job, parent: int) -> tuple[Window, float]:
-    """Train one window and keep it; in a process of its own, or in that of the command."""
+def _keep(window: Window, ended: _Ended, folder: Path) -> None:
+    """Write what a worker of another machine has sent, the record last."""
+    file = _record_file(window, folder)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=file.parent, prefix=".sent-") as sent:
+        for name, data in ended.files.items():
+            place = Path(sent, name)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(data)
+        copy_bundle(Path(sent), _bundle(window, folder))
+    atomic_text(file, ended.record.model_dump_json(indent=1))
+
+
+def _train(bars: Sequence[Bars], job: _Job) -> _Ended:
+    """Train one window, in a worker or in the process of the command."""
     started = time.perf_counter()
-    with nullcontext() if parent == os.getpid() else _in_own_process(parent), threadpool_limits(1):
-        try:
-            seen = known_bars(job.bars, job.window.train_end)
-            learned = learn_bundle(seen, job.settings, keep_bars=job.keep_bars)
-            kept = load_bundle(job.bundle, job.settings.members)
-            record = _record(job.window, learned, kept.digest)
-        except (FeedError, MLError) as error:
-            raise RunError(f"{job.window}: {error}") from error
-        atomic_text(job.record, record.model_dump_json(indent=1))
-    return job.window, time.perf_counter() - started
+    if job.folder is not None:
+        kept = _finished(job.window, job.folder, job.settings)
+        if kept is None:  # not by a worker that ended it and was gone before it could say so
+            record = _learned(bars, job, _bundle(job.window, job.folder))
+            atomic_text(_record_file(job.window, job.folder), record.model_dump_json(indent=1))
+        else:
+            record = kept.record
+        return _Ended(time.perf_counter() - started, record, {})
+    with TemporaryDirectory(prefix="tandem-") as own:
+        path = Path(own, "bundle")
+        record = _learned(bars, job, path)
+        files = {
+            file.relative_to(path).as_posix(): file.read_bytes()
+            for file in path.rglob("*")
+            if file.is_file()
+        }
+    return _Ended(time.perf_counter() - started, record, files)
+
+
+def _learned(bars: Sequence[Bars], job: _Job, path: Path) -> Record:
+    """Train one window into a bundle at `path`; return its record."""
+    strategy = job.settings.strategy.model_copy(update={"ml_model_path": path})
+    settings = job.settings.model_copy(update={"strategy": strategy})
+    try:
+        seen = known_bars(_cut(bars, job.window, settings), job.window.train_end)
+        learned = learn_bundle(seen, settings, keep_bars=job.keep_bars)
+        return _record(job.window, learned, load_bundle(path, settings.members).digest)
+    except (FeedError, MLError) as error:
+        raise RunError(f"{job}: {error}") from error
+
+
+def _cut(bars: Sequence[Bars], window: Window, settings: Settings) -> list[Bars]:
+    """Return the bars of one training; those before its train part only warm up."""
+    warmup = settings.strategy.warmup_bars
+    known = [each.known_at(window.train_end) for each in bars]
+    return [each[max(0, each.index_from(window.train_start) - warmup) :] for each in known]
 
 
 def _record(window: Window, learned: Learned, digest: str) -> Record:
@@ -236,35 +301,3 @@ def _record(window: Window, learned: Learned, digest: str) -> Record:
         },
         probability=Reference.of(answers[np.isfinite(answers)]),
     )
-
-
-@contextmanager
-def _in_own_process(parent: int) -> Iterator[None]:
-    """Log for the time of the block; from now on this process ends when its parent is gone."""
-    _end_with(parent)
-    with logged(error_console(), verbose=False):
-        yield
-
-
-@cache
-def _end_with(parent: int) -> None:
-    """Let this process end soon after its parent does, however that ended.
-
-    An orphan would hold its window and learn on for nobody.
-    """
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def _code_digest() -> str:
-    sha = hashlib.sha256()
-    for name in _CODE:
-        place = _ROOT / name
-        for file in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
-            sha.update(file.relative_to(_ROOT).as_posix().encode() + b"\0" + file.read_bytes())
-    return sha.hexdigest()

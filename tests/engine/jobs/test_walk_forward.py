@@ -15,6 +15,7 @@ from engine.jobs.markets import AskedBars, cut
 from engine.jobs.run_report import RunContext
 from engine.jobs.run_request import RunRequest
 from engine.jobs.serving import MLMode, is_in_sample
+from engine.jobs.spreading.code import digest_of_code
 from engine.jobs.train import learn_bundle
 from engine.jobs.training_rows import training_rows
 from engine.jobs.walk_forward import walk_forward
@@ -337,5 +338,6 @@ def test_dates_bound_the_first_training_and_the_last_test(bars: Bars, tmp_path: 
 
 
 def test_the_code_that_decides_what_is_learned_is_there_to_be_read() -> None:
-    assert bundles._CODE
-    assert [name for name in bundles._CODE if not (bundles._ROOT / name).exists()] == []
+    assert digest_of_code(bundles._CODE) != digest_of_code(bundles._CODE[:-1])
+    with pytest.raises(FileNotFoundError):
+        digest_of_code(("engine/jobs/no_such_module.py",))

@@ -11,6 +11,7 @@ from engine.config import DataConfig
 from engine.jobs.markets import AskedBars
 from engine.jobs.run_request import RunRequest
 from engine.jobs.settings import Settings, load_settings
+from engine.jobs.spreading.task import Backend
 from engine.jobs.walk_forward import walk_forward
 from engine.jobs.walking.report import WalkForwardReport
 from engine.jobs.walking.windows import Window, WindowSpec, cut_windows
@@ -59,10 +60,14 @@ def settings_for(**training: object) -> Settings:
 
 
 def walked(
-    markets: Sequence[Bars], out: Path, settings: Settings, spec: WindowSpec = SPEC
+    markets: Sequence[Bars],
+    out: Path,
+    settings: Settings,
+    spec: WindowSpec = SPEC,
+    backend: Backend | None = None,
 ) -> WalkForwardReport:
     asked = AskedBars(Given(markets))
-    return walk_forward(RunRequest(settings=settings, bars=asked, out=out), spec)
+    return walk_forward(RunRequest(settings=settings, bars=asked, out=out), spec, backend)
 
 
 def altered_after(bars: Bars, moment: np.datetime64, *, seed: int = 1) -> Bars:
