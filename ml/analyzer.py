@@ -12,7 +12,7 @@ from ml.bundle import Bundle
 from ml.errors import BundleMismatchError
 from ml.features.base import Feature
 from ml.features.catalog import FEATURES
-from ml.features.matrix import feature_matrix
+from ml.features.matrix import feature_matrix, feature_rows
 from ml.prediction import Prediction, PredictionTable, Unavailable
 
 
@@ -67,18 +67,37 @@ class Analyzer:
 
         Rows that lack warm-up in their segment are unavailable, with the reason.
         """
-        return self.answer(bars, rows, self.features_of(bars))
+        rows = np.asarray(rows, np.int64)
+        looked_at = self._looked_at(rows)
+        features = feature_rows(bars, looked_at, self.features)
+        return self._answer(bars, rows, features, np.searchsorted(looked_at, rows))
 
     def features_of(self, bars: Bars) -> FloatMatrix:
         """Return (bars, features), as the ensemble wants them."""
         return feature_matrix(bars, self.features)
 
+    def features_at(self, bars: Bars, rows: IntArray) -> FloatMatrix:
+        """Return (rows, features), as the ensemble wants them; the rows ascend."""
+        return feature_rows(bars, rows, self.features)
+
     def answer(self, bars: Bars, rows: IntArray, features: FloatMatrix) -> PredictionTable:
         """Return what `predict` does, from the features of the bars."""
         rows = np.asarray(rows, np.int64)
+        return self._answer(bars, rows, features, rows)
+
+    def _looked_at(self, rows: IntArray) -> IntArray:
+        """Return the bars that the members look at for an opinion on these, ascending."""
+        steps = np.arange(self.bundle.ensemble.steps)
+        reached = np.unique(rows[:, None] - steps)
+        return reached[np.searchsorted(reached, 0) :]
+
+    def _answer(
+        self, bars: Bars, rows: IntArray, features: FloatMatrix, places: IntArray
+    ) -> PredictionTable:
+        """Answer from features, those of a row at its place, those of earlier bars before it."""
         before = bars.bars_before()[rows]
         ready = before >= self.lookback
-        samples = Samples(features, rows[ready])
+        samples = Samples(features, places[ready])
         late = {
             int(row): f"needs {self.lookback} bars of its segment before it, has {before[row]}"
             for row in np.flatnonzero(~ready)
@@ -86,7 +105,7 @@ class Analyzer:
         table = self.bundle.ensemble.predict(samples).among(ready, late)
         fitted = self.bundle.manifest.thresholds
         thresholds = () if fitted is None else (fitted,) * len(rows)
-        return replace(table, thresholds=thresholds, features=features[rows])
+        return replace(table, thresholds=thresholds, features=features[places])
 
     def predict_last(self, window: Bars) -> Prediction | Unavailable:
         """Return the opinion on the last bar of a trailing window."""

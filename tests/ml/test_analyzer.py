@@ -81,6 +81,24 @@ def test_opinions_come_in_the_order_of_the_rows(analyzer: Analyzer) -> None:
     np.testing.assert_allclose(analyzer.predict(bars, rows).probability, single, atol=TOLERANCE)
 
 
+def test_features_of_some_bars_give_the_answers_of_all(analyzer: Analyzer) -> None:
+    bars = with_hole(make_bars(1200, seed=8), at=600, missing=30)
+    rows = np.random.default_rng(1).permutation(len(bars))[:300]
+
+    found, whole = (
+        analyzer.predict(bars, rows),
+        analyzer.answer(bars, rows, analyzer.features_of(bars)),
+    )
+
+    assert found.probability.tobytes() == whole.probability.tobytes()
+    for name, vote in whole.votes.items():
+        assert found.votes[name].tobytes() == vote.tobytes()
+    assert found.reasons == whole.reasons
+    assert found.features is not None
+    assert whole.features is not None
+    assert found.features.tobytes() == whole.features.tobytes()
+
+
 def test_no_rows_give_an_empty_table(analyzer: Analyzer) -> None:
     assert len(analyzer.predict(make_bars(500), np.array([], np.int64))) == 0
 

@@ -15,7 +15,7 @@ from feeds.files import read_bars
 from ml.features.base import Feature
 from ml.features.catalog import FEATURE_LOOKBACK, FEATURE_NAMES, FEATURES, as_markdown
 from ml.features.context import CONTEXT, on_slow_bars, slow_bars
-from ml.features.matrix import feature_matrix
+from ml.features.matrix import feature_matrix, feature_rows
 from ml.features.price import last_return, log_return
 from ml.features.technical import rsi
 from ml.features.volatility import volatility
@@ -235,6 +235,22 @@ def test_nothing_reaches_across_a_segments_edge(seed: int, at: int, missing: int
     bars = with_hole(make_bars(1_100, seed=seed), at, missing)
     apart = [feature_matrix(bars[:at]), feature_matrix(bars[at:])]
     np.testing.assert_array_equal(feature_matrix(bars), np.concatenate(apart))
+
+
+@given(
+    seed=st.integers(0, 2**16),
+    missing=st.none() | st.integers(6, 200),
+    rows=st.sets(st.integers(0, 899), max_size=60),
+)
+@settings(max_examples=20)
+def test_some_rows_are_those_of_the_whole_to_the_last_bit(
+    seed: int, missing: int | None, rows: set[int]
+) -> None:
+    bars = make_bars(900, seed=seed)
+    if missing is not None:
+        bars = with_hole(bars, 430, missing)
+    asked = np.array(sorted(row for row in rows if row < len(bars)), np.int64)
+    assert feature_rows(bars, asked).tobytes() == feature_matrix(bars)[asked].tobytes()
 
 
 @given(seed=st.integers(0, 2**16), cut=st.integers(1, 799))

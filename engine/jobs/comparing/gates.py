@@ -29,7 +29,7 @@ from feeds import indicators
 from feeds.bars import Bars, BoolArray, FloatArray, IntArray
 from feeds.progress import progress
 from ml.features.catalog import FEATURES
-from ml.features.matrix import feature_matrix
+from ml.features.matrix import feature_rows
 from ml.prediction import EPSILON, Prediction
 from strategies.evidence import EvidenceTable, candidates
 from strategies.scoring import ml_points, technical_scores
@@ -206,8 +206,9 @@ def volatility_of(bars: Bars, rows: IntArray) -> dict[str, FloatArray]:
     """Return the volatility of the bars at `rows`, by the measures of a `Ranking`."""
     segments = (bars[each] for each in bars.segments())
     atr = [indicators.atr(each.high, each.low, each.close, 14) / each.close for each in segments]
+    asked, place = np.unique(rows, return_inverse=True)
     return {
-        "volatility_20": feature_matrix(bars, _RECENT_VOLATILITY)[rows, 0].astype(float),
+        "volatility_20": feature_rows(bars, asked, _RECENT_VOLATILITY)[place, 0].astype(float),
         "atr_fraction": np.concatenate(atr)[rows],
     }
 

@@ -20,7 +20,7 @@ from ml.base import FloatMatrix
 from ml.bundle import Bundle
 from ml.calibration import shift_prior
 from ml.features.catalog import FEATURES
-from ml.features.matrix import feature_matrix
+from ml.features.matrix import feature_rows
 from ml.prediction import PredictionTable
 from ml.training.data_pipeline import VOLATILITY, Source
 from strategies.evidence import EvidenceTable
@@ -167,7 +167,7 @@ def _of_market(asked: Asked, first: int, source: Source, analyzer: Answering) ->
         votes={name: vote[inside] for name, vote in table.votes.items()},
         bundle=_bundle_of(analyzer, decided),
         bundles=_bundles(analyzer),
-        volatility=feature_matrix(bars, _BASELINE)[rows, 0].astype(np.float64),
+        volatility=feature_rows(bars, rows, _BASELINE)[:, 0].astype(np.float64),
         came=source.labels.value[rows] == 1,
         settled=source.labels.valid[rows],
         weight=None if source.weight is None else source.weight[rows],
@@ -188,7 +188,7 @@ def _features(analyzer: Answering, bars: Bars, asked: Asked) -> FloatMatrix | No
     brought: FloatMatrix | None = getattr(asked.opinions, "features", None)
     if brought is not None or not isinstance(analyzer, Analyzer):
         return brought
-    return analyzer.features_of(bars)[asked.bars]
+    return analyzer.features_at(bars, asked.bars)
 
 
 def _journalled(decisions: pd.DataFrame, bars: Bars) -> Asked:
