@@ -10,6 +10,7 @@ features  evidence and features, all bars at once and on a trailing window
 sweep     a thousand parameter sets on one market, by one thread and by all
 training  two years of 5-minute bars of six symbols at the defaults: minutes, only if named
 report    the page of a run: making it beside the run, its size, a browser drawing it; only if named
+scale     one run over more symbols and more years: CPU a bar and peak memory; only if named
 soak      a paper session for many hours: memory, lateness, bars lost; only if named
 
 `ml`, `live`, `report` and `soak` ask an ensemble that is trained at the defaults the first time
@@ -29,6 +30,7 @@ from benchmarks import (
     memory_cost,
     ml_cost,
     report_cost,
+    scale,
     soak,
     sweep_rate,
     training_cost,
@@ -85,6 +87,10 @@ def _soak(args: argparse.Namespace) -> str:
     return soak.report(args.hours, args.speed, args.symbols, args.bundle)
 
 
+def _scale(args: argparse.Namespace) -> str:
+    return scale.report(args.days, scale.SYMBOLS, scale.YEARS, args.plot)
+
+
 QUICK: Mapping[str, Measure] = {
     "features": _features,
     "engine": _engine,
@@ -93,7 +99,13 @@ QUICK: Mapping[str, Measure] = {
     "live": _live,
     "sweep": _sweep,
 }
-ALL: Mapping[str, Measure] = {**QUICK, "training": _training, "report": _report, "soak": _soak}
+ALL: Mapping[str, Measure] = {
+    **QUICK,
+    "training": _training,
+    "report": _report,
+    "scale": _scale,
+    "soak": _soak,
+}
 
 
 def length(text: str) -> int:
@@ -112,6 +124,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--days", type=length, default=365, help="length of the market, 1m bars")
     made.add_argument("--bundle", type=Path, default=DEFAULT_FOLDER, help="the ensemble's folder")
     made.add_argument("--rounds", type=int, default=3, choices=range(1, 21), metavar="1..20")
+    made.add_argument("--plot", type=Path, help="where `scale` writes its picture, as SVG")
     made.add_argument("--hours", type=float, default=24.0, help="of the soak, in market time")
     made.add_argument("--speed", type=float, default=30.0, help="of the soak, times real time")
     made.add_argument("--symbols", type=int, default=100, help="of the soak")

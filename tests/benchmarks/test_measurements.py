@@ -3,11 +3,12 @@
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
 
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import engine_cost, features_cost, memory_cost, soak
+from benchmarks import engine_cost, features_cost, memory_cost, scale, soak
 from benchmarks.engine_cost import HELD, NO_CANDIDATE, NO_ENTRY, USUAL, Hybrid, at_market
 from tests.makers import make_bars
 
@@ -54,6 +55,21 @@ def test_the_engine_is_measured_over_bars_and_symbols() -> None:
     assert "32,000 bars, 1 symbol" in names
     assert "2,000 bars, 2 symbols" in names
     assert "…" not in text  # nothing is cut off
+
+
+@pytest.mark.slow
+def test_one_run_is_measured_over_symbols_and_years_in_a_process_as_users_start_it(
+    tmp_path: Path,
+) -> None:
+    plot = tmp_path / "scale.svg"
+    table = rows_of(scale.report(10, (1, 2), (1, 2), plot))
+    names = [row[0] for row in table]
+    assert names[1:4] == ["1 symbol, 1 year", "2 symbols, 1 year", "1 symbol, 2 years"]
+    assert [row[1] for row in table[1:4]] == ["0.01", "0.03", "0.03"]  # 10 and 20 days
+    assert {"symbol of a year", "year of a symbol"} <= set(names)
+    assert all(int(row[6].replace(",", "")) > 50 for row in table[1:4])  # no run without libraries
+    root = ET.parse(plot).getroot()  # noqa: S314  written by ourselves
+    assert len(root.findall(".//{*}circle")) == 2 * (2 + 2 + 2)
 
 
 def test_features_are_measured_at_once_and_by_window() -> None:
