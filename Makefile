@@ -18,11 +18,12 @@ help: ## List the targets
 
 setup: $(READY) ## Make the environment in .venv
 
-# The stamp is written last, so an interrupted installation is taken up again.
+# In an activated environment the scripts are commands. The stamp is written last, so an interrupted installation is taken up again.
 $(READY): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Tandem needs Python 3.11 or later: make setup PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --requirement requirements.lock
+	@ln -sf $(addprefix ../../,$(wildcard *.py)) $(BIN)/
 	@touch $@
 
 run: $(READY) ## Do the whole main job on a synthetic market: train, then compare ML-off and ML-on

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Show how good a bundle is: as stored at its training, or on bars that it has not seen."""
 
 import argparse

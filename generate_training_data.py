@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Get market data to train and test on: bars of an exchange, or a simulated market.
 
 Bars of an exchange are kept in the store, where every command finds them; --output writes them to a

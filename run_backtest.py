@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Backtest the hybrid strategy: ML-off, ML-on, or both side by side."""
 
 import argparse

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Trade on paper: live bars of an exchange, or a recording that stands in for one."""
 
 import argparse

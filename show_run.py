@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Show a run that was kept: in short, one decision in full, made again, or beside another run.
 
 Or list all of them, or write one for other tools.

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Train the ML ensemble on bars and keep it as a bundle."""
 
 import argparse

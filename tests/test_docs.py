@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import os
 import re
 import subprocess
 import sys
@@ -51,6 +52,47 @@ def test_every_target_makes_the_environment_that_it_needs(target: str) -> None:
     ).stdout
     assert "-m venv .venv" in planned
     assert "pip install --requirement requirements.lock" in planned
+
+
+def test_an_activated_environment_has_the_scripts_as_commands(tmp_path: Path) -> None:
+    scripts = sorted(ROOT.glob("*.py"))
+    planned = subprocess.run(
+        ["make", "--dry-run", "--always-make", "setup"],  # noqa: S607
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    (words,) = [line.split() for line in planned.splitlines() if line.startswith("ln ")]
+    links = tmp_path / ".venv" / "bin"
+    assert words[2:] == [*(f"../../{script.name}" for script in scripts), ".venv/bin/"]
+    links.mkdir(parents=True)
+    for script in scripts:
+        assert os.access(script, os.X_OK)
+        (links / script.name).symlink_to(script)
+    found = subprocess.run(  # noqa: S603  our own script
+        [links / "show_run.py", "--help"],
+        env={"PATH": str(Path(sys.executable).parent)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout.startswith("usage: show_run.py RUN")
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_a_python_without_the_packages_is_told_in_one_line(script: str) -> None:
+    ended = subprocess.run(  # noqa: S603  -S: without what was installed
+        [sys.executable, "-S", ROOT / f"{script}.py", "--help"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.count("\n") == 1
+    assert "must be installed for" in ended.stderr
+    assert "make setup" in ended.stderr
 
 
 def test_ci_runs_the_test_command_of_the_readme() -> None:

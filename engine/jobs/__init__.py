@@ -11,9 +11,14 @@ from typing import Any
 def _say_stopped(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
-    """Say an interruption in one line; leave everything else to Python."""
+    """Say an interruption or a missing package in one line; leave everything else to Python."""
     if issubclass(kind, KeyboardInterrupt):
         sys.stderr.write("stopped\n")
+    elif isinstance(error, ModuleNotFoundError) and error.name not in sys.modules:
+        sys.stderr.write(
+            f"{error.name} must be installed for {sys.executable}, which runs this: make setup, "
+            "then . .venv/bin/activate\n"
+        )
     else:
         sys.__excepthook__(kind, error, trace)
 
