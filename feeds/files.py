@@ -2,7 +2,8 @@
 
 import json
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias, TypeVar, cast
@@ -99,14 +100,13 @@ def read_bars(
     BadBarsError
         if its rows have defects that the named repairs do not remove
     """
-    repairs = known_repairs(repair)
-    command = Claim("the command", symbol, timeframe)
-    if dates is not None and not repairs and path.suffix.lower() == ".parquet":
-        found = _read_part(path, command, dates, fill_limit)
-        if found is not None:
-            return found
-    raw = _raw_bars(_read(path), path, command)
-    return raw.mended(repairs, fill_limit=fill_limit)
+    repairs, command = known_repairs(repair), Claim("the command", symbol, timeframe)
+    with giving_back():
+        if dates is not None and not repairs and path.suffix.lower() == ".parquet":
+            found = _read_part(path, command, dates, fill_limit)
+            if found is not None:
+                return found
+        return _raw_bars(_read(path), path, command).mended(repairs, fill_limit=fill_limit)
 
 
 def _read_part(
@@ -238,7 +238,27 @@ def _table_of(
     columns = list(spelled.values())
     table = file.read(columns) if groups is None else file.read_row_groups(groups, columns)
     said = _metadata(file.schema_arrow, path.name)
-    return _Contents(_plain(table.to_pandas(ignore_metadata=True), spelled), said)
+    return _Contents(_plain(framed(table), spelled), said)
+
+
+def framed(table: pa.Table) -> pd.DataFrame:
+    """Return the table as a frame; it is used up, so that its columns are there once."""
+    frame: pd.DataFrame = table.to_pandas(
+        ignore_metadata=True, split_blocks=True, self_destruct=True
+    )
+    return frame
+
+
+@contextmanager
+def giving_back() -> Iterator[None]:
+    """Give the memory of tables back to the system when the block is over.
+
+    Arrow keeps what it has freed for its next table: several times the bars of a file.
+    """
+    try:
+        yield
+    finally:
+        pa.default_memory_pool().release_unused()
 
 
 def _refuse_kind(name: str, kind: pa.DataType, source: str) -> None:

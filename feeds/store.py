@@ -31,7 +31,7 @@ import pyarrow.parquet as pq
 from feeds.atomic import atomic_path
 from feeds.bars import Bars, IntArray
 from feeds.errors import StoreError, UnknownMarketError
-from feeds.files import GROUP, METADATA_KEY, write_table
+from feeds.files import GROUP, METADATA_KEY, framed, giving_back, write_table
 from feeds.gaps import FILL_LIMIT
 from feeds.mending import RawBars
 from feeds.messages import first_line
@@ -143,7 +143,7 @@ class _File:
         Without a span they are all.
         """
         if self.groups is None:
-            parts = [_raw(self.parquet.read(_COLUMNS).to_pandas(ignore_metadata=True))]
+            parts = [_raw(framed(self.parquet.read(_COLUMNS)))]
         else:
             touched = [n for n, group in enumerate(self.groups) if _touches(group, span)]
             parts = [self._group(number) for number in touched]
@@ -158,7 +158,7 @@ class _File:
         return whole.iloc[first:last].reset_index(drop=True)
 
     def _group(self, number: int) -> pd.DataFrame:
-        return _raw(self.parquet.read_row_group(number, _COLUMNS).to_pandas(ignore_metadata=True))
+        return _raw(framed(self.parquet.read_row_group(number, _COLUMNS)))
 
 
 def _touches(group: _Group, span: Span | None) -> bool:
@@ -229,13 +229,16 @@ class Store:
         BadBarsError
             if its rows have defects that the named repairs do not remove
         """
+        with giving_back():
+            return self._rows(listing, span).mended(repair, fill_limit=fill_limit)
+
+    def _rows(self, listing: Listing, span: Span) -> RawBars:
         missing, rows = self._read(listing, partial(_asked, span=span)) or ((span,), None)
         if missing:
             raise StoreError(f"{listing}: {missing[0]} must be downloaded first")
         if rows is None or rows.empty:
             raise StoreError(f"{listing}: there are no bars from {span}; choose other dates")
-        raw = RawBars(rows, listing.symbol, listing.timeframe, str(listing))
-        return raw.mended(repair, fill_limit=fill_limit)
+        return RawBars(rows, listing.symbol, listing.timeframe, str(listing))
 
     @contextmanager
     def _locked(self, listing: Listing) -> Iterator[Path]:
