@@ -53,6 +53,11 @@ class Found:
         return worth_of(self.trials, self.best, out, data_facts(self.ground.markets))
 
 
+def search_folder(ground: Ground, space: Space, asked: AskedSearch, out: Path) -> Path:
+    """Return where a search is kept below the folder of results, always the same place."""
+    return out / "search" / search_digest(ground, space, asked.objective)[:16]
+
+
 def find(ground: Ground, space: Space, asked: AskedSearch, out: Path) -> Found:
     """Return the trials of a search; those that the record holds are not made again.
 
@@ -62,15 +67,14 @@ def find(ground: Ground, space: Space, asked: AskedSearch, out: Path) -> Found:
         if the record cannot be used, or the space is no grid and should be
     """
     settings, markets = ground.settings, ground.markets
-    digest = search_digest(ground, space, asked.objective)
-    folder = out / "search" / digest[:16]
+    folder = search_folder(ground, space, asked, out)
     address = asked.storage or file_storage(folder / "trials.sqlite3")
     looking = Looking(settings, space, asked.objective, Sweeps(markets, settings, ground.ensemble))
     noted = Noting(folder / "tried.json", ground, data_facts(markets))
     log.info("the search is kept in %s", folder)
     with opened_storage(address) as storage:
         first = configured(settings, space)
-        study = Study(storage, f"search-{digest[:16]}", space, seed=settings.seed, first=first)
+        study = Study(storage, f"search-{folder.name}", space, seed=settings.seed, first=first)
         trials = look(looking, study, _total(asked, space), noted)
         return Found(ground, folder, trials, study.importance())
 

@@ -10,9 +10,7 @@ can be told from what the market did.
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -24,8 +22,8 @@ from engine.jobs.run_request import RunRequest
 from engine.jobs.searching.asked import AskedSearch
 from engine.jobs.searching.confirming import check_same, figures_of
 from engine.jobs.searching.effect import check_effect
+from engine.jobs.searching.far import search_far
 from engine.jobs.searching.finding import Found, find
-from engine.jobs.searching.record import Ground
 from engine.jobs.searching.space import Space, applied, load_space
 from engine.jobs.searching.stitching import (
     Stretch,
@@ -36,15 +34,15 @@ from engine.jobs.searching.stitching import (
 )
 from engine.jobs.searching.trial import Figures, Objective
 from engine.jobs.searching.walking_report import SearchedWindow, WindowSearchReport
+from engine.jobs.searching.window import SearchWindow
 from engine.jobs.searching.worth import worth_of_run
 from engine.jobs.serving import MLMode
 from engine.jobs.settings import Settings
 from engine.jobs.spreading.task import Backend
 from engine.jobs.walking.analyzer import WindowAnalyzers
-from engine.jobs.walking.spans import markets_of, part, tested, windows_of
+from engine.jobs.walking.spans import markets_of, tested, windows_of
 from engine.jobs.walking.windows import Window, WindowSpec
 from engine.result import RunResult
-from feeds.moments import parse_utc
 from ml.analyzer import Analyzer
 
 log = logging.getLogger("tandem.search")
@@ -57,7 +55,7 @@ def search_windows(
 
     Parameters
     ----------
-    backend : where windows are trained; None for processes of this machine
+    backend : where windows are trained and, on a cluster, searched; None for this machine
 
     Raises
     ------
@@ -68,10 +66,11 @@ def search_windows(
     """
     request.check_out()
     mode = _mode(request)
-    if backend is not None and mode is MLMode.OFF:
+    far = backend is not None and backend.far
+    if backend is not None and not far and mode is MLMode.OFF:
         raise UsageError(
-            "--backend and --workers train the windows' ensembles: with --search they go with --ml "
-            "on; sets are run on all cores of this machine anyway"
+            "--workers is for training the windows' ensembles: with --search it goes with --ml on; "
+            "sets are run on all cores of this machine anyway"
         )
     space = load_space(asked.space, request.settings)
     settings, markets = markets_of(request)
@@ -83,9 +82,11 @@ def search_windows(
     check_effect(space, settings, ensembles)
     asked_of = [None] * len(windows) if ensembles is None else ensembles.analyzers
     parts = [
-        _Window(window, markets, settings, ensemble)
+        SearchWindow(window, markets, settings, ensemble)
         for window, ensemble in zip(windows, asked_of, strict=True)
     ]
+    if backend is not None and far:
+        search_far(parts, space, asked, request.out, backend)
     found = [_found(each, space, asked, request.out) for each in parts]
     record = request.record(SEARCH, mode, None, windows=str(spec), objective=asked.objective.value)
     tests = tested(markets, windows, settings)
@@ -96,7 +97,7 @@ def search_windows(
 def _reported(
     context: RunContext,
     asked: tuple[WindowSpec, Space, Objective],
-    parts: "Sequence[_Window]",
+    parts: Sequence[SearchWindow],
     found: Sequence[Found],
 ) -> WindowSearchReport:
     """Return what comes of trading each test, with the found settings and as configured."""
@@ -139,32 +140,6 @@ def _mode(request: RunRequest) -> MLMode:
     return mode
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Window:
-    """One window: its markets, and who is asked in it; without an ensemble it is ML-off."""
-
-    window: Window
-    markets: Sequence[Market]
-    settings: Settings
-    ensemble: Analyzer | None
-
-    def ground(self) -> Ground:
-        """Return what its settings are chosen on."""
-        start = self.window.train_start
-        if self.ensemble is not None:
-            training: Any = self.ensemble.bundle.manifest.metrics["training"]
-            start = parse_utc(training["parts"]["calibrate"]["first"])
-        return Ground(self.settings, self._cut(start, self.window.train_end), self.ensemble)
-
-    def test(self, settings: Settings) -> Stretch:
-        """Return what is traded with settings that were chosen before."""
-        cut = self._cut(self.window.train_end, self.window.test_end)
-        return Stretch(settings, cut, self.ensemble)
-
-    def _cut(self, start: np.datetime64, end: np.datetime64) -> list[Market]:
-        return [part(market, self.settings, start, end) for market in self.markets]
-
-
 def _ensembles(
     settings: Settings,
     markets: Sequence[Market],
@@ -187,7 +162,7 @@ def _ensembles(
     )
 
 
-def _found(window: _Window, space: Space, asked: AskedSearch, out: Path) -> Found:
+def _found(window: SearchWindow, space: Space, asked: AskedSearch, out: Path) -> Found:
     """Return the search in a window, confirmed by the Engine."""
     log.info("%s is searched", window.window)
     ground = window.ground()

@@ -20,7 +20,7 @@ def add_spreading_flags(group: Any) -> None:
         "--backend",
         choices=("loky", "dask"),
         help="who trains windows: processes of this machine (default), or the workers of a Dask "
-        "cluster; the results are the same (docs/cluster.md)",
+        "cluster, who search them too; the results are the same (docs/cluster.md)",
     )
     group.add_argument(
         "--address", metavar="tcp://HOST:PORT", help="of the scheduler, for --backend dask"

@@ -5,7 +5,9 @@ of workers nor the machine changes its result.
 """
 
 import logging
+import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from threading import Lock
@@ -23,6 +25,7 @@ Data = TypeVar("Data")
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
+_CORES = "LOKY_MAX_CPU_COUNT"
 _ONE_AT_A_TIME = Lock()  # seeds, limits of threads and logs are the whole process's
 
 
@@ -70,5 +73,19 @@ class Backend(Protocol):
 
 def done_apart(work: Callable[[Any, Any], Result], data: Any, job: Any) -> Result:
     """Do a job in a worker, which logs as a command does."""
-    with _ONE_AT_A_TIME, logged(error_console(), verbose=False), threadpool_limits(1):
+    with _ONE_AT_A_TIME, logged(error_console(), verbose=False), threadpool_limits(1), _one_core():
         return work(data, job)
+
+
+@contextmanager
+def _one_core() -> Iterator[None]:
+    """Let `joblib.cpu_count` say 1, which asks the environment whenever it is asked."""
+    before = os.environ.get(_CORES)
+    os.environ[_CORES] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_CORES]
+        else:
+            os.environ[_CORES] = before

@@ -224,7 +224,7 @@ def test_workers_without_anything_to_train_are_refused(bars: list[Bars], tmp_pat
     (tmp_path / "space.toml").write_text(SPACE, encoding="utf-8")
     request = RunRequest(settings=SETTINGS, bars=AskedBars(Given(bars)), out=tmp_path / "runs")
     asked = AskedSearch(space=tmp_path / "space.toml")
-    with pytest.raises(UsageError, match="with --search they go with --ml on"):
+    with pytest.raises(UsageError, match="with --search it goes with --ml on"):
         search_windows(request, asked, SPEC, Processes(2))
 
 
