@@ -1,6 +1,7 @@
 """Which strategies there are: the built-in one, and those that a file holds."""
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from types import FunctionType
 from typing import Any, TypeAlias
 
@@ -20,6 +21,8 @@ Defaults: TypeAlias = dict[str, Any]
 """Keys of the section `strategy` of the settings, as the class has them."""
 
 _SECTIONS = {"entry": EntryRules, "exits": ExitRules, "sizing": Sizing}
+_SAID = ("rules", "min_entry_score", *_SECTIONS)  # what a class says of itself
+_CLOSE = 0.75  # of two names: `min_score` is taken for `min_entry_score`, `size` for nothing
 
 
 def strategy_of(config: HybridConfig) -> type[HybridStrategy]:
@@ -104,6 +107,7 @@ def _check(own: OwnFile) -> None:
             f"{where}.{taken[0]}: a hybrid strategy says its rules and leaves methods as they are; "
             "one with methods of its own is a plain one, a subclass of backtrader.Strategy"
         )
+    _refuse_misspelled(own.found, where)
     for name, kind in _SECTIONS.items():
         found = getattr(own.found, name)
         if type(found) is not kind:
@@ -112,6 +116,30 @@ def _check(own: OwnFile) -> None:
         OwnConfig.model_validate(defaults_of(own))
     except ValidationError as error:  # the file says it, and not the command line
         raise StrategyError(f"{where}.{first_mistake(error)}") from error
+
+
+def _refuse_misspelled(found: type, where: str) -> None:
+    """Raise `StrategyError` where a value would be passed over in silence.
+
+    Constants of the author's own are welcome; what comes close to a known name is none, nor is a
+    key that only settings have.
+    """
+    ours = [kind for kind in found.__mro__ if issubclass(kind, HybridStrategy)]
+    own = {name: value for kind in reversed(ours) for name, value in vars(kind).items()}
+    for name, value in own.items():
+        if name.startswith("_") or hasattr(HybridStrategy, name) or callable(value):
+            continue
+        close = get_close_matches(name.lower(), _SAID, n=1, cutoff=_CLOSE)
+        if close:
+            raise StrategyError(
+                f"{where}.{name} is not known, and would change nothing; did you mean {close[0]}? "
+                f"A class says {', '.join(_SAID)}"
+            )
+        if name in HybridConfig.model_fields:
+            raise StrategyError(
+                f"{where}.{name} would change nothing: a class says {', '.join(_SAID)}; set it as "
+                f"strategy.{name} by --config"
+            )
 
 
 def _ours(name: str) -> Any:

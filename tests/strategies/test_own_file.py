@@ -67,6 +67,10 @@ SOUND = f"class Own(HybridStrategy):\n    {RULES}\n"
             SOUND + "    min_entry_score = 'high'\n",
             r"Own\.min_entry_score: must be a number, f.*'h",
         ),
+        (SOUND + "    min_entry_scor = 4.0\n", "min_entry_scor is .*did you mean min_entry_score?"),
+        (SOUND + "    min_score = 4.0\n", "min_score is .*did you mean min_entry_score?"),
+        (SOUND + "    Exits = ExitRules()\n", r"Own\.Exits is not known.*did you mean exits?"),
+        (SOUND + "    warmup_bars = 500\n", r"Own\.warmup_bars would .*strategy\.warmup_bars by"),
         (SOUND + "    min_entry_score = -1\n", r"Own\.min_entry_score: .*or equal to 0, found -1"),
     ],
 )
@@ -76,6 +80,20 @@ def test_what_is_wrong_with_a_file_is_one_line(tmp_path: Path, text: str, messag
         read_strategy(f"{path}:Own")
     assert "\n" not in str(caught.value)
     assert str(path) in str(caught.value)
+
+
+def test_constants_and_helpers_of_the_author_are_welcome(tmp_path: Path) -> None:
+    extra = "    lookback = 14\n    rule = staticmethod(dips)\n    _exit = 1\n"
+    path = written(tmp_path, SOUND + extra)
+    assert read_strategy(f"{path}:Own").found.lookback == 14
+
+
+def test_a_misspelling_in_a_class_between_is_found(tmp_path: Path) -> None:
+    path = written(
+        tmp_path, f"class Base(HybridStrategy):\n    exit = 1\nclass Own(Base):\n    {RULES}\n"
+    )
+    with pytest.raises(StrategyError, match=r"Own\.exit is not known.*did you mean exits"):
+        read_strategy(f"{path}:Own")
 
 
 @pytest.mark.parametrize("text", ["mine", "mine.py", "mine:Own", "mine.py:", "mine.py:a b"])

@@ -77,8 +77,9 @@ def _refusal(leak: Leak, table: EvidenceTable, config: HybridConfig) -> str:
         )
     return (
         f"{at} says {said} of the whole market and {not said} of the last "
-        f"{config.warmup_bars + 1} bars, which is what it sees live: let it look back no farther "
-        "and count from no beginning (--audit tells more)"
+        f"{config.warmup_bars + 1} bars, which is what it sees live: either it looks back farther, "
+        "or counts from the beginning, or it takes the first bars for what follows the last, as "
+        "numpy.roll(close, -1) does; let it do none of these (--audit tells more)"
     )
 
 
