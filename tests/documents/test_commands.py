@@ -38,6 +38,11 @@ APART = {
     "make bench-peers PEERS=FOLDER": "tests/benchmarks: it needs the scripts of the other engines",
     "python -m benchmarks training": "tests/benchmarks: as a whole it takes an hour",
     "python3 -m venv .venv": "CI, by the Makefile",
+    "pip install dask distributed": "the environment of the tests has both",
+    "dask scheduler": "tests/engine/jobs/spreading: it runs until it is ended",
+    "dask worker tcp://192.168.0.7:8786 --nthreads 1": "tests/engine/jobs/spreading: so does this",
+    "run_backtest.py --walk-forward train=90d,test=60d --backend dask --address "
+    "tcp://192.168.0.7:8786": "tests/engine/jobs/test_walk_forward_cluster.py",
     ".venv/bin/python -m pip install --requirement requirements.lock": "CI, by the Makefile",
     '.venv/bin/python -m pytest -m "not slow"': "CI, by the Makefile",
 }
