@@ -68,7 +68,9 @@ def _no_evidence(failed: Mapping[str, PairIntervals]) -> str:
     others = listed([_than(name, pair.expectancy) for name, pair in failed.items()], "or")
     sizes = [p.smallest_difference for p in failed.values() if p.smallest_difference is not None]
     seen = (
-        f"; with so many trades only a difference from {max(sizes):.3%} on shows" if sizes else ""
+        f"; with this many trades, only a difference of {max(sizes):.3%} or more would show"
+        if sizes
+        else ""
     )
     return (
         "No evidence that ML helps: its expectancy per trade after costs is not shown to be above "

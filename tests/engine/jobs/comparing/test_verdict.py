@@ -83,7 +83,7 @@ def test_it_says_which_intervals_fail_and_what_could_have_been_shown() -> None:
         "No evidence that ML helps: its expectancy per trade after costs is not shown to be above "
         "that of ML-off (by +0.100% [-0.100%, +0.300%]), the random gate (too few trades, or the "
         "same ones) or the volatility gate (by -0.200% [-0.300%, -0.100%], so it is below); with "
-        "so many trades only a difference from 0.150% on shows."
+        "this many trades, only a difference of 0.150% or more would show."
     )
 
 
