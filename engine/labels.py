@@ -46,11 +46,11 @@ OF_INTERVALS: Mapping[str, str] = MappingProxyType(
     }
 )
 
-HELD = "Buy and hold"  # with costs; without them it is a figure of every run
+HELD = "Buy and hold, after costs"  # without them it is a figure of every run
 VOLATILITY_GATE = "Volatility gate"
 RANDOM_MEAN = "Random gate, mean"  # of the figures of its shuffles
 RANDOM_POOLED = "Random gate, pooled"  # figures of the trades of all shuffles together
-MOST_SHUFFLES = "90 % of shuffles"  # between the 5th and the 95th hundredth
+MOST_SHUFFLES = 0.9  # the share of shuffles between the 5th and the 95th hundredth
 
 _MEASURES = {
     "volatility_20": "the deviation of the last 20 returns",

@@ -71,13 +71,12 @@ def references_table(comparison: Mapping[str, Any]) -> Table:
     """Return the gates and holding as columns."""
     shuffles, calm = comparison["random_gate"], comparison["volatility_gate"]
     held = comparison["buy_and_hold"]
-    shown = table("Beside", RANDOM_MEAN, MOST_SHUFFLES, VOLATILITY_GATE, HELD)
+    random = f"{RANDOM_MEAN} [{MOST_SHUFFLES:.0%}]"
+    shown = table("Beside", random, VOLATILITY_GATE, HELD)
     for key, how in _BESIDE.items():
-        spread = shuffles.get(key) or {}
         shown.add_row(
             how.named(FIGURES[key]),
-            _number(spread.get("mean"), how),
-            _band(spread, how),
+            _spread(shuffles.get(key), how),
             _number(calm.get(key), how),
             _number(held.get(key), how),
         )
@@ -94,7 +93,8 @@ def explained(comparison: Mapping[str, Any]) -> Sequence[str]:
         f"{found['block_days']:.1f} days on average; the same days for all",
         "profit factor: of money; of returns each trade weighs the same, whatever was put in",
         f"random gate: {shuffles['seeds']:,} shuffles of ML-on's opinions within each month; "
-        "pooled are the trades of all, the mean is that of their figures; "
+        "pooled are the trades of all, the mean is that of their figures, and "
+        f"{MOST_SHUFFLES:.0%} of them lie between the ends beside it; "
         f"ML-on's expectancy per trade is above that of {beaten} of them",
         "volatility gate, the best of several with hindsight: "
         f"{ranking_words(comparison['volatility_gate']['ranking'])}",
@@ -111,6 +111,12 @@ def _tried(count: int) -> str:
 def _interval(interval: Mapping[str, float | None], how: _Figure) -> str:
     value = _number(interval["value"], how)
     return value if interval["low"] is None else f"{value} {_band(interval, how)}"
+
+
+def _spread(spread: Mapping[str, float | None] | None, how: _Figure) -> str:
+    if not spread:
+        return UNDEFINED
+    return _interval({**spread, "value": spread["mean"]}, how)
 
 
 def _band(ends: Mapping[str, float | None], how: _Figure) -> str:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.labels import ranking_words
+from engine.labels import MOST_SHUFFLES, ranking_words
 from engine.records import Trade
 from engine.report_html.packing import Packed, pack_numbers, pack_times
 from engine.report_html.report import Report
@@ -76,6 +76,7 @@ def difference(report: Report) -> Section | None:
             intervals=compared["intervals"],
             beside=beside(report.document),
             shuffles=f"{compared['random_gate']['seeds']:,}",
+            most_shuffles=f"{fraction(MOST_SHUFFLES, 0)} of shuffles",
             over_chance=wins_over_chance(compared),
             ranking=ranking_words(compared["volatility_gate"]["ranking"]),
             sharpe=sharpe_words(compared["sharpe"]),

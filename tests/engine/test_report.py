@@ -136,9 +136,9 @@ def test_figures_stand_with_their_intervals() -> None:
 def test_gates_and_holding_are_columns() -> None:
     text = side_by_side(pair(), COMPARISON)
     beside = text[text.index("| Beside") :]
-    assert cells(beside, "Trades") == ["1,200", "[1,200, 1,200]", "1,250", "-"]
-    assert cells(beside, "Total return, %") == ["-12.5", "[-12.5, -12.5]", "-12.5", "150.0"]
-    assert cells(beside, "Profit factor") == ["-", "-", "-", "-"]
+    assert cells(beside, "Trades") == ["1,200 [1,200, 1,200]", "1,250", "-"]
+    assert cells(beside, "Total return, %") == ["-12.5 [-12.5, -12.5]", "-12.5", "150.0"]
+    assert cells(beside, "Profit factor") == ["-", "-", "-"]
     said = " ".join(text.split())
     assert "100 shuffles of ML-on's opinions" in said
     assert "above that of 88% of them" in said
@@ -152,7 +152,8 @@ def test_two_figures_have_two_names() -> None:
     assert "| Profit factor of returns |" in of_returns
     assert "Random gate, pooled" in of_returns
     assert "Profit factor of returns" not in of_money[: of_money.index("intervals:")]
-    assert "| Random gate, mean |" in of_money
+    assert "| Random gate, mean [90%] |" in of_money
+    assert "| Buy and hold, after costs |" in of_money
 
 
 def test_no_line_is_wider_than_the_terminal() -> None:
