@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from engine.report_html.words import fraction, number
+from engine.report_html.words import fraction, from_to, number
 
 Facts = Mapping[str, Any]
 
@@ -17,7 +17,7 @@ def between(interval: Facts, digits: int = 3) -> str:
     value = number(interval["value"], digits)
     if interval["low"] is None:
         return value
-    return f"{value} ({number(interval['low'], digits)} to {number(interval['high'], digits)})"
+    return f"{value} ({from_to(number(interval['low'], digits), number(interval['high'], digits))})"
 
 
 def share(interval: Facts) -> str:
@@ -25,7 +25,7 @@ def share(interval: Facts) -> str:
     value = fraction(interval["value"], 1)
     if interval["low"] is None:
         return value
-    return f"{value} ({fraction(interval['low'], 1)} to {fraction(interval['high'], 1)})"
+    return f"{value} ({from_to(fraction(interval['low'], 1), fraction(interval['high'], 1))})"
 
 
 def asked_words(rows: Facts, asked: int, name: str) -> list[str]:

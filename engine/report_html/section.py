@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from engine import labels
 from engine.report_html.packing import Packed
+from engine.report_html.words import typeset
 
 PAGE = Path(__file__).with_name("page")
 
@@ -49,4 +50,5 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.globals["labels"] = labels
+    made.filters["typeset"] = typeset
     return made

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.report_html.trade_columns import TradeColumns
-from engine.report_html.words import fraction
+from engine.report_html.words import NBSP, fraction
 from feeds.bars import FloatArray, IntArray
 
 _BARS = 50  # about so many
@@ -14,13 +14,13 @@ _NICE = np.array([1.0, 2.0, 2.5, 5.0, 10.0])
 _SHOWN = (0.005, 0.995)  # quantiles between which bars are drawn; what lies beyond joins the last
 _QUANTILES = {
     "Worst": 0.0,
-    "1 % are below": 0.01,
-    "5 % are below": 0.05,
-    "25 % are below": 0.25,
+    f"1{NBSP}% are below": 0.01,
+    f"5{NBSP}% are below": 0.05,
+    f"25{NBSP}% are below": 0.25,
     "Half are below": 0.5,
-    "75 % are below": 0.75,
-    "95 % are below": 0.95,
-    "99 % are below": 0.99,
+    f"75{NBSP}% are below": 0.75,
+    f"95{NBSP}% are below": 0.95,
+    f"99{NBSP}% are below": 0.99,
     "Best": 1.0,
 }
 

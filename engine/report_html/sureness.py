@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from engine.labels import FIGURES, OF_INTERVALS, RANDOM_POOLED, VOLATILITY_GATE
-from engine.report_html.words import DASH, fraction, number
+from engine.report_html.words import DASH, NBSP, fraction, from_to, number
 from engine.tables import run_name
 
 Ends = Mapping[str, float | None]
@@ -20,12 +20,12 @@ PAIRS: Mapping[str, str] = {
 
 
 def points(value: float | None, digits: int) -> str:
-    """Return a difference of fractions in percentage points, with its sign.
+    r"""Return a difference of fractions in percentage points, with its sign.
 
     >>> points(0.00021, 3)
-    '+0.021 pp'
+    '+0.021\xa0pp'
     """
-    return DASH if value is None else f"{_plus(value)}{number(value * 100.0, digits)} pp"
+    return DASH if value is None else f"{_plus(value)}{number(value * 100.0, digits)}{NBSP}pp"
 
 
 def _ratio(value: float | None, digits: int) -> str:
@@ -100,10 +100,9 @@ def forests(compared: Mapping[str, Any]) -> list[Forest]:
 
 def _row(than: str, ends: Ends, figure: _Figure, says: Callable[[Ends], str]) -> Row:
     low, high = ends["low"], ends["high"]
-    between = (
-        "too few trades or days" if low is None else f"{figure.show(low)} to {figure.show(high)}"
-    )
-    return Row(than=than, value=figure.show(ends["value"]), interval=between, says=says(ends))
+    known = low is not None and high is not None
+    ends_shown = from_to(figure.show(low), figure.show(high)) if known else "too few trades or days"
+    return Row(than=than, value=figure.show(ends["value"]), interval=ends_shown, says=says(ends))
 
 
 def _lies(ends: Ends) -> str:
@@ -166,7 +165,7 @@ _BESIDE: Mapping[str, Callable[[float | None], str]] = {
 def _band(spread: Ends | None, show: Callable[[float | None], str]) -> str:
     if not spread or spread["low"] is None:
         return DASH
-    return f"{show(spread['low'])} to {show(spread['high'])}"
+    return from_to(show(spread["low"]), show(spread["high"]))
 
 
 def wins_over_chance(compared: Mapping[str, Any]) -> str:
@@ -202,5 +201,5 @@ def sharpe_words(sharpe: Mapping[str, Any]) -> str:
 def _probability(value: float) -> str:
     """Return a probability; one that rounds to none or to certainty is neither."""
     if value < 0.001:
-        return "less than 0.1 %"
-    return "more than 99.9 %" if value > 0.999 else fraction(value, 1)
+        return f"less than 0.1{NBSP}%"
+    return f"more than 99.9{NBSP}%" if value > 0.999 else fraction(value, 1)

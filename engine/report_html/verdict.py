@@ -1,15 +1,15 @@
 """What the run says in one sentence, six figures, and what flatters them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeGuard
 
 from engine import labels
 from engine.report_html.equity import held_figures
 from engine.report_html.report import Report
 from engine.report_html.section import Section, render
-from engine.report_html.words import fraction, number
-from engine.statistics.figures import MEASURED, RANGES
+from engine.report_html.words import NBSP, fraction, from_to, number
+from engine.statistics.figures import MEASURED
 
 Show = Callable[[float | None], str]
 Ends = Mapping[str, float | None]
@@ -40,6 +40,8 @@ def verdict(report: Report) -> Section:
                 {"label": run["ml"], "title": titles[run["ml"]], "figures": _figures(run)}
                 for run in runs
             ],
+            level=_level(runs),
+            footnotes=list(_footnotes(runs, titles)),
             flattery=_flattery(runs, titles),
         ),
     )
@@ -81,31 +83,84 @@ def _figures(run: Mapping[str, Any]) -> list[dict[str, str]]:
             "name": name,
             "title": labels.FIGURES[name],
             "value": show(run["metrics"][name]),
-            "interval": _of_returns(name, intervals.get(name), show)
-            + _between(name, intervals.get(name), level, show),
+            "interval": _interval(name, intervals.get(name), level, show),
         }
         for name, show in FIGURES.items()
     ]
 
 
-def _of_returns(name: str, interval: Ends | None, show: Show) -> str:
-    """Return the profit factor that the interval is of: not the one above it."""
-    if name != "profit_factor" or interval is None or interval["low"] is None:
-        return ""
-    return f"of returns {show(interval['value'])}, "
-
-
-def _between(name: str, interval: Ends | None, level: float | None, show: Show) -> str:
-    """Return the ends, and what they are: an interval, one that holds less often, a range."""
-    if interval is None or interval["low"] is None or interval["high"] is None:
+def _interval(name: str, interval: Ends | None, level: float | None, show: Show) -> str:
+    """Return the ends, and the mark of the footnote that says what is special about them."""
+    if not _is_known(interval):
         return "too few trades or days for an interval"
-    ends = f"{show(interval['low'])} to {show(interval['high'])}"
-    nominal = fraction(level, 0)
-    if name in RANGES:
-        return f"range of drawn accounts: {ends}"
-    if name in MEASURED:
-        return f"nominal {nominal}, about {fraction(MEASURED[name], 0)} measured: {ends}"
-    return f"{nominal}: {ends}"
+    ends = from_to(show(interval["low"]), show(interval["high"]))
+    mark = f"{NBSP}{MARKS[name]}" if name in MARKS else ""
+    return f"{fraction(level, 0)}: {ends}{mark}"
+
+
+def _is_known(interval: Ends | None) -> TypeGuard[Ends]:
+    return interval is not None and None not in (interval["low"], interval["high"])
+
+
+def _level(runs: Sequence[Mapping[str, Any]]) -> str:
+    """Return the level of the intervals that are shown; empty if none is."""
+    for run in runs:
+        intervals = run.get("intervals") or {}
+        if any(_is_known(intervals.get(name)) for name in FIGURES):
+            return fraction(intervals["level"], 0)
+    return ""
+
+
+def _footnotes(
+    runs: Sequence[Mapping[str, Any]], titles: Mapping[str, str]
+) -> Iterator[dict[str, str]]:
+    """Yield what is special about the marked intervals that are shown."""
+    for name, mark in MARKS.items():
+        found = {
+            titles[run["ml"]]: interval
+            for run in runs
+            if _is_known(interval := (run.get("intervals") or {}).get(name))
+        }
+        if found:
+            yield {"name": name, "mark": mark, "text": _SPECIAL[name](found)}
+
+
+def _of_returns(found: Mapping[str, Ends]) -> str:
+    show = FIGURES["profit_factor"]
+    values = ", ".join(f"{show(interval['value'])} ({title})" for title, interval in found.items())
+    return (
+        "Profit factor: the figure is of money; the interval is of returns, where every trade "
+        f"weighs the same, and around {values}."
+    )
+
+
+def _nominal(_: Mapping[str, Ends]) -> str:
+    return (
+        "Sharpe ratio: on simulated accounts, whose truth is known, the interval held it in about "
+        f"{fraction(MEASURED['sharpe'], 0)} of samples, in the worst kind of market in "
+        f"{fraction(0.84, 0)}."
+    )
+
+
+def _range(_: Mapping[str, Ends]) -> str:
+    return (
+        f"Largest drawdown: no interval but a range, how deep {fraction(0.95, 0)} of accounts fall "
+        "that go through the same days in another order. A further run stayed within it in about "
+        f"{fraction(0.78, 0)} of samples, in the worst kind of market in {fraction(0.64, 0)}."
+    )
+
+
+# How figures are marked whose interval is another thing than below the others, and what it is.
+MARKS: Mapping[str, str] = {
+    "profit_factor": "*",
+    "sharpe": "\N{DAGGER}",
+    "max_drawdown": "\N{DOUBLE DAGGER}",
+}
+_SPECIAL: Mapping[str, Callable[[Mapping[str, Ends]], str]] = {
+    "profit_factor": _of_returns,
+    "sharpe": _nominal,
+    "max_drawdown": _range,
+}
 
 
 def _flattery(runs: Sequence[Mapping[str, Any]], titles: Mapping[str, str]) -> list[dict[str, str]]:

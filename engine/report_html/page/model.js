@@ -27,7 +27,7 @@ export async function drawModel(section, data) {
     });
 }
 
-const asPercent = (value) => `${(100 * value).toFixed(1)} %`;
+const asPercent = (value) => `${(100 * value).toFixed(1)}\u00a0%`;
 
 // Bins of fewer rows are drawn faintly: their intervals would fill the chart and tell nothing.
 const FEW_RELIABLE_ROWS = 20;

@@ -147,7 +147,7 @@ function named(numbers, prefix) {
 }
 
 function shareText(fraction) {
-  return Number.isFinite(fraction) ? `${shownNumber(100 * fraction, 2)} %` : "\u2013";
+  return Number.isFinite(fraction) ? `${shownNumber(100 * fraction, 2)}\u00a0%` : "\u2013";
 }
 
 function part(title, ...content) {

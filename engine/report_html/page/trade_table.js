@@ -9,7 +9,7 @@ const moneyText = new Intl.NumberFormat("en", { minimumFractionDigits: 2, maximu
 const priceText = new Intl.NumberFormat("en", { minimumSignificantDigits: 7, maximumSignificantDigits: 7 });
 const unitsText = new Intl.NumberFormat("en", { minimumSignificantDigits: 6, maximumSignificantDigits: 6 });
 const withMinus = (text) => text.replace("-", MINUS_SIGN);
-const percentOf = (digits) => (value) => `${withMinus((100 * value).toFixed(digits))} %`;
+const percentOf = (digits) => (value) => `${withMinus((100 * value).toFixed(digits))}\u00a0%`;
 const minuteText = (ms) => new Date(ms).toISOString().slice(0, 16).replace("T", " ");
 const secondText = (ms) => `${new Date(ms).toISOString().slice(0, 19)}Z`;
 

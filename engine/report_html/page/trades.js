@@ -68,7 +68,7 @@ function returnBars({ spread, runs }, c) {
 }
 
 function percentText(value) {
-  return `${Number(value.toFixed(3))} %`.replace("-", "\u2212");
+  return `${Number(value.toFixed(3))}\u00a0%`.replace("-", "\u2212");
 }
 
 // Short enough to stand side by side on a phone.

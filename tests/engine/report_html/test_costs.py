@@ -100,8 +100,16 @@ def test_where_the_money_of_a_mean_trade_went_adds_up(browser: Chrome, compared:
 @pytest.mark.parametrize(
     ("pnl", "aimed", "says"),
     [
-        ([2.0, -1.0], 0.008, "% a side, or at costs of 0.800 % a round trip in all"),
-        ([-0.3, -0.4], 0.001, "breaks even at costs of 0.100 % a round trip, and loses even with"),
+        (
+            [2.0, -1.0],
+            0.008,
+            "% a side, or at costs of 0.800\N{NO-BREAK SPACE}% a round trip in all",
+        ),
+        (
+            [-0.3, -0.4],
+            0.001,
+            "breaks even at costs of 0.100\N{NO-BREAK SPACE}% a round trip, and loses even with",
+        ),
         ([-2.0, -1.0], -0.001, "loses even without any cost"),
         ([], None, "made no trade"),
     ],

@@ -100,4 +100,4 @@ def test_what_the_bars_are_not_is_said_in_red() -> None:
 def test_bars_without_volume_are_counted() -> None:
     bars = make_bars(100)
     quiet = replace(bars, volume=np.where(np.arange(100) < 25, 0.0, bars.volume))
-    assert "25.00 %" in section_of(quiet)
+    assert "25.00\N{NO-BREAK SPACE}%" in section_of(quiet)

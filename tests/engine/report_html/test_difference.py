@@ -246,9 +246,9 @@ def test_the_sharpe_ratio_is_said_in_words() -> None:
     few = {"probabilistic": None, "deflated": None, "trials": 1}
     assert "too few days" in sharpe_words(few)
     sure = sharpe_words({"probabilistic": 0.99995, "deflated": 0.5, "trials": 3})
-    assert "more than 99.9 %" in sure
+    assert "more than 99.9\N{NO-BREAK SPACE}%" in sure
     assert "3 configurations" in sure
-    assert "50.0 %" in sure
+    assert "50.0\N{NO-BREAK SPACE}%" in sure
 
 
 @pytest.mark.parametrize("size", [DESKTOP, PHONE])

@@ -8,8 +8,10 @@ import pytest
 from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.by import By
 
-from engine.report_html.verdict import FIGURES
-from engine.report_html.words import fraction
+from engine.labels import HELD
+from engine.report_html.verdict import FIGURES, MARKS
+from engine.report_html.words import NBSP, fraction, from_to
+from engine.statistics.figures import MEASURED, RANGES
 from tests.browsing import PHONE, run, said, texts, until
 from tests.engine.report_html.reading import read
 
@@ -53,7 +55,7 @@ def test_the_deepest_drawdown_shown_is_that_of_the_metrics(browser: Chrome, comp
     below = lines(browser)["y2"]
     off, on = (each["metrics"] for each in document["runs"])
     gate, held = (document["comparison"][name] for name in ("volatility_gate", "buy_and_hold"))
-    told = {"ML-off": off, "ML-on": on, "Volatility gate": gate, "Buy and hold": held}
+    told = {"ML-off": off, "ML-on": on, "Volatility gate": gate, HELD: held}
     assert below.keys() == told.keys()
     for title, figures in told.items():
         assert -min(below[title]) == pytest.approx(figures["max_drawdown"], abs=1e-6), title
@@ -79,14 +81,14 @@ def test_the_band_is_that_of_the_random_gate_and_says_its_share(
     read(browser, compared / "report.html")
     drawn = lines(browser)["y"]
     low, high = (
-        drawn["Random gate, 90 % of shuffles, low"],
-        drawn["Random gate, 90 % of shuffles, high"],
+        drawn["Random gate, 90\N{NO-BREAK SPACE}% of shuffles, low"],
+        drawn["Random gate, 90\N{NO-BREAK SPACE}% of shuffles, high"],
     )
     assert all(one <= other for one, other in zip(low, high, strict=True))
     for values, end in ((low, "low"), (high, "high")):
         assert values[-1] / 10_000.0 - 1.0 == pytest.approx(gate["total_return"][end], abs=1e-6)
     (caption,) = texts(browser, "#equity figcaption")
-    assert f"90 % of the {gate['seeds']} accounts of the random gate" in caption
+    assert f"90\N{NO-BREAK SPACE}% of the {gate['seeds']} accounts of the random gate" in caption
 
 
 def test_the_table_says_what_the_metrics_say(browser: Chrome, compared: Path) -> None:
@@ -106,7 +108,7 @@ def test_the_table_says_what_the_metrics_say(browser: Chrome, compared: Path) ->
 
 @pytest.mark.parametrize(
     ("line", "title"),
-    [("held", "Buy and hold"), ("band", "Random gate, 90 % of shuffles, low")],
+    [("held", HELD), ("band", "Random gate, 90\N{NO-BREAK SPACE}% of shuffles, low")],
 )
 def test_lines_come_and_go_by_keyboard(
     browser: Chrome, compared: Path, line: str, title: str
@@ -154,9 +156,9 @@ def test_a_single_run_stands_beside_holding(browser: Chrome, single: Path, schem
     (off,) = metrics_of(single)["runs"]
     read(browser, single / "report.html", PHONE, prefers_color_scheme=scheme)
     drawn = lines(browser)
-    assert drawn["y"].keys() == {"ML-off", "Buy and hold"}
+    assert drawn["y"].keys() == {"ML-off", HELD}
     assert -min(drawn["y2"]["ML-off"]) == pytest.approx(off["metrics"]["max_drawdown"], abs=1e-6)
-    held = drawn["y"]["Buy and hold"][-1] / 10_000.0 - 1.0
+    held = drawn["y"][HELD][-1] / 10_000.0 - 1.0
     # What it pays at both ends is all that it lacks.
     assert held == pytest.approx(off["metrics"]["buy_and_hold"], abs=0.005)
     assert held < off["metrics"]["buy_and_hold"]
@@ -174,17 +176,29 @@ def test_the_intervals_of_a_comparison_are_those_of_its_runs(compared: Path) -> 
 def test_the_intervals_on_top_are_those_of_the_metrics(browser: Chrome, single: Path) -> None:
     (off,) = metrics_of(single)["runs"]
     read(browser, single / "report.html")
-    said_of = {
-        "total_return": "95 %",
-        "win_rate": "95 %",
-        "sharpe": "nominal 95 %, about 90 % measured",
-        "max_drawdown": "range of drawn accounts",
-    }
-    for name, what in said_of.items():
+    for name in ("total_return", "win_rate", "sharpe", "max_drawdown"):
         interval, show = off["intervals"][name], FIGURES[name]
         (shown,) = texts(browser, f"[data-run=off] [data-figure={name}] dd.note")
-        assert shown == f"{what}: {show(interval['low'])} to {show(interval['high'])}"
+        mark = f"{NBSP}{MARKS[name]}" if name in MARKS else ""
+        ends = from_to(show(interval["low"]), show(interval["high"]))
+        assert shown == f"95{NBSP}%: {ends}{mark}"
         assert interval["value"] == pytest.approx(off["metrics"][name], rel=1e-12)
+
+
+def test_footnotes_say_what_is_special_about_marked_intervals(
+    browser: Chrome, single: Path
+) -> None:
+    read(browser, single / "report.html")
+    said_of = {
+        "profit_factor": "the interval is of returns",
+        "sharpe": f"held it in about 90{NBSP}% of samples",
+        "max_drawdown": "no interval but a range",
+    }
+    assert said_of.keys() == MARKS.keys() == {"profit_factor", *MEASURED, *RANGES}
+    for name, what in said_of.items():
+        (note,) = texts(browser, f"[data-footnote={name}]")
+        assert note.startswith(f"{MARKS[name]} ")
+        assert what in note
 
 
 def test_the_interval_of_the_profit_factor_says_that_it_is_of_returns(
@@ -194,8 +208,10 @@ def test_the_interval_of_the_profit_factor_says_that_it_is_of_returns(
     read(browser, single / "report.html")
     interval, show = off["intervals"]["profit_factor"], FIGURES["profit_factor"]
     (shown,) = texts(browser, "[data-run=off] [data-figure=profit_factor] dd.note")
-    ends = f"{show(interval['low'])} to {show(interval['high'])}"
-    assert shown == f"of returns {show(interval['value'])}, 95 %: {ends}"
+    ends = from_to(show(interval["low"]), show(interval["high"]))
+    assert shown == f"95{NBSP}%: {ends}{NBSP}{MARKS['profit_factor']}"
+    (note,) = texts(browser, "[data-footnote=profit_factor]")
+    assert f"around {show(interval['value'])} (" in note
 
 
 def test_holding_comes_to_the_same_in_the_verdict_and_in_the_table(

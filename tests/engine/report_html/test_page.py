@@ -8,6 +8,7 @@ import pytest
 from selenium.webdriver import Chrome
 
 from engine.report_html.verdict import FIGURES
+from engine.report_html.words import typeset
 from tests.browsing import DESKTOP, PHONE, run, said, text
 from tests.engine.report_html.reading import read
 from tests.world import World
@@ -89,7 +90,7 @@ def test_the_page_does_not_tell_where_things_lie_on_the_machine(
 def test_the_figures_on_top_are_those_of_the_metrics(browser: Chrome, compared: Path) -> None:
     metrics = json.loads((compared / "metrics.json").read_text())
     read(browser, compared / "report.html")
-    assert text(browser, ".sentence") == metrics["comparison"]["verdict"]
+    assert text(browser, ".sentence") == typeset(metrics["comparison"]["verdict"])
     for of in metrics["runs"]:
         for name, show in FIGURES.items():
             shown = text(browser, f"[data-run={of['ml']}] [data-figure={name}] dd")
@@ -107,3 +108,41 @@ def test_a_single_run_has_a_page_too(browser: Chrome, single: Path) -> None:
     read(browser, single / "report.html")
     assert said(browser) == []
     assert "ML-off" in text(browser, ".sentence")
+
+
+def test_no_table_of_costs_lies_beyond_its_edge_on_a_desk(browser: Chrome, compared: Path) -> None:
+    read(browser, compared / "report.html", DESKTOP)
+    too_wide = (
+        "[...document.querySelectorAll('#costs .scroll')].map((s) => s.scrollWidth - s.clientWidth)"
+    )
+    assert run(browser, f"return {too_wide}") == [0, 0]
+
+
+def test_a_wide_table_keeps_its_first_column_on_a_phone(browser: Chrome, compared: Path) -> None:
+    read(browser, compared / "report.html", PHONE)
+    script = (
+        "const scroll = document.querySelector('[data-table=beside]').closest('.scroll');"
+        "const head = () => scroll.querySelector('tbody th').getBoundingClientRect().left;"
+        "const hidden = scroll.scrollWidth - scroll.clientWidth, before = head();"
+        "scroll.scrollLeft = hidden;"
+        "return [hidden, scroll.scrollLeft, Math.abs(head() - before)]"
+    )
+    hidden, moved, shift = run(browser, script)
+    assert hidden > 0
+    assert moved > 0
+    assert shift < 1
+
+
+def test_every_section_can_be_gone_to_on_a_phone(browser: Chrome, compared: Path) -> None:
+    read(browser, compared / "report.html", PHONE)
+    rights = "[...document.querySelectorAll('nav a')].map((a) => a.getBoundingClientRect().right)"
+    assert max(run(browser, f"return {rights}")) <= PHONE[0]
+
+
+def test_no_number_on_the_page_is_written_as_on_the_console(
+    browser: Chrome, compared: Path
+) -> None:
+    read(browser, compared / "report.html")
+    told = text(browser, "#verdict") + text(browser, "#difference") + text(browser, "#costs p")
+    assert re.findall(r"\d ?%", told) == []
+    assert re.findall(r"(?<![\w-])-\d", told) == []

@@ -110,7 +110,7 @@ def test_the_panel_shows_the_row_of_the_journal(browser: Chrome, compared: Path)
     }
     assert f"{answered['probability']:.3f}: {answered['signal']}" in panel
     trade = trades.iloc[at]
-    assert f"{trade['pnl']:,.2f} USDT ({100 * trade['return']:,.2f} %)" in panel
+    assert f"{trade['pnl']:,.2f} USDT ({100 * trade['return']:,.2f}\N{NO-BREAK SPACE}%)" in panel
     assert trade["exit_reason"].replace("_", " ") in panel
     assert f"{trade['decided_at']:%Y-%m-%d %H:%M}Z" in panel
 

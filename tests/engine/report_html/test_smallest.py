@@ -71,7 +71,7 @@ def test_a_run_in_which_nothing_happened_is_told(
     report = report_of(idle(label=label), bars)
     told = {make(report).name: make(report).html for make in (equity, months, costs, data, making)}
     assert "1,000.00" in told["equity"]
-    assert "0.0 %" in told["months"]
+    assert "0.0\N{NO-BREAK SPACE}%" in told["months"]
     assert "made no trade" in told["costs"]
     assert ("closed on binance" if bars is LIVE else "made by a program") in told["data"]
     assert "No protection was on" in told["making"]
@@ -95,4 +95,4 @@ def test_a_ruined_account_is_drawn() -> None:
     section = equity(report_of(result, LIVE))
     assert section.data["accounts"][0]["name"] == "off"
     assert "\N{MINUS SIGN}5.00" in section.html
-    assert "\N{MINUS SIGN}100.5 %" in months(report_of(result, LIVE)).html
+    assert "\N{MINUS SIGN}100.5\N{NO-BREAK SPACE}%" in months(report_of(result, LIVE)).html
