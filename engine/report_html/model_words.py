@@ -9,10 +9,10 @@ Facts = Mapping[str, Any]
 
 
 def between(interval: Facts, digits: int = 3) -> str:
-    """Return a figure with its interval.
+    r"""Return a figure with its interval.
 
     >>> between({"value": 0.6, "low": 0.55, "high": 0.65}, 2)
-    '0.60 (0.55 to 0.65)'
+    '0.60 (0.55\xa0to\xa00.65)'
     """
     value = number(interval["value"], digits)
     if interval["low"] is None:
