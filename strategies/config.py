@@ -30,6 +30,11 @@ class OpinionPoints(Section):
         """The most that an opinion can add."""
         return max(self.ml_strong, self.ml_entry, self.ml_weak, self.ml_neutral, self.ml_avoid)
 
+    @property
+    def all_rules(self) -> float:
+        """What all rules together give where every one of them holds."""
+        return float(sum(worth for name, worth in self if name not in OpinionPoints.model_fields))
+
     def of(self, rule: str) -> float:
         """Return what a rule is worth."""
         return float(getattr(self, rule))

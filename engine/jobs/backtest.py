@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from engine.errors import UsageError
-from engine.jobs.auditing.rule_check import check_own_rules
+from engine.jobs.auditing.rule_check import check_own_rules, warn_of_no_entry
 from engine.jobs.comparing.comparison import comparison
 from engine.jobs.comparing.references import References, references
 from engine.jobs.default_market import default_run
@@ -68,6 +68,7 @@ def refuse_without_bars(request: RunRequest) -> None:
 def runs(context: RunContext, mode: MLMode) -> RunReport:
     """Make the runs that the mode asks for on the markets of the context, and keep them."""
     strategy = context.settings.strategy
+    warn_of_no_entry(strategy, with_ensemble=context.analyzer is not None)
     tables = {m.bars.symbol: candidate_evidence(m.bars, strategy) for m in context.markets}
     check_own_rules(tables, strategy)
     ensemble = context.analyzer

@@ -35,6 +35,15 @@ def test_a_backtest_with_a_sound_one_runs(world: World, tmp_path: Path) -> None:
     assert len(list((tmp_path / "runs").glob("*/manifest.json"))) == 1
 
 
+def test_a_score_that_nothing_reaches_is_no_silent_run(
+    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "high.toml"
+    config.write_text("[strategy]\nmin_entry_score = 40.0\n")
+    assert run_backtest.main([*words(world, tmp_path, SOUND), "--config", str(config)]) == 0
+    assert "NO ENTRY IS POSSIBLE: 40 points are needed, rules alone" in capsys.readouterr().err
+
+
 def test_a_rule_that_ends_the_process_is_one_line(
     world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,9 +1,11 @@
-"""The check that every run and training makes of the rules in a user's file: a short audit.
+"""The checks that a run makes of its rules: can they enter, and are a user's own honest.
 
-A rule is asked about some bars once more, and is shown no bar after them and no more before them
-than live. A rule that looks ahead would otherwise win in silence until somebody runs the audit.
+Own rules get a short audit, in a training too. A rule is asked about some bars once more, and is
+shown no bar after them and no more before them than live. A rule that looks ahead would otherwise
+win in silence until somebody runs the audit.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -13,11 +15,29 @@ from engine.jobs.auditing.report import Leak
 from engine.jobs.auditing.windows import audit_windows
 from feeds.bars import Bars, TimeArray
 from feeds.moments import readable
+from ml.prediction import EPSILON
 from strategies.config import HybridConfig, OwnConfig
 from strategies.evidence import EvidenceTable, candidates, evidence_table
 
+log = logging.getLogger("tandem.run")
+
 CANDIDATES = 24  # bars of each market: a rule that looks ahead tells at about every second one
 OTHERS = 8  # any other bars, for a mandatory rule that knows where not to enter
+
+
+def warn_of_no_entry(config: HybridConfig, *, with_ensemble: bool) -> None:
+    """Warn where the rules, and the ensemble if one is asked, cannot give enough for an entry."""
+    most, give = config.points.all_rules, "rules alone give"
+    if with_ensemble:
+        most, give = most + max(config.points.largest_bonus, 0.0), "rules and ensemble give"
+    if config.min_entry_score > most + EPSILON:
+        log.warning(
+            "NO ENTRY IS POSSIBLE: %g points are needed, %s %g at most; lower "
+            "strategy.min_entry_score, or let the rules give more",
+            config.min_entry_score,
+            give,
+            most,
+        )
 
 
 def check_own_rules(tables: Mapping[str, EvidenceTable], config: HybridConfig) -> None:

@@ -6,7 +6,11 @@ from pathlib import Path
 import pytest
 
 from engine.errors import RunError
-from engine.jobs.auditing.rule_check import check_own_rules, check_rules_on
+from engine.jobs.auditing.rule_check import (
+    check_own_rules,
+    check_rules_on,
+    warn_of_no_entry,
+)
 from engine.jobs.settings import load_settings
 from engine.jobs.train import learn_bundle
 from strategies.evidence import evidence_table
@@ -70,3 +74,25 @@ def test_it_is_quick_on_a_long_market() -> None:
     begun = time.process_time()
     check_own_rules(tables, config)
     assert time.process_time() - begun < 0.5
+
+
+@pytest.mark.parametrize(
+    ("score", "with_ensemble", "said"),
+    [
+        (40.0, True, "40 points are needed, rules and ensemble give 8 at most"),
+        (7.0, False, "7 points are needed, rules alone give 6 at most"),
+        (8.0, True, ""),
+        (6.0, False, ""),
+    ],
+)
+def test_a_score_that_nothing_reaches_is_told(
+    score: float, with_ensemble: bool, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = load_settings(overrides={"strategy": {"file": MINE, "min_entry_score": score}})
+    warn_of_no_entry(settings.strategy, with_ensemble=with_ensemble)
+    assert said in caplog.text
+    assert bool(said) == bool(caplog.records)
+
+
+def test_the_built_in_rules_are_counted_too() -> None:
+    assert load_settings().strategy.points.all_rules == 9.0
