@@ -19,7 +19,6 @@ from feeds.timeframe import Timeframe
 log = logging.getLogger("tandem.feeds")
 _Said = TypeVar("_Said", str, Timeframe)
 
-DEFAULT_SYMBOL = "BTC/USDT"
 SYNTHETIC = "SYNTHETIC"  # what a file of simulated bars says in its `source`
 
 # Quotes make pairs recognisable: TRAIN_DATA is no symbol, BTC_USDT is one. Lower case only with a
@@ -81,15 +80,20 @@ def says_synthetic(table: pd.DataFrame) -> bool:
 
 
 def settle_symbol(claims: Sequence[Claim], source: str) -> str:
-    """Return the symbol that is claimed first, or the default with a warning."""
+    """Return the symbol that is claimed first.
+
+    Raises
+    ------
+    BadFileError
+        if nobody says it: figures under the name of another market would mislead
+    """
     said = [(claim.origin, claim.symbol) for claim in claims if claim.symbol is not None]
     if not said:
-        log.warning(
-            "%s: neither the file nor its name nor --symbol says which symbol; taking %s",
-            source,
-            DEFAULT_SYMBOL,
+        raise BadFileError(
+            f"{source}: the file, its name or the command must say which symbol it is, found "
+            "none; name it by --symbol, such as --symbol BTC/USDT, or call the file "
+            f"BTC-USDT_{source}"
         )
-        return DEFAULT_SYMBOL
     return _first(said, source)
 
 

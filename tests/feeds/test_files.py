@@ -96,7 +96,7 @@ def test_filled_bars_are_not_written(suffix: str, tmp_path: Path) -> None:
 def test_synthetic_bars_stay_synthetic_even_when_another_tool_rewrites_the_file(
     suffix: str, tmp_path: Path
 ) -> None:
-    path, copy = tmp_path / f"x{suffix}", tmp_path / f"copy{suffix}"
+    path, copy = tmp_path / f"x{suffix}", tmp_path / f"BTC-USDT{suffix}"
     write_bars(synthetic_bars("BTC/USDT", FIVE_MINUTES, days=1, seed=0), path)
     assert read(path).synthetic
     if suffix == ".csv":

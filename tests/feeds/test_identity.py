@@ -85,14 +85,13 @@ def test_the_command_is_believed_where_the_file_says_nothing(
     assert caplog.records == []
 
 
-def test_where_nobody_says_anything_it_is_btc_usdt_with_a_warning_and_the_common_spacing(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    bars, _ = read_bars(write_csv(tmp_path, "train.csv"))
+def test_where_nobody_says_a_symbol_the_file_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    path = write_csv(tmp_path, "train.csv")
+    with pytest.raises(BadFileError, match=r"train\.csv: .* name it by --symbol") as caught:
+        read_bars(path)
+    named = path.rename(path.with_name(str(caught.value).split("call the file ")[1]))
+    bars, _ = read_bars(named)
     assert (bars.symbol, bars.timeframe) == ("BTC/USDT", FIVE_MINUTES)
-    (warning,) = caplog.records
-    assert warning.name == "tandem.feeds"
-    assert "taking BTC/USDT" in warning.getMessage()
 
 
 @pytest.mark.parametrize("text", ["SOLUSDT", "SOL/USDT", "sol-usdt", "SOL_USDT"])
