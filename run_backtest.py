@@ -4,7 +4,7 @@
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.errors import UsageError
 from engine.jobs.backtest import backtest
@@ -33,8 +33,10 @@ from engine.jobs.serving import MLMode
 from engine.jobs.settings import PlainSettings, Settings
 from engine.jobs.spreading.flags import NAMES as SPREADING_FLAGS
 from engine.jobs.spreading.flags import add_spreading_flags, asked_backend
-from engine.jobs.spreading.task import Backend
 from engine.jobs.walking.windows import WindowSpec
+
+if TYPE_CHECKING:
+    from engine.jobs.spreading.task import Backend
 
 EXAMPLES = """\
   run_backtest.py
@@ -140,7 +142,7 @@ def _search(
     request: RunRequest,
     asked: AskedSearch,
     windows: WindowSpec | None,
-    backend: Backend | None,
+    backend: "Backend | None",
 ) -> Report:
     if windows is None:
         from engine.jobs.search import search  # a run starts without Optuna

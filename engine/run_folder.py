@@ -7,6 +7,7 @@ A run's folder `runs/<id>/` holds
                      file; the hash of the results
     metrics.json     the JSON that the command prints
     report.html      all of it as one page for people
+    best.toml        of a search, the settings that it found
     run.log          what was logged, with the time of each line
     off/, on/        trades.csv, fills.csv, rejections.csv, equity.parquet, decisions.parquet
 
@@ -41,6 +42,7 @@ from feeds.clock import Clock, SystemClock
 log = logging.getLogger("tandem.run")
 
 PAGE = "report.html"
+BEST = "best.toml"
 PageOf: TypeAlias = Callable[[Path, datetime, Mapping[str, Any]], str]
 """(folder of the run, when it was made, what metrics.json says) -> HTML."""
 
@@ -54,11 +56,15 @@ class Making:
     request : what was asked, with all that is needed to ask it again
     log : what was logged until then
     page : makes the page for people; None for none
+    search : what a search says that chose the settings; None for none
+    best : the settings that it found, as TOML; empty for none
     """
 
     request: Mapping[str, Any] = field(default_factory=dict)
     log: str = ""
     page: PageOf | None = None
+    search: Mapping[str, Any] | None = None
+    best: str = ""
 
 
 def to_json(
@@ -66,6 +72,7 @@ def to_json(
     comparison: Mapping[str, Any] | None,
     data: Mapping[str, Any],
     run_dir: Path | None,
+    search: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return what the command prints, made of JSON's own types; undefined figures are None.
 
@@ -75,6 +82,7 @@ def to_json(
     comparison : of two runs, else None
     data : what the runs saw
     run_dir : where they were saved, if they were
+    search : what a search says that chose the settings, if one did
     """
     hashes = hashes_of(results)
     document = {
@@ -83,6 +91,7 @@ def to_json(
         "data": data,
         "result_hash": joint_hash(hashes),
         "run_dir": run_dir,
+        **({} if search is None else {"search": search}),
     }
     printed: dict[str, Any] = plain(document)
     return printed
@@ -114,7 +123,9 @@ def save_run(
                 _write_tables(result, draft / result.label)
             atomic_text(draft / "run.log", making.log)
             _write_json(draft / "config.json", {r.label: r.config for r in results})
-            document = to_json(results, comparison, data, final)
+            if making.best:
+                atomic_text(draft / BEST, making.best)
+            document = to_json(results, comparison, data, final, making.search)
             _write_json(draft / "metrics.json", document)
             _write_page(draft, making.page, final, created, document)
             manifest = {

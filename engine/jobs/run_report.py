@@ -15,6 +15,7 @@ from engine.jobs.hybrid_run import HybridRun
 from engine.jobs.log import log_so_far
 from engine.jobs.markets import Market
 from engine.jobs.reporting.page import ModelOf, report_page
+from engine.jobs.reporting.search import ToldSearch
 from engine.jobs.request_record import LiveRecord, RequestRecord
 from engine.jobs.serving import is_in_sample
 from engine.jobs.settings import RunSettings, Settings
@@ -39,16 +40,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RunReport:
-    """One or two results on the same bars."""
+    """One or two results on the same bars, and what a search says that chose their settings."""
 
     results: Sequence[RunResult]
     comparison: Mapping[str, Any] | None
     data: Mapping[str, Any]
     run_dir: Path
+    search: ToldSearch | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that `--json` prints."""
-        return to_json(self.results, self.comparison, self.data, self.run_dir)
+        found = None if self.search is None else self.search.facts
+        return to_json(self.results, self.comparison, self.data, self.run_dir, found)
 
     def text(self) -> str:
         """Return what a person reads: what was traded at which costs, the tables, the folder."""
@@ -68,6 +71,7 @@ class RunReport:
             f"result hash {joint_hash(hashes_of(self.results))}",
             f"kept in {self.run_dir}",
             f"to look at it: {self.page} (or show_run.py last --open)",
+            *([] if self.search is None else self.search.how_to_go_on(self.run_dir)),
         ]
         return "\n".join(parts)
 
@@ -107,6 +111,7 @@ class Context:
     ----------
     request : what was asked of them
     windows : of a walk-forward, what its ensembles say of their tests; else empty
+    search : what chose the settings; None if nothing did
     """
 
     settings: RunSettings
@@ -115,6 +120,7 @@ class Context:
     out: Path
     request: RequestRecord
     windows: "Sequence[Answers]" = ()
+    search: ToldSearch | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -144,8 +150,10 @@ def kept(
     asked = context.request.model_dump(mode="json")
     page = report_page(results, context.markets, asked, beside, model)
     making = Making(request=asked, log=log_so_far(), page=page)
+    if context.search is not None:
+        making = replace(making, search=context.search.facts, best=context.search.file)
     folder = save_run(results, compared, data, context.out, making=making)
-    return RunReport(results, compared, data, folder)
+    return RunReport(results, compared, data, folder, context.search)
 
 
 def told_of_ensemble(

@@ -15,6 +15,7 @@ from dataclasses import replace
 from engine.errors import RunError
 from engine.jobs.backtest import refuse_without_bars, runs
 from engine.jobs.default_market import default_run
+from engine.jobs.reporting.search import ToldSearch
 from engine.jobs.request_record import BEST_OF
 from engine.jobs.run_report import RunContext
 from engine.jobs.run_request import RunRequest
@@ -23,7 +24,7 @@ from engine.jobs.searching.confirming import check_same, figures_of
 from engine.jobs.searching.effect import check_effect
 from engine.jobs.searching.finding import Found, find
 from engine.jobs.searching.record import Ground
-from engine.jobs.searching.report import SearchReport
+from engine.jobs.searching.report import Judged, SearchReport
 from engine.jobs.searching.space import Space, applied, load_space
 from engine.jobs.searching.trial import Trial
 from engine.jobs.serving import MLMode, analyzer_for, refuse_in_sample, wants_ml
@@ -48,10 +49,11 @@ def search(request: RunRequest, asked: AskedSearch) -> SearchReport:
     found = find(Ground(context.settings, context.markets, ensemble), space, asked, request.out)
     best = _best(found, space)
     worth = found.worth(request.out)
-    run = runs(_chosen(context, best, len(found.trials)), mode)
+    judged = Judged(space, asked.objective, found, worth)
+    run = runs(_chosen(context, judged), mode)
     chosen = run.results[-1]
     check_same(figures_of(len(chosen.trades), chosen.metrics), best)
-    report = SearchReport(run, space, asked.objective, found, worth)
+    report = SearchReport(space, asked.objective, found, worth, run)
     report.keep()
     return report
 
@@ -88,8 +90,9 @@ def _best(found: Found, space: Space) -> Trial:
     return found.best
 
 
-def _chosen(context: RunContext, best: Trial, tried: int) -> RunContext:
+def _chosen(context: RunContext, judged: Judged) -> RunContext:
     """Return the context of the best set's run, which says what it was chosen from."""
-    request = context.request.model_copy(update={"options": {BEST_OF: tried}})
-    settings = applied(context.settings, best.values)
-    return replace(context, settings=settings, request=request)
+    request = context.request.model_copy(update={"options": {BEST_OF: len(judged.trials)}})
+    settings = applied(context.settings, judged.best.values)
+    told = ToldSearch(judged.facts(), settings, request, judged.found.folder)
+    return replace(context, settings=settings, request=request, search=told)

@@ -11,12 +11,14 @@ from engine.report_html.model import model
 from engine.report_html.months import months
 from engine.report_html.price import price
 from engine.report_html.report import Report
+from engine.report_html.search import search
 from engine.report_html.section import Section
 from engine.report_html.trades import trades
 from engine.report_html.verdict import verdict
 
 SECTIONS: Sequence[Callable[[Report], Section | None]] = (
     verdict,
+    search,
     price,
     equity,
     difference,

@@ -1,13 +1,19 @@
 """Searches from the command line."""
 
 import json
+import re
+import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import show_run
+from engine.jobs.searching.trial import Figures
+from engine.labels import FIGURES
 from run_backtest import main
+from tests.test_run_folder_docs import PAGE as RUN_FOLDER
+from tests.test_run_folder_docs import tables
 from tests.world import World
 
 SPACE = """
@@ -46,7 +52,7 @@ def test_the_best_is_a_run_like_any_other_and_can_be_made_again(
     assert found["search"]["trials"] == 8
     assert found["runs"][0]["trades"] == found["search"]["best"]["figures"]["trades"]
     metrics = json.loads((Path(found["run_dir"]) / "metrics.json").read_text())
-    assert {**metrics, "search": found["search"]} == found
+    assert metrics == found
     assert show_run.main(["last", "--out", str(tmp_path / "runs"), "--rerun"]) == 0
     assert "made again, the same" in capsys.readouterr().out
 
@@ -80,6 +86,64 @@ def test_a_person_reads_tables_a_warning_and_the_run(
     assert said.startswith("search by expectancy: 8 sets tried")
     assert "The best of 8 sets on the same bars is flattered by having been chosen" in said
     assert max(len(line) for line in said.splitlines() if "runs/" not in line) <= 100
+
+
+def test_the_line_to_go_on_with_makes_the_same_run(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 0
+    said = capsys.readouterr().out.splitlines()
+    (line,) = [each.partition(": ")[2] for each in said if each.startswith("go on with: ")]
+    assert any(each.startswith("the search is kept in ") for each in said)
+    command, *again = shlex.split(line)
+    assert (command, Path(again[1]).name) == ("run_backtest.py", "best.toml")
+    assert main([*again, "--out", str(tmp_path / "again")]) == 0
+    repeated = capsys.readouterr().out.splitlines()
+    (result,) = [each for each in said if each.startswith("result hash")]
+    assert result in repeated
+
+
+def test_its_tables_name_sets_and_figures_as_everywhere_and_say_what_is_simulated(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 0
+    said = capsys.readouterr().out.splitlines()
+    (figures,) = [place for place, each in enumerate(said) if each.startswith("| Figure ")]
+    (keys,) = [place for place, each in enumerate(said) if each.startswith("| Key ")]
+    heads = re.findall(r"Set \d+(?: \(best\))?", said[figures])
+    assert heads == re.findall(r"Set \d+(?: \(best\))?", said[keys])
+    assert [each.endswith("(best)") for each in heads] == [True, False, False, False]
+    for place in (figures, keys):
+        assert said[place - 1].startswith("*** SYNTHETIC")
+    rows = [each.split("|")[1].strip() for each in said[figures + 2 : figures + 9]]
+    assert rows == [FIGURES[name] for name in Figures.__dataclass_fields__ if FIGURES[name] in rows]
+    assert len(rows) == 7
+
+
+def test_its_page_and_show_run_say_that_it_is_a_search(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = answer(capsys, *words)
+    page = (Path(found["run_dir"]) / "report.html").read_text(encoding="utf-8")
+    section = page.partition('<section id="search"')[2].partition("</section>")[0]
+    assert found["search"]["warning"] in section
+    assert "8 sets of settings were tried" in section
+    assert section.count("<tr>") == 2 + len(found["search"]["table"]) + 3
+    best = Path(found["run_dir"]).name + "/best.toml"
+    assert f"--config {best}" in page
+    assert show_run.main(["last", "--out", str(tmp_path / "runs")]) == 0
+    assert "search, the best of 8 sets, --ml off" in capsys.readouterr().out
+    assert show_run.main(["--list", "--out", str(tmp_path / "runs")]) == 0
+    assert "best of 8 sets" in capsys.readouterr().out
+
+
+def test_every_key_of_a_search_is_on_the_page_about_run_folders(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = answer(capsys, *words)["search"]
+    assert tables()["A search", "of a search"] == set(found)
+    words_of_page = RUN_FOLDER.read_text(encoding="utf-8")
+    assert all(f"`{key}`" in words_of_page for key in found["overfitting"])
 
 
 @pytest.mark.parametrize(

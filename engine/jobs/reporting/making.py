@@ -21,6 +21,7 @@ from engine.jobs.request_record import (
 from engine.jobs.settings import Settings, settings_of_class
 from engine.jobs.settings_meaning import MEANINGS, SYMBOL
 from engine.report_html.report import Command, Setting
+from engine.run_folder import BEST
 
 SETTINGS_FILE = "settings.toml"
 # The embedded default sets these by itself, whatever is asked.
@@ -70,15 +71,32 @@ def commands(folder: Path, request: RequestRecord, settings: str) -> list[Comman
     if isinstance(request.bars, LiveRecord | OtherRecord):
         return found  # nobody can ask for these bars again
     again = ["show_run.py", str(folder), "--rerun"]
+    # What a search found lies in the folder; of another run the page says it.
+    file = str(folder / BEST) if request.best_of else SETTINGS_FILE
     if _names_code(settings):
-        again += ["--config", SETTINGS_FILE]
+        again += ["--config", file]
     found.append(Command("Make it again and compare every table", shlex.join(again)))
     if request.command in {"backtest", "walk-forward", PLAIN}:
         words = ["run_backtest.py", *_asked(request)]
         if settings:
-            words += ["--config", SETTINGS_FILE]
+            words += ["--config", file]
         found.append(Command("Ask for the same, into a folder of its own", shlex.join(words)))
     return found
+
+
+def asked_with(settings: Path, request: RequestRecord) -> str:
+    """Return the command that runs settings of a file on the bars of the request.
+
+    Paths below the working folder are told from there.
+    """
+    words = ["run_backtest.py", "--config", str(settings), *_bars(request)]
+    return shlex.join([*map(_from_here, words), "--ml", request.ml.value])
+
+
+def _from_here(word: str) -> str:
+    path = Path(word)
+    below = path.is_absolute() and path.is_relative_to(Path.cwd())
+    return str(path.relative_to(Path.cwd())) if below else word
 
 
 def importance_commands(

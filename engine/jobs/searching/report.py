@@ -13,11 +13,14 @@ from engine.jobs.searching.space import NONE, Space
 from engine.jobs.searching.trial import Objective, Trial, best_of
 from engine.jobs.searching.values import Choice
 from engine.jobs.searching.worth import Worth
+from engine.labels import FIGURES
 from engine.plain import plain
-from engine.tables import WIDTH, formatted, rendered, table
+from engine.tables import WIDTH, formatted, rendered, stamp_lines, table
 from feeds.atomic import atomic_text
 
 SHOWN = 10  # sets in the table
+
+_BESIDE = 4  # sets beside each other
 
 _FORMS = {
     "trades": ",.0f",
@@ -31,15 +34,9 @@ _FORMS = {
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SearchReport:
-    """A finished search.
+class Judged:
+    """A search that has ended, and what its choice is worth."""
 
-    Attributes
-    ----------
-    run : of the best set on the Engine
-    """
-
-    run: RunReport
     space: Space
     objective: Objective
     found: Found
@@ -54,11 +51,6 @@ class SearchReport:
     def best(self) -> Trial:
         """The best set."""
         return best_of(self.trials)[0]
-
-    @property
-    def page(self) -> Path:
-        """The run of the best set as a page for people."""
-        return self.run.page
 
     def facts(self) -> dict[str, Any]:
         """Return what is said beside the run, in JSON's own types."""
@@ -86,9 +78,26 @@ class SearchReport:
             "chosen: expect less of it on any other bars."
         )
 
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SearchReport(Judged):
+    """A finished search.
+
+    Attributes
+    ----------
+    run : of the best set on the Engine
+    """
+
+    run: RunReport
+
+    @property
+    def page(self) -> Path:
+        """The run of the best set as a page for people."""
+        return self.run.page
+
     def to_json(self) -> dict[str, Any]:
         """Return the object that `--json` prints."""
-        return {**self.run.to_json(), "search": self.facts()}
+        return self.run.to_json()
 
     def keep(self) -> None:
         """Write the answer to where the trials are kept, under the name of the run's folder."""
@@ -103,11 +112,11 @@ class SearchReport:
             f"search by {self.objective.value}: {len(self.trials):,} sets tried, {counted:,} of "
             f"them with {fewest} trades or more"
         )
+        stamps = stamp_lines(self.run.results)
         parts = [
             head,
             "",
-            rendered(self._best_table()),
-            rendered(self._values_table()),
+            *(f"{stamps}{rendered(each)}" for each in (self._best_table(), self._values_table())),
             *self._worth(),
             "",
             "the best set, run on the Engine",
@@ -116,23 +125,25 @@ class SearchReport:
         return "\n".join(parts)
 
     def _best_table(self) -> Any:
-        names = [name.replace("_", " ").capitalize() for name in _FORMS]
-        shown = table("Set", *names)
-        for trial in best_of(self.trials)[:SHOWN]:
-            figures = trial.outcome.figures if trial.outcome else None
-            cells = [formatted(getattr(figures, name), form) for name, form in _FORMS.items()]
-            shown.add_row(str(trial.number), *cells)
+        """Return the figures of the best sets."""
+        best = best_of(self.trials)[:_BESIDE]
+        shown = table("Figure", *self._heads(best))
+        for name, form in _FORMS.items():
+            known = [each.outcome.figures for each in best if each.outcome]
+            shown.add_row(FIGURES[name], *(formatted(getattr(of, name), form) for of in known))
         return shown
+
+    def _heads(self, sets: Sequence[Trial]) -> list[str]:
+        """Return what the best sets are called beside each other: by the order of their trial."""
+        return [f"Set {each.number}{'' if place else ' (best)'}" for place, each in enumerate(sets)]
 
     def _values_table(self) -> Any:
         """Return the values of the best set, beside those that the next ones have."""
-        shown = table("Key", "Best", "Importance", *(f"{n}." for n in range(2, 5)))
-        others = best_of(self.trials)[1:4]
+        best = best_of(self.trials)[:_BESIDE]
+        shown = table("Key", "Importance", *self._heads(best))
         for key in sorted(self.space.spans, key=lambda k: -self.found.importance.get(k, 0.0)):
-            rest = [said(trial.values[key]) for trial in others]
             weight = formatted(self.found.importance.get(key), ".1%")
-            row = [said(self.best.values[key]), weight, *rest, *[""] * (3 - len(rest))]
-            shown.add_row(key, *row)
+            shown.add_row(key, weight, *(said(trial.values[key]) for trial in best))
         return shown
 
     def _worth(self) -> list[str]:
@@ -143,9 +154,10 @@ class SearchReport:
         if sure is None:
             return "Deflated Sharpe ratio: undefined, for the best set hardly trades."
         return (
-            f"Deflated Sharpe ratio: with {self.worth.looked_at:,} configurations looked at on "
-            f"these bars, {sure:.1%} that the Sharpe ratio of the best is above what luck alone "
-            "makes of the best of so many; 95 % is the usual bar."
+            f"Deflated Sharpe ratio: {sure:.1%} sure that the Sharpe ratio of the best is above "
+            f"what luck alone makes of the best of {self.worth.looked_at:,} configurations. So "
+            "many were looked at on these bars, by this search and by all other searches and runs "
+            "in the same folder of results. 95% is the usual bar."
         )
 
     def _overfitted(self) -> str:
@@ -157,7 +169,7 @@ class SearchReport:
         return (
             f"Probability of backtest overfitting: {found.probability:.1%}. In that share of "
             f"{found.splits:,} ways to halve the days, the set with the best Sharpe ratio on one "
-            "half was among the worse half of the sets on the other; about 50 % means that the "
+            "half was among the worse half of the sets on the other; about 50% means that the "
             f"choice is luck. It lost money there in {found.loss:.1%} of them."
         )
 

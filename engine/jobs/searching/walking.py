@@ -10,12 +10,14 @@ can be told from what the market did.
 
 import logging
 from collections.abc import Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
 
 from engine.errors import RunError, UsageError
 from engine.jobs.markets import Market
+from engine.jobs.reporting.search import ToldSearch
 from engine.jobs.request_record import SEARCH
 from engine.jobs.run_report import RunContext, data_facts, kept, run_result
 from engine.jobs.run_request import RunRequest
@@ -33,7 +35,11 @@ from engine.jobs.searching.stitching import (
     stitched,
 )
 from engine.jobs.searching.trial import Figures, Objective
-from engine.jobs.searching.walking_report import SearchedWindow, WindowSearchReport
+from engine.jobs.searching.walking_report import (
+    JudgedWindows,
+    SearchedWindow,
+    WindowSearchReport,
+)
 from engine.jobs.searching.window import SearchWindow
 from engine.jobs.searching.worth import worth_of_run
 from engine.jobs.serving import MLMode
@@ -43,6 +49,7 @@ from engine.jobs.walking.analyzer import WindowAnalyzers
 from engine.jobs.walking.spans import markets_of, tested, windows_of
 from engine.jobs.walking.windows import Window, WindowSpec
 from engine.result import RunResult
+from feeds.moments import iso
 from ml.analyzer import Analyzer
 
 log = logging.getLogger("tandem.search")
@@ -108,8 +115,7 @@ def _reported(
     trials = [trial for each in found for trial in each.trials]
     facts = data_facts(context.markets)
     worth = worth_of_run(result, settings.broker.cash, trials, out, facts)
-    report = WindowSearchReport(
-        run=kept([result], None, context),
+    judged = JudgedWindows(
         spec=spec,
         space=space,
         objective=objective,
@@ -121,8 +127,29 @@ def _reported(
         worth=worth,
         folder=out / "search",
     )
+    run = kept([result], None, replace(context, search=_told(context, judged, parts[-1])))
+    report = WindowSearchReport(
+        run=run, **{each.name: getattr(judged, each.name) for each in fields(judged)}
+    )
     report.keep()
     return report
+
+
+def _told(context: RunContext, judged: JudgedWindows, last: SearchWindow) -> ToldSearch:
+    """Return what the run says of the search; to go on there is what the last window found."""
+    best, settings, request = judged.windows[-1].found.best, context.settings, context.request
+    if last.ensemble is not None:
+        bundle = last.ensemble.bundle.kept.version.parent
+        strategy = settings.strategy.model_copy(update={"ml_model_path": bundle})
+        settings = settings.model_copy(update={"strategy": strategy})
+    if request.bars.kind != "default":  # on bars that the choice has not seen
+        request = request.model_copy(update={"start": iso(last.window.train_end)})
+    return ToldSearch(
+        judged.facts(),
+        None if best is None else applied(settings, best.values),
+        request,
+        judged.folder,
+    )
 
 
 def _mode(request: RunRequest) -> MLMode:

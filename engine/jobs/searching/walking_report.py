@@ -14,8 +14,9 @@ from engine.jobs.searching.space import Space
 from engine.jobs.searching.trial import Figures, Objective, best_of
 from engine.jobs.searching.worth import Worth
 from engine.jobs.walking.windows import Window, WindowSpec
+from engine.labels import FIGURES
 from engine.plain import plain
-from engine.tables import WIDTH, formatted, rendered, table
+from engine.tables import WIDTH, formatted, rendered, stamp_lines, table
 from feeds.atomic import atomic_text
 from feeds.moments import iso
 
@@ -57,18 +58,16 @@ class SearchedWindow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class WindowSearchReport:
-    """A finished search in windows.
+class JudgedWindows:
+    """A search in windows that has ended, and what the run over all tests is worth.
 
     Attributes
     ----------
-    run : over all tests, each with what was found on its train part
     configured : figures of the configured settings on the same tests
     worth : of the run
     folder : where the answer is kept
     """
 
-    run: RunReport
     spec: WindowSpec
     space: Space
     objective: Objective
@@ -76,11 +75,6 @@ class WindowSearchReport:
     configured: Figures
     worth: Worth
     folder: Path
-
-    @property
-    def page(self) -> Path:
-        """The run as a page for people."""
-        return self.run.page
 
     @property
     def trials(self) -> int:
@@ -122,9 +116,26 @@ class WindowSearchReport:
         )
         return found
 
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class WindowSearchReport(JudgedWindows):
+    """A finished search in windows.
+
+    Attributes
+    ----------
+    run : over all tests, each with what was found on its train part
+    """
+
+    run: RunReport
+
+    @property
+    def page(self) -> Path:
+        """The run as a page for people."""
+        return self.run.page
+
     def to_json(self) -> dict[str, Any]:
         """Return the object that `--json` prints."""
-        return {**self.run.to_json(), "search": self.facts()}
+        return self.run.to_json()
 
     def keep(self) -> None:
         """Write the answer to where searches are kept, under the name of the run's folder."""
@@ -133,15 +144,16 @@ class WindowSearchReport:
 
     def text(self) -> str:
         """Return what a person reads."""
+        stamps = stamp_lines(self.run.results)
         parts = [
             f"search by {self.objective.value} in {len(self.windows)} windows, {self.spec}: "
             f"{self.trials:,} sets tried; the run goes over all tests",
             self.run.text(),
             "",
             "windows: the best set on the train part, and on the test that it had not seen",
-            rendered(self._windows_table()),
+            stamps + rendered(self._windows_table()),
             "the best set of each window",
-            *self._values_tables(),
+            *(stamps + each for each in self._values_tables()),
             fill(self.warning, WIDTH),
             fill(self._deflated(), WIDTH),
         ]
@@ -181,7 +193,7 @@ class WindowSearchReport:
         return shown
 
     def _deflated(self) -> str:
-        name, form = self.objective.value.replace("_", " "), ".3%"
+        name, form = FIGURES[self.objective.value].lower(), ".3%"
         if self.objective is not Objective.EXPECTANCY:
             form = ".2f"
         own = getattr(self.run.results[-1].metrics, self.objective.value)
@@ -189,6 +201,7 @@ class WindowSearchReport:
         sure = formatted(self.worth.deflated_sharpe, ".1%")
         return (
             f"The run's {name} is {formatted(own, form)}; with the configured settings on the same "
-            f"tests it is {formatted(other, form)}. Deflated Sharpe ratio, with "
-            f"{self.worth.looked_at:,} configurations looked at on these bars: {sure}."
+            f"tests it is {formatted(other, form)}. Deflated Sharpe ratio: {sure}; "
+            f"{self.worth.looked_at:,} configurations were looked at on these bars, by this search "
+            "and by all other searches and runs in the same folder of results."
         )
