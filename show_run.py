@@ -22,6 +22,8 @@ EXAMPLES = """\
       how the latest run below runs/ was made, what it came to, and what flatters it
   show_run.py runs/20240131T180000Z-41103555 --why BTC/USDT 2024-03-05T10:05
       one bar's decision in full; the time is that of the decision, when the bar closed, in UTC
+  show_run.py last --why BTC/USDT 2024-03-05
+      every candidate bar of that day, in short
   show_run.py last --rerun
       the run made again from its folder, and what differs; 0 if nothing does, else 1
   show_run.py last --diff runs/20240131T180000Z-41103555 --json
@@ -42,24 +44,16 @@ def make_parser() -> argparse.ArgumentParser:
     asked = parser.add_mutually_exclusive_group()
     asked.add_argument("--list", action="store_true", help="all runs below --out, newest first")
     asked.add_argument(
-        "--why", nargs=2, metavar=("SYMBOL", "TIME"), help="what was decided there, and why"
+        "--why",
+        nargs=2,
+        metavar=("SYMBOL", "TIME"),
+        help="what was decided then, or on that day, and why",
     )
     asked.add_argument(
         "--rerun", action="store_true", help="repeat the run and say what differs; may take minutes"
     )
     asked.add_argument("--diff", metavar="RUN2", help="what is other in another run, or in last")
-    asked.add_argument(
-        "--export-trades",
-        type=Path,
-        metavar="FILE",
-        help="write its trades to FILE.csv or FILE.json, under freqtrade's names",
-    )
-    asked.add_argument(
-        "--export-returns",
-        type=Path,
-        metavar="FILE.csv",
-        help="write its daily returns, a column each for ML-off and ML-on",
-    )
+    _add_export_flags(asked)
     add_open_flag(asked)
     parser.add_argument(
         "--out",
@@ -76,6 +70,21 @@ def make_parser() -> argparse.ArgumentParser:
     )
     add_output_flags(parser)
     return parser
+
+
+def _add_export_flags(asked: argparse._ActionsContainer) -> None:
+    asked.add_argument(
+        "--export-trades",
+        type=Path,
+        metavar="FILE",
+        help="write its trades to FILE.csv or FILE.json, under freqtrade's names",
+    )
+    asked.add_argument(
+        "--export-returns",
+        type=Path,
+        metavar="FILE.csv",
+        help="write its daily returns, a column each for ML-off and ML-on",
+    )
 
 
 def _shown(args: argparse.Namespace) -> Report:

@@ -1,10 +1,9 @@
 """The show command: what is asked about kept runs."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import numpy as np
 
 from engine.errors import UsageError
 from engine.jobs.flags import Report
@@ -19,6 +18,8 @@ from feeds.moments import parse_utc
 from feeds.symbol import normalise_symbol
 from ml.models.member_config import MemberConfig
 
+_DATE = re.compile(r"\d{4}-?\d{2}-?\d{2}")  # a day, not its midnight
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
@@ -27,7 +28,7 @@ class Shown:
     Attributes
     ----------
     run : a folder, or `last` for the latest below `out`; None for a list of them all
-    why : a symbol and a moment, as they were given
+    why : a symbol and a moment or a day, as they were given
     members : of the settings of today: whose code a run that is made again may use
     diff : another run
     export_trades, export_returns : files to write
@@ -48,10 +49,7 @@ def show(asked: Shown) -> Report:
     if asked.run is None:
         return list_runs(asked.out)
     if asked.why is not None:
-        from engine.jobs.showing.why import why  # a summary starts without the rules
-
-        bar = _bar(*asked.why)
-        return why(open_run(asked.run, asked.out), *bar)
+        return _why(open_run(asked.run, asked.out), *asked.why)
     run = open_run(asked.run, asked.out)
     if asked.rerun:
         from engine.jobs.showing.rerun import rerun  # it loads the engine
@@ -71,8 +69,13 @@ def _exported(run: RunFolder, asked: Shown) -> Report | None:
     return None
 
 
-def _bar(symbol: str, moment: str) -> tuple[str, np.datetime64]:
+def _why(run: RunFolder, symbol: str, moment: str) -> Report:
+    """Return the decision at a moment, or all of a day where the moment is a date alone."""
+    from engine.jobs.showing.day import candidates_of_day  # a summary starts without the rules
+    from engine.jobs.showing.why import why
+
     try:
-        return normalise_symbol(symbol), parse_utc(moment)
+        name, asked = normalise_symbol(symbol), parse_utc(moment)
     except (FeedError, ValueError) as error:
         raise UsageError(f"--why takes a symbol and a moment: {error}") from error
+    return (candidates_of_day if _DATE.fullmatch(moment) else why)(run, name, asked)

@@ -112,6 +112,23 @@ def test_a_moment_between_two_closes_falls_to_the_last_of_them(
     assert "this is the last one before" in text(capsys, kept, "--why", "BTC/USDT", at)
 
 
+def test_a_day_alone_lists_its_candidate_bars(
+    kept: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = moments(kept, "off", "entered")[0]
+    day = first[:10]
+    found = answer(capsys, kept, "--why", "BTC/USDT", day)
+    assert (found["symbol"], found["day"]) == ("BTC/USDT", day)
+    decisions = pd.read_parquet(kept / "off" / "decisions.parquet")
+    times = decisions["decided_at"].dt.strftime("%Y-%m-%dT%H:%M:%SZ")
+    own = times[times.str.startswith(day)].tolist()
+    assert [row["decided_at"] for row in found["runs"]["off"]] == own
+    said = text(capsys, kept, "--why", "BTC/USDT", day)
+    assert said.count("BTC/USDT, the candidate bars") == 1
+    assert f"{first.replace('T', ' ')}Z" in said
+    assert said.splitlines()[-1] == f"one in full: --why BTC/USDT {own[0]}"
+
+
 def quiet_moment(kept: Path) -> str:
     """Return a moment of the run that was no candidate."""
     taken = set(pd.read_parquet(kept / "off" / "decisions.parquet")["decided_at"])
@@ -162,9 +179,24 @@ def test_holes_missing_bars_and_warm_up_are_no_candidates_for_their_own_reasons(
 
 
 ASKED: Mapping[str, tuple[list[str], int, str]] = {
-    "a symbol that was not traded": (["ETH/USDT", "2024-01-05"], 1, "the run traded BTC/USDT"),
-    "a moment before the run": (["BTC/USDT", "2024-01-04"], 1, "decided from 2024-01-04 00:05Z"),
-    "a moment after the run": (["BTC/USDT", "2030-01-01"], 1, "ask for a moment inside"),
+    "a symbol that was not traded": (
+        ["ETH/USDT", "2024-01-05T12:00"],
+        1,
+        "the run traded BTC/USDT",
+    ),
+    "a moment before the run": (
+        ["BTC/USDT", "2024-01-04T00:00"],
+        1,
+        "decided from 2024-01-04 00:05Z",
+    ),
+    "a moment after the run": (
+        ["BTC/USDT", "2030-01-01T00:00"],
+        1,
+        "ask for a moment or a day inside",
+    ),
+    "a day before the run": (["BTC/USDT", "2024-01-03"], 1, "found 2024-01-03;"),
+    "a day after the run": (["BTC/USDT", "20300101"], 1, "found 2030-01-01;"),
+    "a symbol that was not traded, on a day": (["ETH/USDT", "2024-01-05"], 1, "traded BTC/USDT"),
     "no symbol": (["bitcoin", "2024-01-05"], 2, "must look like BTC/USDT"),
     "no moment": (["BTC/USDT", "soon"], 2, "a moment must be like 2024-01-31"),
 }

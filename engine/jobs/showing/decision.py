@@ -8,6 +8,7 @@ from typing import Any
 from engine.jobs.settings import Settings
 from engine.plain import plain
 from engine.tables import UNDEFINED, WIDTH, formatted, rendered, table
+from feeds.moments import parse_utc, readable
 from ml.prediction import EPSILON, Thresholds
 from strategies.config import CryptoScalpingConfig, HybridConfig
 from strategies.errors import StrategyError
@@ -90,7 +91,7 @@ class Candidate:
     def why(self) -> str:
         """Return in a sentence why it came to its outcome."""
         row, needed = self.row, self.settings.strategy.min_entry_score
-        since = "" if self.held is None else f", entered {self.held['decided_at']}"
+        since = "" if self.held is None else f", entered {_told(self.held['decided_at'])}"
         return {
             Outcome.ENTERED: f"score {row['score']:g}, and an entry needs {needed:g}",
             Outcome.SCORE_BELOW: f"score {row['score']:g}, and an entry needs {needed:g}",
@@ -114,7 +115,7 @@ class Candidate:
         return "\n".join([f"{stamps}{rendered(shown)}", *self._end()])
 
     def _end(self) -> Iterator[str]:
-        yield f"{self.row['outcome']}: {self.why()}"
+        yield f"{outcome_words(self.row['outcome'])}: {self.why()}"
         if self.row["ml"] != "not_asked":
             said = ", ".join(f"{name} {vote:.3f}" for name, vote in votes(self.row).items())
             yield f"votes: {said or 'none'}{_reason(self.row)}"
@@ -124,12 +125,26 @@ class Candidate:
             yield trade_line(self.trade)
 
 
+def outcome_words(outcome: str) -> str:
+    """Return an outcome for people.
+
+    >>> outcome_words("score_below")
+    'score below'
+    """
+    return outcome.replace("_", " ")
+
+
+def _told(moment: str) -> str:
+    return readable(parse_utc(moment))
+
+
 def trade_line(trade: Row) -> str:
     """Return what a trade was and came to."""
     return fill(
         f"bought {trade['units']:g} at {trade['entry_price']:.8g} in the bar of "
-        f"{trade['opened_at']}, left at {trade['exit_price']:.8g} in the bar of "
-        f"{trade['closed_at']} by {trade['exit_reason']}: {trade['pnl']:+,.2f}, "
+        f"{_told(trade['opened_at'])}, left at {trade['exit_price']:.8g} in the bar of "
+        f"{_told(trade['closed_at'])} by {trade['exit_reason'].replace('_', ' ')}: "
+        f"{trade['pnl']:+,.2f}, "
         f"{trade['return']:+.3%} of the money put in",
         WIDTH,
     )

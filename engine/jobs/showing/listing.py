@@ -22,6 +22,7 @@ class ListedRun:
     Attributes
     ----------
     command : which kind of run, such as `backtest`
+    best_of : of how many sets that a search tried its settings are the best; 0 for none
     ml : the mode that was asked for
     start, end : of the bars that it traded, the earliest and the latest of its symbols
     trades, total_return : by `off` and `on`
@@ -31,6 +32,7 @@ class ListedRun:
     path: Path
     created_at: str
     command: str
+    best_of: int
     ml: str
     symbols: Sequence[str]
     timeframe: str
@@ -51,7 +53,8 @@ class ListedRun:
     def rows(self) -> list[tuple[str, ...]]:
         """Return the cells of two lines: of ML-off and ML-on, or of one run and its mode."""
         first, *rest = self.trades
-        said = f"{self.command}, {self._conclusion()}"
+        kind = f"best of {self.best_of:,} sets" if self.best_of else self.command
+        said = f"{kind}, {self._conclusion()}"
         dates = f"{self.start[:10]} to {self.end[:10]}"
         stamps = [*self.stamps, "", ""]
         upper = (self.path.name, self._bars(), *self._figures(first), stamps[0])
@@ -155,6 +158,7 @@ def _read(folder: Path, manifest: RunManifest) -> ListedRun:
         path=folder,
         created_at=manifest.created_at,
         command=manifest.request.command,
+        best_of=manifest.request.best_of,
         ml=manifest.request.ml.value,
         symbols=tuple(facts),
         timeframe=manifest.data.timeframe,

@@ -6,12 +6,19 @@ from textwrap import fill
 from typing import Any
 
 from engine.cost_report import flattery_list
-from engine.jobs.request_record import DefaultRecord, ExchangeRecord, FilesRecord, RequestRecord
+from engine.jobs.request_record import (
+    BEST_OF,
+    DefaultRecord,
+    ExchangeRecord,
+    FilesRecord,
+    RequestRecord,
+)
 from engine.jobs.showing.folder import RunFolder
 from engine.plain import plain
 from engine.report import METRICS, cell
 from engine.run_folder import PAGE
 from engine.tables import WIDTH, rendered, run_name, stamp_line, table
+from feeds.moments import parse_utc, readable
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,7 +55,7 @@ class Summary:
         stamps = "".join(stamp_line(stamp) for stamp in made.stamps)
         verdict = self._verdict()
         parts = [
-            f"run {self.run.path.name}, written {made.created_at}",
+            f"run {self.run.path.name}, written {_told(made.created_at)}",
             *how_made(made.request),
             *self._markets(),
             "",
@@ -69,8 +76,8 @@ class Summary:
     def _markets(self) -> list[str]:
         data = self.run.manifest.data
         return [
-            f"{symbol} {data.timeframe}: {facts.bars:,} bars, {facts.start} to {facts.end}, "
-            f"digest {facts.digest[:16]}"
+            f"{symbol} {data.timeframe}: {facts.bars:,} bars, {_told(facts.start)} to "
+            f"{_told(facts.end)}, digest {facts.digest[:16]}"
             for symbol, facts in data.symbols.items()
         ]
 
@@ -85,6 +92,10 @@ class Summary:
         return shown
 
 
+def _told(moment: str) -> str:
+    return readable(parse_utc(moment))
+
+
 def how_made(request: RequestRecord) -> list[str]:
     """Return in words which command made a run, on which bars and with which bundle."""
     match request.bars:
@@ -97,8 +108,12 @@ def how_made(request: RequestRecord) -> list[str]:
             bars = "the embedded default: a simulated market"
         case _:
             bars = "bars that a program made"
-    options = "".join(f", {name} {value}" for name, value in request.options.items())
-    dates = f", {request.start or 'the beginning'} to {request.end or 'the end'}"
+    told = {name: value for name, value in request.options.items() if name != BEST_OF}
+    options = "".join(f", {name} {value}" for name, value in told.items())
+    searched = request.best_of
+    kind = f"search, the best of {searched:,} sets" if searched else request.command
+    start, end = (None if each is None else _told(each) for each in (request.start, request.end))
+    dates = f", {start or 'the beginning'} to {end or 'the end'}"
     ends = dates if request.start or request.end else ""
     model = request.model
     asked_model = [] if model is None else [f"bundle {model.path}, version {model.version}"]
@@ -106,5 +121,5 @@ def how_made(request: RequestRecord) -> list[str]:
     strategy = (
         [] if own is None else [f"strategy {own.name} of {own.path}, digest {own.digest[:16]}"]
     )
-    first = f"{request.command}, --ml {request.ml}{options}, on {bars}{ends}"
+    first = f"{kind}, --ml {request.ml}{options}, on {bars}{ends}"
     return [first, *strategy, *asked_model]

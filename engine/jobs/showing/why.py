@@ -11,8 +11,9 @@ from engine.errors import RunError
 from engine.jobs.markets import Market
 from engine.jobs.settings import Settings
 from engine.jobs.showing.bars import markets_again
-from engine.jobs.showing.decision import Candidate, Row
+from engine.jobs.showing.decision import Candidate, Row, outcome_words
 from engine.jobs.showing.folder import RunFolder
+from engine.jobs.showing.journal import journal, moments, refuse_outside, row_at
 from engine.plain import plain
 from engine.tables import run_name, stamp_line
 from feeds.bars import Bars
@@ -47,9 +48,14 @@ class NoCandidate:
         """Return the answer for people."""
         lines = [f"no candidate: {self.reason}"]
         for where, row in self.around.items():
-            said = "none" if row is None else f"{row['decided_at']}, {row['outcome']}"
-            lines.append(f"candidate {where}: {said}")
+            lines.append(f"candidate {where}: {_in_short(row)}")
         return "\n".join(lines)
+
+
+def _in_short(row: Row | None) -> str:
+    if row is None:
+        return "none"
+    return f"{readable(parse_utc(row['decided_at']))}, {outcome_words(row['outcome'])}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -111,13 +117,13 @@ def why(run: RunFolder, symbol: str, asked: np.datetime64) -> Why:
         if the run did not trade the symbol, or not at that moment
     """
     decided_at = _close_before(run, symbol, asked)
-    rows = {label: _journal(run, label, symbol) for label in run.labels}
+    rows = {label: journal(run, label, symbol) for label in run.labels}
     at = {label: frame[frame["decided_at"] == decided_at] for label, frame in rows.items()}
     reason = "" if all(len(frame) for frame in at.values()) else _reason(run, symbol, decided_at)
     answers: dict[str, Candidate | NoCandidate] = {}
     for label, frame in at.items():
         if len(frame):
-            answers[label] = _candidate(run, label, _row(frame, 0))
+            answers[label] = _candidate(run, label, row_at(frame, 0))
         else:
             answers[label] = NoCandidate(reason=reason, around=_around(rows[label], decided_at))
     return Why(run=run, symbol=symbol, asked=asked, decided_at=decided_at, answers=answers)
@@ -125,37 +131,10 @@ def why(run: RunFolder, symbol: str, asked: np.datetime64) -> Why:
 
 def _close_before(run: RunFolder, symbol: str, asked: np.datetime64) -> np.datetime64:
     """Return the last close at or before the moment, on the grid of the run's timeframe."""
-    data = run.manifest.data
-    if symbol not in data.symbols:
-        raise RunError(f"{symbol}: the run traded {', '.join(data.symbols)}; ask for one of them")
-    frame, facts = Timeframe.parse(data.timeframe), data.symbols[symbol]
-    close = asked - np.timedelta64(int(asked.astype(np.int64)) % frame.ms, "ms")
-    first, last = parse_utc(facts.start) + frame.delta, parse_utc(facts.end)
-    if not first <= close <= last:
-        raise RunError(
-            f"{symbol}: the run decided from {readable(first)} to {readable(last)}, "
-            f"found {readable(asked)}; ask for a moment inside"
-        )
+    step = Timeframe.parse(run.manifest.data.timeframe).ms
+    close = asked - np.timedelta64(int(asked.astype(np.int64)) % step, "ms")
+    refuse_outside(run, symbol, close, close + np.timedelta64(1, "ms"), readable(asked))
     return close
-
-
-def _journal(run: RunFolder, label: str, symbol: str) -> pd.DataFrame:
-    """Return the candidate bars of a symbol, their moments as numpy's."""
-    frame = run.table(label, "decisions.parquet")
-    if "symbol" not in frame:  # a run without a candidate bar
-        return pd.DataFrame({"decided_at": np.array([], "datetime64[ms]")})
-    own = frame[frame["symbol"] == symbol].reset_index(drop=True)
-    return own.assign(decided_at=own["decided_at"].dt.tz_localize(None))
-
-
-def _row(frame: pd.DataFrame, position: int) -> Row:
-    """Return a row with None for what is undefined, moments as text."""
-    found: dict[str, Any] = plain(frame.iloc[position].to_dict())
-    return found | {"decided_at": iso(_moments(frame)[position])}
-
-
-def _moments(frame: pd.DataFrame) -> np.ndarray:
-    return frame["decided_at"].to_numpy("datetime64[ms]")
 
 
 def _candidate(run: RunFolder, label: str, row: Row) -> Candidate:
@@ -172,13 +151,13 @@ def _candidate(run: RunFolder, label: str, row: Row) -> Candidate:
     )
 
 
-def _around(journal: pd.DataFrame, moment: np.datetime64) -> dict[str, Row | None]:
+def _around(own: pd.DataFrame, moment: np.datetime64) -> dict[str, Row | None]:
     """Return outcome and moment of the last candidate before the moment and the first after."""
-    place = int(np.searchsorted(_moments(journal), moment))
+    place = int(np.searchsorted(moments(own), moment))
     found: dict[str, Row | None] = {}
     for where, position in (("before", place - 1), ("after", place)):
-        inside = 0 <= position < len(journal)
-        row = _row(journal, position) if inside else None
+        inside = 0 <= position < len(own)
+        row = row_at(own, position) if inside else None
         found[where] = None if row is None else {k: row[k] for k in ("decided_at", "outcome")}
     return found
 

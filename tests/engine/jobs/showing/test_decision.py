@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from engine.jobs.settings import Settings, load_settings
-from engine.jobs.showing.decision import Candidate, rules_seen
+from engine.jobs.showing.decision import Candidate, outcome_words, rules_seen
 from engine.plain import plain
 from ml.prediction import Confidence, Prediction, Signal, Thresholds, Unavailable
 from strategies.config import CryptoScalpingConfig
@@ -47,7 +47,7 @@ def test_every_outcome_has_its_sentence(outcome: Outcome) -> None:
     more, about = IN_THE_WAY[outcome]
     candidate = told(outcome, **more)
     assert about in candidate.why()
-    assert f"{outcome}: {candidate.why()}" in candidate.text("")
+    assert f"{outcome_words(outcome)}: {candidate.why()}" in candidate.text("")
     assert candidate.to_json()["outcome"] == outcome
 
 
