@@ -85,7 +85,8 @@ class Status:
         """Return the standing, a fact on each line."""
         facts = self.facts
         head = f"{facts.place}, {', '.join(facts.symbols)} {facts.timeframe}: {self.verdict}"
-        lines = [*self._account(), *(() if self.health is None else _session(self.health))]
+        told = () if self.health is None else _session(self.health, facts)
+        lines = [*self._account(), *told]
         # Whoever wrote the file may have put anything into its texts.
         return "\n".join(
             [one_line(head), *(f"  {name:<12} {one_line(text)}" for name, text in lines)]
@@ -164,7 +165,7 @@ def _running(health: Health, age: float, timeframe: Timeframe) -> tuple[ExitCode
     return ExitCode.FRESH, str(health.state)
 
 
-def _session(health: Health) -> Iterator[tuple[str, str]]:
+def _session(health: Health, facts: SessionFacts) -> Iterator[tuple[str, str]]:
     if not health.state.is_over:
         yield "process", str(health.pid)
     taken = health.decided_in
@@ -174,16 +175,15 @@ def _session(health: Health) -> Iterator[tuple[str, str]]:
         yield "decided", f"half within {p50} ms, 99 % within {p99} ms ({of})"
     yield "ML", printable(told_ml(health.ml))
     if health.feed is not None:
-        yield from _feed(health.feed, over=health.state.is_over)
+        yield from _feed(health.feed, health, replays=facts.recording is not None)
     if not health.state.is_over:
         yield from _watched(health.watching)
     yield from (("error", printable(line)) for line in health.errors)
 
 
-def _feed(feed: FeedHealth, *, over: bool) -> Iterator[tuple[str, str]]:
-    heard = "" if over else "connected, " if feed.connected else "SILENT, "
-    offset = None if np.isnan(feed.clock_offset_ms) else feed.clock_offset_ms
-    clock = f"exchange's clock {formatted(offset, '+,.0f')} ms from the one here"
+def _feed(feed: FeedHealth, health: Health, *, replays: bool) -> Iterator[tuple[str, str]]:
+    heard = "" if health.state.is_over else "connected, " if feed.connected else "SILENT, "
+    clock = _clock(feed.clock_offset_ms, health.speed if replays else None)
     yield "feed", f"{heard}{feed.reconnects} reconnections, {clock}"
     by_rest = f"{feed.repaired} repaired and {feed.differed} corrected by REST"
     yield (
@@ -194,6 +194,19 @@ def _feed(feed: FeedHealth, *, over: bool) -> Iterator[tuple[str, str]]:
         yield "halted", ", ".join(feed.halted)
     if feed.failures:
         yield "failures", ", ".join(f"{kind} {n}" for kind, n in sorted(feed.failures.items()))
+
+
+def _clock(offset_ms: float, replayed_at: float | None) -> str:
+    """Return how far the exchange's clock is off; a rehearsal's error in real time, too.
+
+    The stand-in's clock is the one here. What it seems to be off is how long its answers took,
+    which the speed of the recording multiplies.
+    """
+    known = None if np.isnan(offset_ms) else offset_ms
+    if known is None or replayed_at is None:
+        return f"exchange's clock {formatted(known, '+,.0f')} ms from the one here"
+    real = f"{known / replayed_at:+,.1f} ms, {known:+,.0f} ms of the recording"
+    return f"stand-in's clock measured {real} from the one here"
 
 
 def _watched(watching: Mapping[str, str]) -> Iterator[tuple[str, str]]:

@@ -77,6 +77,7 @@ class CandleStream:
         return Wire(
             self._client,
             subscribe,
+            called="candles" if len(symbols) > 1 else f"candles of {symbols[0]}",
             pushed=lambda: self._read(symbols),
             lost=lambda: self._forget(symbols),
             limits=limits,
@@ -163,6 +164,7 @@ class FoldedStream:
         return Wire(
             self._client,
             lambda: self._client.raw.watch_trades(symbol),
+            called=f"trades of {symbol}",
             pushed=lambda: self._read(symbol),
             lost=lambda: self._forget(symbol),
             limits=limits,
@@ -206,7 +208,8 @@ class TradeStreams:
 
     def want(self, symbols: Collection[str], start: Start, rng: np.random.Generator) -> None:
         """Listen to the trades of these symbols, and of no others."""
-        wanted = set(symbols) & set(self._spec.symbols) if self._main.can.watch_trades else set()
+        heard = set(self._spec.symbols) - self._spec.without_trades
+        wanted = set(symbols) & heard if self._main.can.watch_trades else set()
         self._tapes.want(wanted)
         for symbol in set(self._tasks) - wanted:
             self._tasks.pop(symbol).cancel()
@@ -271,6 +274,7 @@ class TradeStreams:
         return Wire(
             client,
             lambda: client.raw.watch_trades(symbol),
+            called=f"trades of {symbol}",
             pushed=read,
             lost=forget,
             limits=limits(self._spec, self._clock.speed),

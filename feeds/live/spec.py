@@ -30,6 +30,8 @@ class LiveSpec:
     fill_limit : missing bars in a row that are filled
     connection_s : seconds of the market after which a connection is made anew, before the exchange
         ends it
+    without_trades : symbols of which it is known that no trades are told: of a stand-in's, where
+        none were recorded
     until : the feed ends after the moment that closes then; None goes on
     """
 
@@ -43,6 +45,7 @@ class LiveSpec:
     confirm: Confirm = "always"
     fill_limit: int = FILL_LIMIT
     connection_s: float = CONNECTION_S
+    without_trades: frozenset[str] = frozenset()
     until: np.datetime64 | None = None
 
     @property

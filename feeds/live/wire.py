@@ -18,7 +18,7 @@ log = logging.getLogger("tandem.feeds")
 STEADY_S = 5.0  # real: a connection that held so long was no flapping one
 LONGEST_SILENCE = 16  # times the usual one, where a market is merely quiet
 
-_PLANNED = "planned"
+_PLANNED, _SILENCE = "planned", "silence"
 
 
 class Limits(NamedTuple):
@@ -43,6 +43,7 @@ class Wire:
 
     Parameters
     ----------
+    called : what is pushed, in words for the log
     subscribe : awaits the next push; ccxt connects and subscribes as need be
     pushed : called when something was pushed: it is in ccxt's caches
     lost : called when the connection has ended: what is in ccxt's caches is worthless
@@ -53,11 +54,13 @@ class Wire:
         client: Client,
         subscribe: Callable[[], Awaitable[Any]],
         *,
+        called: str,
         pushed: Callable[[], None],
         lost: Callable[[], None],
         limits: Limits,
     ) -> None:
         self._client = client
+        self._called = called
         self._subscribe = subscribe
         self._pushed = pushed
         self._lost = lost
@@ -66,6 +69,8 @@ class Wire:
         self._connections: list[Any] = []  # those that were there when it was looked last
         self._since = self._spoken = 0.0
         self._silences = self._breaks = 0
+        self._quiet_s = 0.0  # how long the connection was that was given up for its silence
+        self._counted = False  # whether the connection that is being made has been counted
         self._why: str | None = None
 
     @property
@@ -87,7 +92,7 @@ class Wire:
         """
         while True:
             if self._why is not None or self._broken():
-                self._lose(tally, "noticed while nobody waited")
+                self._lose(tally)
             try:
                 pushed = await self._await_push()
             except TROUBLE as error:
@@ -131,7 +136,8 @@ class Wire:
     def _note(self, tally: Tally) -> None:
         now = time.monotonic()
         if not self._connections:
-            tally.reconnects += self._spoken > 0
+            tally.reconnects += self._spoken > 0 and not self._counted
+            self._counted = False
             self._since = now
         self._connections = self._alive()
         self._spoken, self._silences = now, 0
@@ -143,8 +149,9 @@ class Wire:
     def _suspect(self) -> None:
         """Give up a connection that is silent, but not one that is still being made."""
         if all(each.isConnected for each in self._alive()):
+            self._quiet_s = self._patient_s
             self._silences += 1
-            self.hang_up("silence")
+            self.hang_up(_SILENCE)
 
     def hang_up(self, why: str) -> None:
         """End the connection, such that the next push comes over a new one."""
@@ -155,12 +162,19 @@ class Wire:
         for connection in self._alive():
             connection.on_error(error)
 
-    def _lose(self, tally: Tally, said: str) -> None:
+    def _lose(self, tally: Tally, said: str | None = None) -> None:
         why, self._why = self._why or "connection lost", None
+        stream = f"{self._client.name}: the stream of {self._called}"
         if why == _PLANNED:
-            log.info("%s: stream: connecting anew, before the exchange ends it", self._client.name)
+            log.info("%s: connecting anew, before the exchange ends it", stream)
         else:
-            log.warning("%s: stream: %s (%s); connecting anew", self._client.name, why, said)
+            if why == _SILENCE:  # the next one counts even if nothing is pushed over it, either
+                tally.reconnects += 1
+                self._counted = True
+                what = f"nothing came for {self._quiet_s:g} s"
+            else:
+                what = why if said is None else f"{why} ({said})"
+            log.warning("%s: %s; connecting anew", stream, what)
             tally.fail(f"stream: {why}")
         self._connections = []
         self._lost()

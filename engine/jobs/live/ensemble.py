@@ -150,11 +150,13 @@ class LiveEnsemble:
     def _opening(self, now: np.datetime64) -> Event:
         self._begun = True
         if isinstance(self._asked, NoEnsemble):
-            # The run has looked at the version in force, and said what is wrong with it.
+            # The run has looked at the version in force, and said what is wrong with it: the record
+            # and the webhook are still to be told, the log is not.
             reason = self._asked.reason
             self._refused = _Refusal(self._in_force(), now + RETRY)
-            return _told(now, "ml_dropped", f"trading without ML: {reason}")
-        return _told(now, "ml_bundle", f"asking {_described(self._asked)}")
+            return _event(now, "ml_dropped", f"trading without ML: {reason}")
+        unwatched = self._asked.unwatched is not None
+        return _told(now, "ml_bundle", f"asking {_described(self._asked)}", loud=unwatched)
 
     def _exchange(self, now: np.datetime64) -> Event | None:
         name, refused = self._in_force(), self._refused
@@ -248,6 +250,10 @@ def _short(digest: str) -> str:
 
 
 def _told(now: np.datetime64, kind: str, text: str, *, loud: bool = False) -> Event:
-    text = one_line(text)
-    log.log(logging.WARNING if loud or kind == "ml_dropped" else logging.INFO, "%s", text)
-    return Event(at=now, kind=kind, text=text)
+    event = _event(now, kind, text)
+    log.log(logging.WARNING if loud else logging.INFO, "%s", event.text)
+    return event
+
+
+def _event(now: np.datetime64, kind: str, text: str) -> Event:
+    return Event(at=now, kind=kind, text=one_line(text))

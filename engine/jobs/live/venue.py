@@ -79,14 +79,16 @@ def rehearsal_venue(
         begin = goes_on + asked.outage * timeframe.delta
     clock = ReplayClock(_aware(begin), asked.speed)
     every = _push_every(len(markets), asked.speed, timeframe)
+    symbols = tuple(market.bars.symbol for market in markets)
     with StandIn(bars, trades=trades, clock=clock, push_every=every) as exchange:
         spec = LiveSpec(
             exchange=DEFAULT_EXCHANGE,  # whose ways the stand-in has
             name=STAND_IN,
             base_url=exchange.url,
             stream_url=exchange.stream_url,
-            symbols=tuple(market.bars.symbol for market in markets),
+            symbols=symbols,
             timeframe=timeframe,
+            without_trades=frozenset(symbols) - {each.symbol for each in trades},
             until=max(market.bars.closed_at[-1] for market in markets),
             **_spec_of(request.settings),
         )

@@ -162,6 +162,16 @@ def test_the_text_tells_everything_a_line_each(path: Path) -> None:
     ]
 
 
+def test_a_rehearsal_tells_its_clock_in_real_time_too(tmp_path: Path) -> None:
+    recording = {"synthetic": False, "digests": {}}
+    rehearsed = tmp_path / "rehearsed.sqlite"
+    with make_state(rehearsed, make_market(2), recording=recording):
+        pass
+    feed = replace(FEED, clock_offset_ms=-1694.0)
+    text = status_after(rehearsed, make_health(feed=feed, speed=600.0), 2).text()
+    assert "stand-in's clock measured -2.8 ms, -1,694 ms of the recording from the one here" in text
+
+
 @pytest.mark.parametrize("state", [SessionState.STOPPED, SessionState.FAILED])
 def test_of_a_session_that_has_ended_nothing_grows_older(path: Path, state: SessionState) -> None:
     late = make_health(state=state, now=CLOSED_AT + 640 * 1440 * MINUTE)

@@ -35,6 +35,7 @@ class Scene:
     confirm: Confirm = "always"
     faults: Sequence[Fault | StreamFault] = ()
     connection_s: float = CONNECTION_S
+    without_trades: frozenset[str] = frozenset()
     skipped: int = 0  # bars of market time that pass between what is known and the replay
 
     def recorded(self) -> list[Bars]:
@@ -63,6 +64,7 @@ class Scene:
             stream_url=exchange.stream_url,
             confirm=self.confirm,
             connection_s=self.connection_s,
+            without_trades=self.without_trades,
             until=end,
         )
 

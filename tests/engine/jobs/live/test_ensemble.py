@@ -64,7 +64,7 @@ def test_it_answers_as_the_analyzer_does(path: Path) -> None:
 
 
 def test_a_bundle_without_references_is_asked_and_said_not_to_be_watched(
-    made: Made, tmp_path: Path
+    made: Made, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     made.save(tmp_path, references=None)
     session = session_at(tmp_path, WILD, bar=420)
@@ -72,6 +72,8 @@ def test_a_bundle_without_references_is_asked_and_said_not_to_be_watched(
     assert all(isinstance(each, Prediction) for each in opinions)
     assert session.kinds() == ["ml_bundle"]
     assert "DRIFT IS NOT WATCHED" in session.events[0].text
+    (warned,) = [line for line in caplog.records if line.levelname == "WARNING"]
+    assert warned.getMessage() == session.events[0].text
 
 
 def test_a_run_that_asks_about_other_rows_is_not_watched(made: Made, tmp_path: Path) -> None:
@@ -197,11 +199,12 @@ def test_a_version_that_knows_the_future_is_taken_when_it_is_past(made: Made, pa
 
 
 def test_a_session_that_began_without_a_bundle_takes_the_first_that_comes(
-    made: Made, tmp_path: Path
+    made: Made, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "later"
     session = session_at(path)
     assert session.next() == Unavailable("none yet")
+    assert not caplog.records  # whoever looked for the bundle has said it, with what to do
     assert (session.kinds(), session.ensemble.state) == (["ml_dropped"], "none yet")
     made.save(path)
     assert isinstance(session.next(), Prediction)

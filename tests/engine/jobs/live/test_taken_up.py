@@ -96,7 +96,7 @@ def test_a_version_that_came_in_the_meantime_is_asked_from_the_first_bar_on(
     session = gone_on(path, state)
     assert isinstance(session.next(), Prediction)
     assert session.ensemble.state == load_bundle(path).digest != old
-    assert f"before: {old}" in session.events[1].text
+    assert f"before: bundle {old[:SHORT_DIGEST]}" in session.events[1].text
 
 
 def test_where_the_old_version_is_gone_the_one_in_force_is_asked(
