@@ -32,7 +32,7 @@ from ml.training.checkpoints import checkpoints
 from ml.training.config import TrainingConfig
 from ml.training.data_pipeline import TrainingSet
 from ml.training.evaluator import evaluate
-from ml.training.references import references_of
+from ml.training.references import LEAST_ROWS, references_of
 from ml.training.trainer import Trained, train
 from ml.training.trial_file import trial_file
 
@@ -64,7 +64,13 @@ class TrainReport:
 
     def text(self) -> str:
         """Return the tables that a person reads."""
-        return f"{training_text(self.manifest)}{tuning_text(self.manifest)}\nkept in {self.path}"
+        said = f"{training_text(self.manifest)}{tuning_text(self.manifest)}\n"
+        if self.manifest.references is None:
+            said += (
+                f"drift: a paper session will not watch it, for that a bundle must be trained on "
+                f"{LEAST_ROWS:,} decisive bars or more\n"
+            )
+        return f"{said}kept in {self.path}"
 
 
 def train_on(asked: AskedBars, settings: Settings) -> TrainReport:

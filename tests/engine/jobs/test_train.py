@@ -75,6 +75,14 @@ def test_a_search_is_in_the_answer_and_in_the_text(tuned: TrainReport) -> None:
     assert f"tuning: {facts['trials']} trials on 1 folds of the train part" in tuned.text()
 
 
+def test_a_training_on_few_bars_says_that_drift_will_not_be_watched(tuned: TrainReport) -> None:
+    assert load_bundle(tuned.path).manifest.references is None
+    *_, said, kept = tuned.text().splitlines()
+    assert said.startswith("drift: a paper session will not watch it")
+    assert "4,000 decisive bars" in said
+    assert kept == f"kept in {tuned.path}"
+
+
 def test_only_the_bundle_and_its_trials_are_left(tuned: TrainReport) -> None:
     left = {path.name for path in tuned.path.parent.iterdir()}
     assert left == {"bundle", "bundle.tuning.sqlite"}

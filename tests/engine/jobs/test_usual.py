@@ -9,6 +9,7 @@ import pytest
 from engine.jobs.train import TrainReport, train_bundle
 from engine.jobs.training_rows import asked_facts, training_rows
 from engine.jobs.update import update_bundle
+from engine.jobs.updating.policy import Promote
 from feeds.bars import Bars
 from feeds.synthetic import synthetic_bars
 from feeds.timeframe import Timeframe
@@ -50,9 +51,10 @@ def check(path: Path, bars: Bars) -> None:
 def test_a_training_measures_it_and_does_not_print_it(report: TrainReport) -> None:
     check(report.path, FIRST)
     assert "references" not in report.to_json()
+    assert "will not watch" not in report.text()
 
 
 def test_an_update_measures_it_anew(report: TrainReport, tmp_path: Path) -> None:
     grown = Path(shutil.copytree(report.path, tmp_path / "bundle"))
-    update_bundle(Given([BARS]), settings_at(grown, **SMALL))
+    update_bundle(Given([BARS]), settings_at(grown, **SMALL), promote=Promote.UNLESS_WORSE)
     check(grown, BARS)
