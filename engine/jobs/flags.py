@@ -16,7 +16,7 @@ from engine.errors import EngineError, UsageError
 from engine.jobs.display import error_console, show_progress
 from engine.jobs.flag_parser import NOTHING, FlagParser
 from engine.jobs.log import logged
-from engine.jobs.opening import opened
+from engine.jobs.opening import show_page
 from engine.jobs.settings import PlainSettings, Settings, hybrid, load_any_settings
 from engine.jobs.walking.windows import WindowSpec
 from feeds.errors import BlockedError, FeedError, UnreachableError
@@ -218,8 +218,8 @@ def tell(name: str, args: argparse.Namespace, make: Callable[[], Report]) -> int
         ):
             report = make()
         _print(_said(report, as_json=args.json))
-        if getattr(args, "open", None) and (why_not := opened(report)):
-            print(why_not, file=sys.stderr)
+        if getattr(args, "open", None):
+            show_page(report, as_json=args.json)
     except NAMED_ERRORS as error:
         print(f"{name}: {one_line(f'{error}{_remedy(args, error)}')}", file=sys.stderr)
         return _code_of(error)

@@ -28,6 +28,16 @@ def add_open_flag(group: Any) -> None:
     )
 
 
+def show_page(report: object, *, as_json: bool) -> None:
+    """Open the page of the report, or say in a last line what kept it from being shown.
+
+    The line follows the report; where that is one JSON object it stands on the standard error.
+    """
+    why_not = opened(report)
+    if why_not:
+        print(why_not, file=sys.stderr if as_json else sys.stdout)
+
+
 def opened(report: object, environment: Mapping[str, str] | None = None) -> str | None:
     """Open the page of the report; return in a line what kept it from being shown.
 

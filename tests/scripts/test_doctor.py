@@ -23,6 +23,7 @@ from feeds.standin.faults import Fault, FaultKind
 from feeds.standin.server import StandIn
 from feeds.store import Listing, Store
 from ml.bundle import load_bundle, save_bundle
+from ml.bundle_folder import CURRENT
 from tests.feeds.sources import market, real_rows, span_of_bars
 from tests.makers import make_bars
 from tests.ml.trained import (
@@ -69,8 +70,9 @@ def test_a_sound_installation_passes_and_every_check_has_a_line(
 
 
 def test_people_read_lines_with_remedies_and_a_summary_and_offline_is_a_warning(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)  # away from bundles that lie here
     with StandIn([market(20)]) as gone:
         pass
     (tmp_path / "runs").write_text("in the way")
@@ -308,6 +310,11 @@ def test_no_bundle_is_a_warning_unless_one_was_named(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert [each.state for each in looked("bundle")] == [State.WARN]
+    first = tmp_path / "models" / "first" / CURRENT
+    first.parent.mkdir(parents=True)
+    first.touch()
+    (found,) = looked("bundle")
+    assert found.remedy.startswith("name one with --model, found models/first; or train")
     assert [each.state for each in looked("bundle", model=tmp_path / "no")] == [State.FAIL]
 
 

@@ -83,7 +83,7 @@ def bundle(asked: Asked) -> Iterator[Finding]:
         yield Finding("bundle", State.FAIL, str(error), "mend the file that --config names")
     except BundleMissingError:
         state = State.WARN if asked.model is None else State.FAIL
-        remedy = "train one with train_ml_ensemble.py, or name its folder with --model"
+        remedy = _remedy(path)
         yield Finding("bundle", state, f"{path}: no bundle there; ML-on has nobody to ask", remedy)
     except BundleMismatchError as error:  # members of one's own are named by a configuration
         remedy = "give --config the settings that it was trained with, here too, or train it again"
@@ -92,6 +92,14 @@ def bundle(asked: Asked) -> Iterator[Finding]:
         yield Finding("bundle", State.FAIL, str(error), "train it again with train_ml_ensemble.py")
     else:
         yield from _loaded(path, loaded)
+
+
+def _remedy(path: Path) -> str:
+    from engine.jobs.bundle_remedies import bundles_near
+
+    train = "train one with train_ml_ensemble.py"
+    found = ", ".join(map(str, bundles_near(path)))
+    return f"name one with --model, found {found}; or {train}" if found else train
 
 
 def _members(config: Path | None) -> "Mapping[str, MemberConfig]":
