@@ -1,8 +1,8 @@
 """What is usual for a bundle: how the rows that a run asks about lay, and how true its word was.
 
 A manifest holds it, and a live session compares what it sees with it. Everything is measured on
-stretches (`ml.drift`) of decisive bars, as the drift of a session will be, so that what has happened
-before, calm weeks and wild ones, counts as usual.
+stretches (`ml.drift`) of decisive bars, as the drift of a session will be, so that what has
+happened before, calm weeks and wild ones, counts as usual.
 """
 
 from dataclasses import dataclass

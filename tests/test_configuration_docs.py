@@ -40,6 +40,7 @@ GIVEN: dict[str, str | None] = {
     "--population": "all",
     "--preset": "small",
     "--jobs": "1",
+    "--device": "cpu",
     "--fit-thresholds": None,
     "--optimize": None,
     "--trials": "3",

@@ -37,6 +37,7 @@ APART = {
     "make bench": "tests/benchmarks: as a whole it takes minutes",
     "make bench-peers PEERS=FOLDER": "tests/benchmarks: it needs the scripts of the other engines",
     "python -m benchmarks training": "tests/benchmarks: as a whole it takes an hour",
+    "python -m benchmarks scale": "tests/benchmarks: as a whole it takes minutes",
     "python3 -m venv .venv": "CI, by the Makefile",
     "pip install dask distributed": "the environment of the tests has both",
     "dask scheduler": "tests/engine/jobs/spreading: it runs until it is ended",

@@ -2,12 +2,13 @@
 
 import argparse
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.errors import UsageError
 from engine.jobs.flags import refuse_flags, whole_number
-from engine.jobs.spreading.here import Processes
-from engine.jobs.spreading.task import Backend
+
+if TYPE_CHECKING:
+    from engine.jobs.spreading.task import Backend
 
 NAMES = ("backend", "address", "workers")
 
@@ -33,7 +34,7 @@ def add_spreading_flags(group: Any) -> None:
     )
 
 
-def asked_backend(args: argparse.Namespace) -> Backend | None:
+def asked_backend(args: argparse.Namespace) -> "Backend | None":
     """Return where jobs are done; None where the flags leave it to the settings.
 
     Raises
@@ -43,7 +44,7 @@ def asked_backend(args: argparse.Namespace) -> Backend | None:
     """
     if args.backend != "dask":
         refuse_flags(args, ("address",), "goes with --backend dask: add it, or leave it out")
-        return None if args.workers is None else Processes(args.workers)
+        return None if args.workers is None else _processes(args.workers)
     refuse_flags(args, ("workers",), "does not go with --backend dask: the cluster has its own")
     if args.address is None:
         raise UsageError(
@@ -57,6 +58,12 @@ def asked_backend(args: argparse.Namespace) -> Backend | None:
     from engine.jobs.spreading.cluster import Cluster  # an optional library, and slow to load
 
     return Cluster(args.address)
+
+
+def _processes(count: int) -> "Backend":
+    from engine.jobs.spreading.here import Processes  # help and most runs start without joblib
+
+    return Processes(count)
 
 
 def _workers(text: str) -> int:

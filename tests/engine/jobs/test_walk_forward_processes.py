@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -38,6 +39,37 @@ def test_the_number_of_processes_changes_nothing(tmp_path: Path) -> None:
     assert [facts(window) for window in alone] == [facts(window) for window in together]
     logs = [len(list(each.path.rglob("training.log"))) for each in together]
     assert logs == [1, 1, 1]
+
+
+def workers_here() -> list[int]:
+    """Return the processes that work for this one."""
+    children = [
+        int(child)
+        for file in Path("/proc/self/task").glob("*/children")
+        for child in file.read_text().split()
+    ]
+    return [c for c in children if b"popen_loky" in Path(f"/proc/{c}/cmdline").read_bytes()]
+
+
+def test_a_worker_that_is_killed_changes_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    bars = market()
+    windows = windows_of(bars)
+    folder = tmp_path / "killed"
+
+    def kill_one() -> None:
+        while not list(folder.rglob("*.member")):  # one is in the middle of its window
+            time.sleep(0.02)
+        os.kill(workers_here()[0], signal.SIGKILL)
+
+    killer = Thread(target=kill_one)
+    killer.start()
+    killed = train_windows([bars], settings_for(jobs=2), windows, folder)
+    killer.join()
+    assert "a worker died" in caplog.text
+    alone = train_windows([bars], settings_for(jobs=1), windows, tmp_path / "alone")
+    assert [facts(window) for window in killed] == [facts(window) for window in alone]
 
 
 def test_a_window_that_fails_in_a_process_of_its_own_is_named(tmp_path: Path) -> None:
