@@ -1,4 +1,4 @@
-"""What a message shows of foreign text: printable, on one line, and not endless."""
+"""What a message shows of foreign text: printable, on one line, not endless; and of counts."""
 
 _MOST = 200  # characters
 
@@ -31,6 +31,15 @@ def one_line(text: str) -> str:
     'the file \\x1b[31m.csv is empty'
     """
     return _escaped(" ".join(text.split()))
+
+
+def counted(count: int, noun: str) -> str:
+    """Return how many there are of what a noun names, in the plural but for one.
+
+    >>> counted(1, "segment"), counted(1200, "row")
+    ('1 segment', '1,200 rows')
+    """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _escaped(text: str) -> str:

@@ -15,6 +15,7 @@ import pandas as pd
 from feeds.bars import PRICES, Bars, BoolArray, FloatArray, IntArray, TimeArray
 from feeds.errors import BadBarsError, FeedError
 from feeds.gaps import Hole, holes_of
+from feeds.messages import counted
 from feeds.moments import readable
 from feeds.timeframe import Timeframe
 
@@ -116,7 +117,9 @@ class QualityReport:
 
     def __str__(self) -> str:
         """Return a line with the counts, then a line per defect, repair and hole."""
-        made = f"{self.bars} bars ({self.filled_bars} filled) in {self.segments} segments"
+        made = (
+            f"{self.bars} bars ({self.filled_bars} filled) in {counted(self.segments, 'segment')}"
+        )
         counts = f"{self.source}: {self.rows_read} rows read, {made}"
         found = (f"found {defect}" for defect in self.defects)
         done = (f"repaired with {repair}" for repair in self.repairs)

@@ -12,6 +12,7 @@ from engine.jobs.settings import Settings
 from feeds.bars import Bars
 from feeds.files import refuse_output, write_bars
 from feeds.identity import SYNTHETIC
+from feeds.messages import counted
 from feeds.moments import iso, readable
 from feeds.synthetic import synthetic_bars
 from feeds.timeframe import Timeframe
@@ -81,7 +82,8 @@ class Generated:
         return (
             f"{self.source} {bars.symbol} {bars.timeframe}: {len(bars):,} bars, "
             f"{readable(bars.time[0])} to {readable(bars.closed_at[-1])}, "
-            f"{int(bars.filled.sum()):,} filled, {len(list(bars.segments()))} segments{seeded}\n"
+            f"{int(bars.filled.sum()):,} filled, "
+            f"{counted(len(list(bars.segments())), 'segment')}{seeded}\n"
             f"written to {' and '.join(map(str, self.kept))}"
             f"{'' if self.candidates is None else self.candidates.line()}"
         )

@@ -7,6 +7,7 @@ from rich.table import Table
 
 from engine.tables import UNDEFINED, formatted, rendered, stamp_line, table
 from feeds.identity import SYNTHETIC
+from feeds.messages import counted
 from feeds.moments import parse_utc, readable
 from ml.manifest import Manifest
 
@@ -38,7 +39,7 @@ def training_text(manifest: Manifest) -> str:
         f"{', '.join(manifest.symbols)} {manifest.timeframe}, {label_text(manifest.label)}, "
         f"population {manifest.population}",
         f"seen until {manifest.seen_until:%Y-%m-%d %H:%M}Z; base rate {training['base_rate']:.3f}; "
-        f"{training['purged']} rows purged between the parts",
+        f"{counted(training['purged'], 'row')} purged between the parts",
     ]
     tables = [_parts_table(training["parts"]), _members_table(training["members"])]
     said = "\n".join([*facts, "", *map(rendered, tables)])

@@ -28,6 +28,7 @@ from engine.run_folder import PAGE, Making, save_run, to_json
 from engine.statistics.figures import figure_intervals
 from engine.statistics.intervals import TradeReturns
 from engine.tables import run_titles
+from feeds.messages import counted
 from feeds.moments import iso, parse_utc, readable
 from ml.analyzer import Analyzer
 from ml.manifest import library_versions
@@ -88,7 +89,7 @@ class RunReport:
         return [
             f"{symbol} {self.data['timeframe']}: {facts['bars']:,} bars, "
             f"{readable(parse_utc(facts['start']))} to {readable(parse_utc(facts['end']))}, "
-            f"{facts['filled']:,} filled, {facts['segments']} segments"
+            f"{facts['filled']:,} filled, {counted(facts['segments'], 'segment')}"
             for symbol, facts in self.data["symbols"].items()
         ]
 

@@ -8,6 +8,7 @@ from typing import Any
 from engine.labels import FIGURES, OF_INTERVALS, RANDOM_POOLED, VOLATILITY_GATE
 from engine.report_html.words import DASH, NBSP, fraction, from_to, number
 from engine.tables import run_name
+from feeds.messages import counted
 
 Ends = Mapping[str, float | None]
 
@@ -185,7 +186,7 @@ def sharpe_words(sharpe: Mapping[str, Any]) -> str:
     alone, allowing = sharpe["probabilistic"], sharpe["deflated"]
     if alone is None:
         return "There are too few days to say how likely ML-on's Sharpe ratio is above zero."
-    trials = f"{sharpe['trials']:,} configuration{'' if sharpe['trials'] == 1 else 's'}"
+    trials = f"{counted(sharpe['trials'], 'configuration')}"
     picked = (
         "too little is known to allow for it"
         if allowing is None

@@ -30,7 +30,7 @@ def test_the_file_holds_the_market_of_the_seed(
     assert read_bars(path)[0].digest() == expected.digest()
     assert capsys.readouterr().out == (
         "SYNTHETIC BTC/USDT 5m: 576 bars, 2022-01-01 00:00Z to 2022-01-03 00:00Z, 0 filled, "
-        "1 segments, seed 7\n"
+        "1 segment, seed 7\n"
         f"written to {path}\n"
     )
 
