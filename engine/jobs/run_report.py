@@ -1,5 +1,6 @@
 """What a run command answers with: results of record, comparison, and where they are kept."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -71,7 +72,7 @@ class RunReport:
             *(f"{titles[each.label]}: {clock_text(each.clock)}" for each in self.results),
             f"result hash {joint_hash(hashes_of(self.results))}",
             f"kept in {self.run_dir}",
-            f"to look at it: {self.page} (or show_run.py last --open)",
+            f"to look at it: {self.page} (or show_run.py {self._named} --open)",
             *([] if self.search is None else self.search.how_to_go_on(self.run_dir)),
         ]
         return "\n".join(parts)
@@ -80,6 +81,11 @@ class RunReport:
     def page(self) -> Path:
         """The run as a page for people."""
         return self.run_dir / PAGE
+
+    @property
+    def _named(self) -> str:
+        """What show_run.py calls the run: the last one, where it looks if nothing is said."""
+        return "last" if self.run_dir.parent == Path("runs") else shlex.quote(str(self.run_dir))
 
     def _strategy(self) -> list[str]:
         own = self.results[0].config["strategy"]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import stat
 import subprocess
@@ -76,7 +77,22 @@ def test_a_run_ends_with_the_path_of_its_page(
     words = ["--data", str(room.bars), "--ml", "off", "--out", str(tmp_path), "--quiet"]
     assert run_backtest.main(words) == 0
     (page,) = tmp_path.glob(f"*/{PAGE}")
-    assert str(page) in capsys.readouterr().out.splitlines()[-1]
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert str(page) in last
+    command, *words = shlex.split(last.partition("(or ")[2].removesuffix(")"))
+    assert (command, words) == ("show_run.py", [str(page.parent), "--open"])
+
+
+def test_a_run_where_show_run_looks_is_called_the_last(
+    furnished: tuple[Room, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    room, _ = furnished
+    monkeypatch.chdir(tmp_path)
+    assert run_backtest.main(["--data", str(room.bars), "--ml", "off", "--quiet"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].endswith("(or show_run.py last --open)")
 
 
 @pytest.mark.usefixtures("no_screen")
