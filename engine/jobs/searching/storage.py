@@ -87,5 +87,12 @@ def _unusable(address: str, error: Exception) -> RunError:
     return RunError(
         f"{place}: the trials of a search are kept in an SQLite file (sqlite:///FILE), a database "
         f"(postgresql://…) or a journal (journal:FILE) that can be written, found: "
-        f"{first_line(error)}"
+        f"{_found(error)}"
     )
+
+
+def _found(error: Exception) -> str:
+    missing = error.__cause__ if isinstance(error, ImportError) else None
+    if missing is None:
+        return first_line(error)
+    return f"{first_line(missing)}: install the database's driver (PostgreSQL: psycopg[binary])"

@@ -1,7 +1,10 @@
 """Which sets are chosen: the same after an interruption, none twice, none lost, by several too."""
 
-from collections.abc import Callable
+import operator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -13,6 +16,7 @@ from engine.jobs.searching.storage import JOURNAL, file_storage, opened_storage
 from engine.jobs.searching.study import Study
 from engine.jobs.searching.trial import Figures, Outcome
 from engine.jobs.searching.values import Choices, Span
+from tests.postgres import server
 
 TPE = Space(
     SearchConfig(),
@@ -143,11 +147,34 @@ def test_a_grid_needs_steps_and_an_end(tmp_path: Path, address: str) -> None:
         study(address, tmp_path, huge)
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "journal"])
-def test_two_commands_on_one_record_share_the_sets(tmp_path: Path, kind: str) -> None:
+@pytest.fixture
+def database() -> Iterator[str]:
+    # The server's user may not look into pytest's own folders.
+    with TemporaryDirectory() as folder, server(Path(folder)) as address:
+        yield address
+
+
+def test_a_database_holds_the_same_search_and_lets_it_go_on(database: str, tmp_path: Path) -> None:
+    whole = searched(study(file_storage(tmp_path / "whole.db"), tmp_path), 3 * BATCH)
+    found: list[dict[str, object]] = []
+    for stop in (BATCH + 5, None):
+        with opened_storage(database) as storage:
+            at = Study(storage, "study", TPE, seed=5, first=FIRST)
+            found = searched(at, 3 * BATCH, stop=partial(operator.eq, stop))
+    assert found == whole
+
+
+@pytest.fixture(params=["sqlite", "journal", "postgresql"])
+def shared(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return a record that several commands may write to."""
+    if request.param == "postgresql":
+        return str(request.getfixturevalue("database"))
     journal = f"{JOURNAL}{tmp_path / 'search.log'}"
-    where = journal if kind == "journal" else file_storage(tmp_path / "shared.db")
-    with opened_storage(where) as storage, opened_storage(where) as elsewhere:
+    return journal if request.param == "journal" else file_storage(tmp_path / "shared.db")
+
+
+def test_two_commands_on_one_record_share_the_sets(shared: str) -> None:
+    with opened_storage(shared) as storage, opened_storage(shared) as elsewhere:
         one, other = (Study(s, "s", TPE, seed=5, first=FIRST) for s in (storage, elsewhere))
         mine = one.choose(4 * BATCH)
         its = other.choose(4 * BATCH)
@@ -186,6 +213,10 @@ def test_importance_tells_what_matters(tmp_path: Path, address: str) -> None:
     ("address", "why"),
     [
         ("postgresql://user:secret@nowhere.invalid/trials", "postgresql://…@nowhere.invalid/"),
+        (
+            "mysql://nowhere.invalid/trials",
+            "No module named 'MySQLdb': install the database's driver",
+        ),
         ("nonsense", "nonsense: the trials of a search are kept"),
         ("sqlite:////proc/never/trials.db", "sqlite:////proc/never/trials.db"),
         ("journal:/proc/never/trials.log", "journal:/proc/never/trials.log"),
