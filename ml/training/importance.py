@@ -1,9 +1,9 @@
 """What the ensemble leans on: features and families are shuffled.
 
 A feature is shuffled among the rows, every member is asked again, and what the ensemble's score
-loses is the feature's importance. It says what this ensemble leans on in these rows, and nothing
-of what moves prices. A feature whose like is at hand can be shuffled without harm, therefore the
-features of a family are also shuffled together.
+loses is the feature's importance; rows count by their weight, as in the evaluation. It says what
+this ensemble leans on in these rows, and nothing of what moves prices. A feature whose like is at
+hand can be shuffled without harm, therefore the features of a family are also shuffled together.
 
 - *With its whole window.* A row takes over another row's value together with what led up to it:
   a sequence model sees a course that has been, the tabular members the same value at its end.
@@ -205,9 +205,12 @@ class _Scores:
     log_loss: float
 
     @classmethod
-    def of(cls, y: IntArray, probability: FloatArray, base_rate: float) -> "_Scores":
+    def of(cls, rows: TrainingSet, probability: FloatArray, base_rate: float) -> "_Scores":
         natural = shift_prior(probability, 1.0 - base_rate)
-        return cls(float(roc_auc_score(y, probability)), float(log_loss(y, natural)))
+        return cls(
+            float(roc_auc_score(rows.y, probability, sample_weight=rows.weight)),
+            float(log_loss(rows.y, natural, sample_weight=rows.weight)),
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -215,7 +218,7 @@ class _Asking:
     """An ensemble, rows with private windows, who answered about them and how well."""
 
     ensemble: Ensemble
-    y: IntArray
+    rows: TrainingSet
     windows: Samples
     members: frozenset[str]
     unshuffled: _Scores
@@ -225,14 +228,14 @@ class _Asking:
         windows = private_windows(rows.samples, ensemble.steps)
         table = ensemble.predict(windows)
         _check_answered(table, frozenset(table.votes))
-        scores = _Scores.of(rows.y, table.probability, ensemble.base_rate)
-        return cls(ensemble, rows.y, windows, frozenset(table.votes), scores)
+        scores = _Scores.of(rows, table.probability, ensemble.base_rate)
+        return cls(ensemble, rows, windows, frozenset(table.votes), scores)
 
     def loss(self, columns: IntArray, order: IntArray) -> tuple[float, float]:
         """Return how much worse ROC AUC and log loss get when the columns are in this order."""
         table = self.ensemble.predict(with_moved(self.windows, columns, order))
         _check_answered(table, self.members)
-        now = _Scores.of(self.y, table.probability, self.ensemble.base_rate)
+        now = _Scores.of(self.rows, table.probability, self.ensemble.base_rate)
         before = self.unshuffled
         return before.roc_auc - now.roc_auc, now.log_loss - before.log_loss
 
@@ -240,7 +243,7 @@ class _Asking:
 def _losses(asking: _Asking, groups: Sequence[_Group], shuffling: Shuffling) -> FloatArray:
     """Return (groups, repeats, 2): how much worse ROC AUC and log loss get."""
     rng = np.random.default_rng(shuffling.seed)
-    orders = [rng.permutation(len(asking.y)) for _ in range(shuffling.repeats)]
+    orders = [rng.permutation(len(asking.rows)) for _ in range(shuffling.repeats)]
     calls = list(product([group.columns for group in groups], orders))
     losses = []
     with (

@@ -204,8 +204,11 @@ def test_a_feature_moves_with_its_whole_window_and_nothing_else_does(data: st.Da
     np.testing.assert_array_equal(private.sequences(steps), before)
 
 
-def test_the_scores_as_they_are_are_those_of_the_evaluation() -> None:
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_scores_as_they_are_are_those_of_the_evaluation(*, weighted: bool) -> None:
     rows = foretold_by(0, of=3)
+    if weighted:
+        rows = replace(rows, weight=np.random.default_rng(1).exponential(size=len(rows)))
     found = feature_importance(adding(0, 1), rows, features(*["price"] * 3), SHUFFLING)  # type: ignore[arg-type]  # literals
     scores = evaluate(adding(0, 1), rows).ensemble
     assert (found.roc_auc, found.log_loss) == (scores.roc_auc, scores.log_loss)
