@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from threading import Event as Flag
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,9 @@ from tests.reliability.strain import Strain, strain
 
 PUSHES = 8  # of each bar while it forms
 TAIL = 4  # bars of the recording after the last one that is traded
+# Python before 3.11.8 counts the depth of its parser for all threads together, and NumPy parses
+# headers by it: sessions of several threads read their bundles one after another.
+_LOADING = Lock()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +151,8 @@ def live_through(scene: Scene, case: Case, tried: Try, path: Path) -> Lived:
     clock = ReplayClock(_aware(scene.begin), scene.speed)
     local = WrongClock(clock, case.local_ahead)
     step = scene.timeframe.ms / 1000
-    analyzer = serving_analyzer(scene.settings, scene.timeframe) if scene.ml else None
+    with _LOADING:
+        analyzer = serving_analyzer(scene.settings, scene.timeframe) if scene.ml else None
     warm_up(scene.settings, scene.timeframe, analyzer)
     with StandIn(
         scene.markets, clock=clock, faults=_planned(case, tried), push_every=step / PUSHES
@@ -187,11 +192,13 @@ _OWN_PART = (StreamFaultKind.MAINTENANCE, StreamFaultKind.HALT)
 
 
 def _spec(scene: Scene, exchange: StandIn) -> LiveSpec:
+    symbols = tuple(bars.symbol for bars in scene.markets)
     return LiveSpec(
         exchange="binance",
         base_url=exchange.url,
         stream_url=exchange.stream_url,
-        symbols=tuple(bars.symbol for bars in scene.markets),
+        symbols=symbols,
+        without_trades=frozenset(symbols),
         timeframe=scene.timeframe,
         warmup_bars=scene.settings.strategy.warmup_bars,
         confirm=scene.confirm,

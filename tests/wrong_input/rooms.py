@@ -218,10 +218,20 @@ class Desk:
         assert about in line
         assert self.room.contents() == before
 
-    def works(self, command: Command, words: Words) -> None:
-        """Call the command on sound input: what is refused elsewhere is refused for a reason."""
-        code = self._code(command, words)
-        assert (code, self.said.readouterr().err) == (0, "")
+    def works(self, command: Command, words: Words, warns: str | None = None) -> None:
+        """Call the command on sound input: what is refused elsewhere is refused for a reason.
+
+        Parameters
+        ----------
+        warns : in the one warning that it gives; None for no warning
+        """
+        assert self._code(command, words) == 0
+        warnings = self.said.readouterr().err.splitlines()
+        if warns is None:
+            assert warnings == []
+        else:
+            (warning,) = warnings
+            assert warns in warning
 
     def _code(self, command: Command, words: Words) -> int:
         return command.main([*map(str, words)])
