@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 
     from tests.world import World
 
-# A test shares its machine with others. These are read when the libraries start, hence here.
+# A test shares its machine with others, and most with those of other workers. These are read when
+# the libraries start, hence here.
+_THREADS = "1" if "PYTEST_XDIST_WORKER" in os.environ else "2"
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(_variable, "2")
+    os.environ.setdefault(_variable, _THREADS)
 
 # A shell that starts this in the background has it ignore Ctrl-C, and so would each command that a
 # test starts in order to interrupt it.

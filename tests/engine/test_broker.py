@@ -82,7 +82,9 @@ ONE_ORDER = [
 ]
 
 
-@pytest.mark.parametrize(("what", "act", "bar", "expected"), ONE_ORDER, ids=lambda v: str(v)[:50])
+@pytest.mark.parametrize(
+    ("what", "act", "bar", "expected"), ONE_ORDER, ids=[each[0] for each in ONE_ORDER]
+)
 def test_one_order_meets_one_bar(
     what: str, act: Act, bar: Candle, expected: tuple[float, bool] | None
 ) -> None:
@@ -205,7 +207,9 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("what", "rules", "act", "expected"), REFUSED, ids=lambda v: str(v)[:40])
+@pytest.mark.parametrize(
+    ("what", "rules", "act", "expected"), REFUSED, ids=[each[0] for each in REFUSED]
+)
 def test_an_order_that_breaks_a_rule_is_a_rejection(
     what: str, rules: SymbolRules, act: Act, expected: list[str]
 ) -> None:
