@@ -6,6 +6,7 @@ PYTHON ?= python3
 # they are missing), and whether the slower ones run too: make bench-peers PEERS=FOLDER SLOW=1
 PEERS ?=
 ENVS ?= $(HOME)/.cache/tandem-peers
+AT_ONCE ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -35,8 +36,8 @@ doctor: ## Look whether all is there that is needed, and say what to do about th
 	@$(PATIENT) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Tandem needs Python 3.11 or later: make doctor PYTHON=python3.11")'
 	@$(PATIENT) -m engine.jobs.doctor
 
-test: $(READY) ## Run the tests, but not the slow ones
-	$(BIN)/python -m pytest -m "not slow"
+test: $(READY) ## Run the tests, but not the slow ones, two at once: make test AT_ONCE=4
+	$(BIN)/python -m pytest -m "not slow" --numprocesses $(AT_ONCE)
 
 test-slow: $(READY) ## Run the proofs that take minutes
 	$(BIN)/python -m pytest -m slow

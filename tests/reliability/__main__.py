@@ -46,9 +46,10 @@ than a quarter of a bar, or a decision took or waited as long, it is repeated at
 
 **Processes** have tests of their own (`tests/survival/`): `kill -9` at 200 random moments of four
 rehearsals with ML on, through the command line, each compared with the same bars lived through in
-one process: 0 bars lost, 0 decisions, orders, fills or values changed. Besides: full disks,
-read-only and damaged states, a second process, SIGTERM and SIGINT; `python -m tests.survival`
-prints them as a table. **A day of 100 symbols** is in [performance](performance.md#live).
+one process that sends its orders when the killed session did: 0 bars lost, 0 decisions, orders,
+fills or values changed. Besides: 40 kills while a session recovers, full disks, read-only and
+damaged states, a second process, SIGTERM and SIGINT; `python -m tests.survival` prints them as a
+table. **A day of 100 symbols** is in [performance](performance.md#live).
 
 This page is written by `python -m tests.reliability > docs/reliability.md`; `make test` tries some
 of the cases once, `make test-slow` all of them {len(TRIES)} times.

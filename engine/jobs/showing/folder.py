@@ -68,7 +68,7 @@ class DataFacts(_Facts):
 class RunManifest(_Facts):
     """What a run folder says about itself."""
 
-    created_at: str
+    created_at: MomentText
     request: RequestRecord
     stamps: tuple[Literal["SYNTHETIC", "IN-SAMPLE"], ...]
     data: DataFacts

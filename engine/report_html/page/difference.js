@@ -27,9 +27,10 @@ function profitBridge(steps, c) {
     totals: { marker: { color: c.muted } },
     connector: { line: { color: c.line, width: 1 } },
   };
+  const size = innerWidth < 480 ? 9 : 11; // six names beside each other, on a phone, too
   return {
     traces: [trace],
-    layout: { hovermode: "closest", showlegend: false, margin: { l: 56, r: 8, t: 24, b: 24 }, xaxis: { automargin: false, tickangle: 0, tickfont: { size: 11 } }, yaxis: { automargin: false, tickformat: ",.0f" } },
+    layout: { hovermode: "closest", showlegend: false, margin: { l: 56, r: 8, t: 24, b: 24 }, xaxis: { automargin: false, tickangle: 0, tickfont: { size } }, yaxis: { automargin: false, tickformat: ",.0f" } },
   };
 }
 
