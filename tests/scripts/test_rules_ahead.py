@@ -30,6 +30,34 @@ def test_a_backtest_with_such_a_rule_is_refused(
     assert not list((tmp_path / "runs").glob("*/manifest.json"))
 
 
+def windows(world: World, folder: Path, rises: str) -> list[str]:
+    """Return the words of a search in two windows for how many points the rule gives."""
+    space = folder / "space.toml"
+    space.write_text(
+        "search.fewest_trades = 2\nstrategy.points.rise = { low = 4.0, high = 8.0 }\n",
+        encoding="utf-8",
+    )
+    more = ["--search", str(space), "--trials", "2", "--walk-forward", "train=4d,test=2d"]
+    return [*words(world, folder, rises), *more]
+
+
+def test_a_search_in_windows_with_such_a_rule_is_refused_before_a_set_is_tried(
+    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_backtest.main(windows(world, tmp_path, AHEAD)) == 1
+    said = capsys.readouterr()
+    assert said.err.count("\n") == 1
+    assert "own.py:Own: rule rise at the bar of BTC/USDT that closed at 2022-02-" in said.err
+    assert "it looks ahead" in said.err
+    assert not list((tmp_path / "runs").glob("search/*"))
+    assert not list((tmp_path / "runs").glob("*/manifest.json"))
+
+
+def test_a_search_in_windows_with_a_sound_one_runs(world: World, tmp_path: Path) -> None:
+    assert run_backtest.main(windows(world, tmp_path, SOUND)) == 0
+    assert len(list((tmp_path / "runs").glob("*/manifest.json"))) == 1
+
+
 def test_a_backtest_with_a_sound_one_runs(world: World, tmp_path: Path) -> None:
     assert run_backtest.main(words(world, tmp_path, SOUND)) == 0
     assert len(list((tmp_path / "runs").glob("*/manifest.json"))) == 1

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from engine.errors import RunError, UsageError
+from engine.jobs.auditing.rule_check import check_rules_on
 from engine.jobs.markets import Market
 from engine.jobs.reporting.search import ToldSearch
 from engine.jobs.request_record import SEARCH
@@ -69,7 +70,8 @@ def search_windows(
     ConfigError, UsageError
         if the space does not fit the settings, or flags do not go together
     RunError
-        if the bars do not fill a window, or the Engine does not confirm what the sweep found
+        if the bars do not fill a window, a rule of a user's file looks ahead, or the Engine does
+        not confirm what the sweep found
     """
     request.check_out()
     mode = _mode(request)
@@ -82,6 +84,7 @@ def search_windows(
     space = load_space(asked.space, request.settings)
     settings, markets = markets_of(request)
     windows = windows_of(request, markets, spec)
+    check_rules_on([market.bars for market in markets], settings.strategy)
     ensembles = None
     if mode is MLMode.ON:
         folder = request.out / "walk_forward"
