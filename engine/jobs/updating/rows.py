@@ -9,7 +9,6 @@ import numpy as np
 from engine.tables import UNDEFINED, rendered, table
 from feeds.moments import iso, readable
 from ml.bundle import Bundle
-from ml.errors import TrainingError
 from ml.splits import Parts
 from ml.training.data_pipeline import TrainingSet
 from ml.training.evaluator import evaluate
@@ -28,15 +27,17 @@ class Comparison:
     Attributes
     ----------
     since : the rows are those decided from then on
-    rows, ones : how many rows, and how many of them came true
+    rows, ones : how many rows the old version answers, and how many of them came true
+    unanswered : how many more it does not answer, on which neither is scored
     old, new : `ml.training.evaluator.Evaluation` in JSON's own types
     untold : why nothing can be said; then there are no figures
-    silent : whether that is because the old version has no answer
+    silent : whether that is because the old version answers no row at all
     """
 
     since: np.datetime64
     rows: int
     ones: int
+    unanswered: int = 0
     old: Mapping[str, Any] | None = None
     new: Mapping[str, Any] | None = None
     untold: str | None = None
@@ -52,14 +53,15 @@ class Comparison:
 
     def to_json(self) -> dict[str, Any]:
         """Return the comparison in JSON's own types."""
-        facts = {
-            name: getattr(self, name) for name in ("rows", "ones", "old", "new", "untold", "silent")
-        }
+        names = ("rows", "ones", "unanswered", "old", "new", "untold", "silent")
+        facts = {name: getattr(self, name) for name in names}
         return {"since": iso(self.since), **facts, "roc_auc_chance": self.chance}
 
     def text(self) -> str:
         """Return both versions side by side."""
         head = f"newest rows: {self.rows:,} decided from {readable(self.since)} on"
+        if self.unanswered:
+            head += f", beside {self.unanswered:,} that the old version does not answer"
         if self.old is None or self.new is None:
             return f"{head}\nwhich version is better cannot be told: {self.untold}\n"
         facts = [
@@ -80,19 +82,29 @@ class Comparison:
 
 
 def compare(old: Bundle, trained: Trained, rows: TrainingSet) -> Comparison:
-    """Ask both versions about the newest rows, which are out of sample for both."""
+    """Ask both versions about the newest rows, which are out of sample for both.
+
+    They are scored on the rows that the old one answers. It is silent if that is none, of
+    MIN_COMPARED rows at least: where fewer are new, the last of the others are asked, too.
+    """
     since = newest_from(old.manifest.seen_until_ms, trained.parts, rows)
-    newest = rows.take(rows.decided_at >= since)
-    found = Comparison(since=since, rows=len(newest), ones=int(newest.y.sum()))
+    first = int(np.searchsorted(rows.decided_at, since))
+    begin = max(0, min(first, len(rows) - MIN_COMPARED))
+    said = old.ensemble.predict(rows.samples.take(np.arange(begin, len(rows))))
+    answered = begin + np.flatnonzero(said.available)
+    scored = rows.take(answered[answered >= first])
+    unanswered = len(rows) - first - len(scored)
+    found = Comparison(
+        since=since, rows=len(scored), ones=int(scored.y.sum()), unanswered=unanswered
+    )
+    if not len(answered):  # then an update mends it
+        why = f"the old version has no answer: {next(iter(said.reasons.values()))}"
+        return replace(found, untold=why, silent=True)
     untold = _untold(found)
     if untold is not None:
         return replace(found, untold=untold)
-    try:
-        asked = evaluate(old.ensemble, newest).to_json()
-    except TrainingError as error:  # then an update mends it
-        untold = f"the old version has no answer: {error}"
-        return replace(found, untold=untold, silent=True)
-    return replace(found, old=asked, new=evaluate(trained.ensemble, newest).to_json())
+    asked, new = (evaluate(each.ensemble, scored).to_json() for each in (old, trained))
+    return replace(found, old=asked, new=new)
 
 
 def newest_from(seen_until: np.datetime64, parts: Parts, rows: TrainingSet) -> np.datetime64:
