@@ -1,7 +1,7 @@
 """The backtest command: markets, ensemble, the runs that the mode asks for, comparison, files."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from engine.errors import UsageError
@@ -65,8 +65,15 @@ def refuse_without_bars(request: RunRequest) -> None:
         )
 
 
-def runs(context: RunContext, mode: MLMode) -> RunReport:
-    """Make the runs that the mode asks for on the markets of the context, and keep them."""
+def runs(
+    context: RunContext, mode: MLMode, confirm: Callable[[RunResult], None] | None = None
+) -> RunReport:
+    """Make the runs that the mode asks for on the markets of the context, and keep them.
+
+    Parameters
+    ----------
+    confirm : raises if the last run is not to be kept; it is asked before anything is
+    """
     strategy = context.settings.strategy
     warn_of_no_entry(strategy, with_ensemble=context.analyzer is not None)
     tables = {m.bars.symbol: candidate_evidence(m.bars, strategy) for m in context.markets}
@@ -74,12 +81,12 @@ def runs(context: RunContext, mode: MLMode) -> RunReport:
     ensemble = context.analyzer
     asked = None if ensemble is None else ask(tables, strategy, ensemble)
     if mode is not MLMode.COMPARE:
-        done = [_run(context, tables, asked)]
+        done = [_run(context, tables, asked, confirm)]
         model = told_of_ensemble(context, tables, asked or {}, done)
         return kept(done, None, context, model=model)
     done = [_run(context, tables, None)]
     try:
-        done.append(_run(context, tables, asked))
+        done.append(_run(context, tables, asked, confirm))
         compared, beside = _compared(done, context, tables, asked or {})
         model = told_of_ensemble(context, tables, asked or {}, done)
     except KeyboardInterrupt:
@@ -113,10 +120,16 @@ def keep_interrupted(done: Sequence[RunResult], context: Context) -> None:
 
 
 def _run(
-    context: RunContext, tables: Mapping[str, EvidenceTable], asked: Opinions | None
+    context: RunContext,
+    tables: Mapping[str, EvidenceTable],
+    asked: Opinions | None,
+    confirm: Callable[[RunResult], None] | None = None,
 ) -> RunResult:
     log.info("the run %s begins", "ML-off" if asked is None else "ML-on")
     answers = asked is not None and not isinstance(context.analyzer, NoEnsemble)
     views = BatchViews(tables, context.settings.strategy, asked or {})
     run = run_batch(context.markets, views, context.settings)
-    return run_result(run, context, ml_on=answers)
+    result = run_result(run, context, ml_on=answers)
+    if confirm is not None:
+        confirm(result)
+    return result

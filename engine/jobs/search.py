@@ -5,12 +5,13 @@
    (`engine.jobs.searching.looking`). Each is a trial, kept as it ends, so a search goes on where it
    was interrupted.
 3. The best set is run on the Engine by the ordinary backtest. That is the result of record; if its
-   figures are not those of the sweep, the search ends with an error.
+   figures are not those of the sweep, the search ends with an error and no run is kept.
 4. What the choice is worth: the deflated Sharpe ratio and the probability of backtest overfitting
    (`engine.jobs.searching.worth`). The best of many sets is flattered by having been chosen.
 """
 
 from dataclasses import replace
+from functools import partial
 
 from engine.errors import RunError
 from engine.jobs.backtest import refuse_without_bars, runs
@@ -28,6 +29,7 @@ from engine.jobs.searching.report import Judged, SearchReport
 from engine.jobs.searching.space import Space, applied, load_space
 from engine.jobs.searching.trial import Trial
 from engine.jobs.serving import MLMode, analyzer_for, refuse_in_sample, wants_ml
+from engine.result import RunResult
 from ml.analyzer import Analyzer
 
 
@@ -50,9 +52,7 @@ def search(request: RunRequest, asked: AskedSearch) -> SearchReport:
     best = _best(found, space)
     worth = found.worth(request.out)
     judged = Judged(space, asked.objective, found, worth)
-    run = runs(_chosen(context, judged), mode)
-    chosen = run.results[-1]
-    check_same(figures_of(len(chosen.trades), chosen.metrics), best)
+    run = runs(_chosen(context, judged), mode, partial(_confirm, best))
     report = SearchReport(space, asked.objective, found, worth, run)
     report.keep()
     return report
@@ -88,6 +88,10 @@ def _best(found: Found, space: Space) -> Trial:
             "bars, a wider space, or a lower fewest_trades in its section [search]"
         )
     return found.best
+
+
+def _confirm(best: Trial, chosen: RunResult) -> None:
+    check_same(figures_of(len(chosen.trades), chosen.metrics), best)
 
 
 def _chosen(context: RunContext, judged: Judged) -> RunContext:

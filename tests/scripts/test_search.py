@@ -3,6 +3,8 @@
 import json
 import re
 import shlex
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +67,36 @@ def test_the_answer_is_kept_with_the_trials(
     (kept,) = (tmp_path / "runs" / "search").glob(f"*/{name}.json")
     assert json.loads(kept.read_text()) == found
     assert {file.name for file in kept.parent.iterdir()} >= {"trials.sqlite3", "tried.json"}
+
+
+def with_another_figure(record: Path, number: int) -> None:
+    """Let the record of a search say another total return of one of its sets."""
+    with closing(sqlite3.connect(record)) as open_record, open_record:
+        ((row, said),) = open_record.execute(
+            "SELECT trial_user_attribute_id, value_json FROM trial_user_attributes "
+            "JOIN trials USING (trial_id) WHERE number = ?",
+            [number],
+        ).fetchall()
+        told = json.loads(said)
+        told["total_return"] += 0.01
+        open_record.execute(
+            "UPDATE trial_user_attributes SET value_json = ? WHERE trial_user_attribute_id = ?",
+            [json.dumps(told), row],
+        )
+
+
+def test_a_search_that_the_engine_does_not_confirm_keeps_no_run(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    best = answer(capsys, *words)["search"]["best"]["number"]
+    (record,) = (tmp_path / "runs" / "search").glob("*/trials.sqlite3")
+    with_another_figure(record, best)
+    before = sorted(file for file in (tmp_path / "runs").rglob("*") if "sqlite3" not in file.name)
+    said = refusal(capsys, *words)
+    assert f"set {best}: the sweep and the Engine must come to the same" in said
+    assert "total_return" in said
+    after = sorted(file for file in (tmp_path / "runs").rglob("*") if "sqlite3" not in file.name)
+    assert after == before
 
 
 def test_trials_may_lie_elsewhere(
