@@ -1,7 +1,8 @@
 """How many parameter sets a sweep tries a second, and what it keeps for each.
 
 The sets are a grid of points, thresholds, exits and sizes on one market of one-minute bars, without
-ML; every one of them trades. The evidence is computed before, as a search does.
+ML; every one of them trades. The evidence is computed before and the sets are run in batches, as a
+search does.
 """
 
 import gc
@@ -13,6 +14,7 @@ from itertools import cycle, islice, product
 import numpy as np
 
 from benchmarks.resident import forget_peak, now_mb, peak_mb
+from engine.jobs.searching.choosing import BATCH
 from engine.protections import ProtectionsConfig
 from engine.rules import SymbolRules
 from engine.sweep.market import SweepMarket
@@ -89,11 +91,13 @@ def sweep_on(bars: Bars, threads: int | None = None) -> Sweep:
 
 def tried(sweep: Sweep, count: int) -> Tried:
     """Try the sets, keep nothing of them, and return what it took."""
+    sets = list(sets_of(count))
+    batches = [sets[i : i + BATCH] for i in range(0, count, BATCH)]
     gc.collect()
     before = now_mb()
     forget_peak()
     wall, cpu = time.perf_counter(), time.process_time()
-    trades = sum(each.trades for each in sweep.run(sets_of(count)))
+    trades = sum(each.trades for batch in batches for each in sweep.run(batch))
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     return Tried(count, trades, wall, cpu, peak_mb() - before)
 

@@ -4,12 +4,11 @@ It is for searching. What it finds best is run on the Engine again, which is the
 that both are the same to the last bit is proved in `tests/engine/sweep`.
 """
 
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,8 +25,6 @@ from feeds.costs import Costs
 
 if TYPE_CHECKING:
     from engine.sweep.loop import Loop
-
-_AT_ONCE = 8  # sets that a thread takes: enough that handing over costs nothing
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,7 +72,8 @@ class Sweep:
 
     Notes
     -----
-    Beside the markets it keeps one account for each thread, however many sets are run.
+    Beside the markets it keeps as many accounts as sets were run at the same time, at most one for
+    each thread, however many sets there are.
     """
 
     def __init__(
@@ -94,41 +92,36 @@ class Sweep:
         self._opened = np.concatenate([market.bars.time for market in markets])
         self._threads = threads or cpu_count()
         self._idle: SimpleQueue[Account] = SimpleQueue()
-        for _ in range(self._threads):
-            self._idle.put(self._new_account())
 
-    def run(self, sets: Iterable[SweepSet]) -> Iterator[Swept]:
-        """Yield the figures of each set, in their order."""
-        loop, waiting = self._loop(), iter(sets)
-        under_way: deque[Future[list[Swept]]] = deque()
+    def run(self, sets: Sequence[SweepSet]) -> list[Swept]:
+        """Return the figures of each set, in their order; a thread takes one set at a time."""
+        loop = self._loop()
+
+        def tried(one: SweepSet) -> Swept:
+            with self._account() as account:
+                self._run_set(loop, one, account)
+                return figures_of(account, self._cash)
+
         with ThreadPoolExecutor(self._threads, "sweep") as pool:
-            while chunk := list(islice(waiting, _AT_ONCE)):
-                under_way.append(pool.submit(self._run_chunk, loop, chunk))
-                # One chunk each to work on, and one to go on with.
-                if len(under_way) > 2 * self._threads:
-                    yield from under_way.popleft().result()
-            while under_way:
-                yield from under_way.popleft().result()
+            return list(pool.map(tried, sets))
 
     def trades(self, one: SweepSet) -> SweptTrades:
-        """Return what a set trades."""
-        account = self._idle.get()
-        try:
+        """Return what a set trades, which a search need not know; the proof of equality does."""
+        with self._account() as account:
             self._run_set(self._loop(), one, account)
             return self._trades_of(account)
-        finally:
-            self._idle.put(account)
 
-    def _run_chunk(self, loop: "Loop", sets: Sequence[SweepSet]) -> list[Swept]:
-        account = self._idle.get()
+    @contextmanager
+    def _account(self) -> Iterator[Account]:
+        """Lend an account that nobody works on."""
         try:
-            return [self._figures(loop, one, account) for one in sets]
+            account = self._idle.get_nowait()
+        except Empty:
+            account = self._new_account()
+        try:
+            yield account
         finally:
             self._idle.put(account)
-
-    def _figures(self, loop: "Loop", one: SweepSet, account: Account) -> Swept:
-        self._run_set(loop, one, account)
-        return figures_of(account, self._cash)
 
     def _run_set(self, loop: "Loop", one: SweepSet, account: Account) -> None:
         rules = self._ground.spoken.shape[1]

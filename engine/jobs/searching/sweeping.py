@@ -1,7 +1,8 @@
 """Sets in, figures out: what each of many settings would have come to on the markets of a search.
 
 What depends on the market alone is computed once: the evidence for each way to see it, and the
-ensemble's opinion on every candidate bar.
+ensemble's opinion on every candidate bar. Sets that see the bars alike are run side by side. The
+bars are seen one way after the other: TA-Lib lets no other thread work meanwhile.
 """
 
 from collections.abc import Iterator, Sequence
