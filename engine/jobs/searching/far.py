@@ -16,6 +16,7 @@ from engine.jobs.markets import Market
 from engine.jobs.searching.asked import AskedSearch
 from engine.jobs.searching.finding import find, search_folder
 from engine.jobs.searching.space import Space
+from engine.jobs.searching.storage import settle, shown
 from engine.jobs.searching.window import SearchWindow
 from engine.jobs.settings import Settings
 from engine.jobs.spreading.task import Backend, Task
@@ -25,7 +26,8 @@ from feeds.progress import progress
 log = logging.getLogger("tandem.search")
 
 _REACHED = "postgresql"  # the one kind of storage that is not a file of one machine
-_KEPT = ("trials.sqlite3", "tried.json")
+_TRIALS = "trials.sqlite3"
+_KEPT = (_TRIALS, "tried.json")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,7 +66,7 @@ def search_far(
     if asked.storage is not None and not asked.storage.startswith(_REACHED):
         raise UsageError(
             "--storage must be one that every worker reaches when windows are searched on a "
-            f"cluster, postgresql://…, found {asked.storage}: or leave it out"
+            f"cluster, postgresql://…, found {shown(asked.storage)}: or leave it out"
         )
     shared = _Shared(windows[0].markets, windows[0].settings, space, asked)
     folders = {each.window: search_folder(each.ground(), space, asked, out) for each in windows}
@@ -87,12 +89,20 @@ def _searched(shared: _Shared, job: _Job) -> Mapping[str, bytes]:
 
 
 def _read(folder: Path) -> dict[str, bytes]:
+    _settle(folder)
     files = [folder / name for name in _KEPT]
     return {file.name: file.read_bytes() for file in files if file.exists()}
 
 
 def _write(record: Mapping[str, bytes], folder: Path) -> None:
+    _settle(folder)
     for name in _KEPT:
         if name in record:
             with atomic_path(folder / name) as draft:
                 draft.write_bytes(record[name])
+
+
+def _settle(folder: Path) -> None:
+    """Leave nothing of a record beside the files that are sent or replaced."""
+    if (folder / _TRIALS).exists():
+        settle(folder / _TRIALS)

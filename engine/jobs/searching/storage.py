@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -11,6 +11,7 @@ from optuna.exceptions import OptunaError, StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from sqlalchemy import event
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from engine.errors import RunError
@@ -18,8 +19,8 @@ from feeds.messages import first_line
 
 JOURNAL = "journal:"
 
-# What opening a record raises that is not there, somebody else's, or damaged.
-_FAILURES = (
+# What a record raises that is not there, somebody else's, or damaged.
+FAILURES = (
     OptunaError,
     SQLAlchemyError,
     sqlite3.Error,
@@ -37,6 +38,39 @@ def file_storage(path: Path) -> str:
     return f"sqlite:///{quote(str(path.absolute()))}"
 
 
+def shown(address: str) -> str:
+    """Return an address as it may be printed: without the user and the password."""
+    kind, mark, rest = address.partition("://")
+    if not mark or kind.startswith("sqlite"):
+        return address
+    place = rest.partition("?")[0]  # a password may stand among the options, too
+    return f"{kind}://…@{place.rpartition('@')[2]}" if "@" in place else f"{kind}://{place}"
+
+
+def settle(path: Path) -> None:
+    """Write into an SQLite file what a command that was killed left in the log beside it.
+
+    Whoever copies or replaces the file alone would lose it otherwise, or have it written over what
+    the file holds then.
+
+    Raises
+    ------
+    RunError
+        if the file is damaged, or another command is at work on it
+    """
+    try:
+        with closing(sqlite3.connect(path, timeout=10)) as record:
+            record.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    except sqlite3.Error as error:
+        raise _unusable(file_storage(path), error) from error
+    log = path.with_name(f"{path.name}-wal")
+    if log.exists():  # who closes the file last removes it
+        raise RunError(
+            f"{path}: a record that workers are to go on with must be nobody else's, found "
+            "another command at work on it: wait until it has ended"
+        )
+
+
 @contextmanager
 def opened_storage(address: str) -> Iterator[BaseStorage]:
     """Open the record at an address, and close it at the end of the block.
@@ -48,7 +82,7 @@ def opened_storage(address: str) -> Iterator[BaseStorage]:
     """
     try:
         storage = _opened(address)
-    except _FAILURES as error:
+    except FAILURES as error:
         raise _unusable(address, error) from error
     try:
         yield storage
@@ -67,8 +101,9 @@ def _opened(address: str) -> BaseStorage:
         return JournalStorage(JournalFileBackend(str(path)))
     if not address.startswith("sqlite:"):
         return RDBStorage(address)
-    path = Path(address.removeprefix("sqlite:///"))
-    path.parent.mkdir(parents=True, exist_ok=True)
+    file = make_url(address).database  # an address quotes what a path does not
+    if file:
+        Path(file).parent.mkdir(parents=True, exist_ok=True)
     storage = RDBStorage(address, engine_kwargs={"connect_args": {"timeout": 60}})
     event.listen(storage.engine, "connect", _quickly)
     storage.engine.dispose()
@@ -82,11 +117,9 @@ def _quickly(connection: Any, _record: Any) -> None:
 
 
 def _unusable(address: str, error: Exception) -> RunError:
-    kind, _, rest = address.partition("://")
-    place = f"{kind}://…@{rest.rpartition('@')[2]}" if "@" in rest else address
     return RunError(
-        f"{place}: the trials of a search are kept in an SQLite file (sqlite:///FILE), a database "
-        f"(postgresql://…) or a journal (journal:FILE) that can be written, found: "
+        f"{shown(address)}: the trials of a search are kept in an SQLite file (sqlite:///FILE), a "
+        "database (postgresql://…) or a journal (journal:FILE) that can be written, found: "
         f"{_found(error)}"
     )
 

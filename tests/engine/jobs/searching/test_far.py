@@ -1,6 +1,10 @@
 """Windows searched on a real Dask cluster: the search of one process, trial by trial."""
 
 import logging
+import sqlite3
+import time
+from contextlib import closing, suppress
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -52,6 +56,32 @@ def told(report: WindowSearchReport) -> object:
     return tried, result.trades, result.metrics
 
 
+def killed(folder: Path, trials: int) -> None:
+    """Search in a process of its own, and kill it when the first records hold some trials."""
+    process = get_context("spawn").Process(
+        target=searched, args=(folder, None), kwargs={"trials": trials}
+    )
+    process.start()
+    try:
+        while process.is_alive() and _ended(folder) < trials + 3:
+            time.sleep(0.02)
+    finally:
+        process.kill()
+        process.join()
+
+
+def _ended(folder: Path) -> int:
+    """Return how many trials the records hold, all windows together."""
+    count = 0
+    for file in folder.glob("runs/search/*/trials.sqlite3"):
+        with closing(sqlite3.connect(file)) as record, suppress(sqlite3.OperationalError):
+            (found,) = record.execute(
+                "SELECT count(*) FROM trials WHERE state IN ('COMPLETE', 'PRUNED')"
+            ).fetchone()
+            count += found
+    return count
+
+
 def folder_in(place: Path, name: str) -> Path:
     (place / name).mkdir()
     return place / name
@@ -76,6 +106,24 @@ def test_a_cluster_searches_as_one_process_does_and_goes_on_from_what_is_kept(
 
 
 @pytest.mark.slow
+def test_a_search_that_was_killed_here_goes_on_on_a_cluster(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    alone = searched(folder_in(tmp_path, "alone"), None, trials=60)
+    begun = folder_in(tmp_path, "begun")
+    killed(begun, 60)
+    logs = list(begun.glob("runs/search/*/trials.sqlite3-wal"))
+    assert any(log.stat().st_size for log in logs)  # it has not got into the file
+    with (
+        cluster(tmp_path / "cluster") as running,
+        caplog.at_level(logging.INFO, "tandem.search"),
+    ):
+        gone_on = searched(begun, Cluster(running.address), trials=60)
+    assert caplog.text.count("60 sets were tried before") == 3  # none that came back was lost
+    assert told(gone_on) == told(alone)
+
+
+@pytest.mark.slow
 def test_sets_that_ask_an_ensemble_are_the_same_on_a_cluster(tmp_path: Path) -> None:
     settings = settings_for(jobs=1)
     alone = searched(folder_in(tmp_path, "alone"), None, settings=settings, ml=MLMode.ON)
@@ -85,12 +133,22 @@ def test_sets_that_ask_an_ensemble_are_the_same_on_a_cluster(tmp_path: Path) -> 
     assert told(far) == told(alone)
 
 
-def test_a_record_that_workers_cannot_reach_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("storage", "as_told"),
+    [
+        ("journal:/tmp/log", "journal:/tmp/log"),
+        ("mysql://me:secret@host/trials", "mysql://…@host/trials"),
+    ],
+)
+def test_a_record_that_workers_cannot_reach_is_refused(
+    tmp_path: Path, storage: str, as_told: str
+) -> None:
     path = tmp_path / "space.toml"
     path.write_text(SPACE)
     request = RunRequest(
         settings=load_settings(), bars=AskedBars(Given(BARS)), out=tmp_path / "runs"
     )
-    asked = AskedSearch(space=path, trials=5, storage=f"journal:{tmp_path}/log")
-    with pytest.raises(UsageError, match="--storage must be one that every worker reaches"):
+    asked = AskedSearch(space=path, trials=5, storage=storage)
+    told = f"--storage must be one that every worker reaches .*, found {as_told}: or"
+    with pytest.raises(UsageError, match=told):
         search_windows(request, asked, SPEC, Cluster("tcp://127.0.0.1:1"))
