@@ -29,8 +29,8 @@ from engine.jobs.train import metrics_of, origin_of, thresholds_of, usual_of
 from engine.jobs.training_rows import training_rows
 from engine.jobs.update_report import UpdateReport
 from engine.jobs.updating.contest import Contest, contest, newest_markets
-from engine.jobs.updating.decision import Decision, decide, level_of
-from engine.jobs.updating.history import looks_at
+from engine.jobs.updating.decision import Decision, decide, is_look, level_of
+from engine.jobs.updating.history import check_counts, looks_at, moment_of, note_look
 from engine.jobs.updating.policy import Promote
 from engine.jobs.updating.rows import Comparison, compare
 from engine.jobs.updating.window import Grown, Window, exchange_since, grow, new_bars, real_bars
@@ -94,7 +94,7 @@ def update_bundle(
     Raises
     ------
     BundleError
-        if the bundle cannot be extended or written
+        if the bundle cannot be extended or written, or a look for evidence not be counted
     TrainingError
         if the bars bring nothing, contradict the old ones or cannot teach
     UsageError
@@ -104,6 +104,8 @@ def update_bundle(
         old = load_bundle(settings.strategy.ml_model_path, settings.members)
     tell_of_difference(old, settings)
     refuse_target(settings.strategy.ml_model_path)  # before the work, not after it
+    if promote is Promote.EVIDENCE:
+        check_counts(settings.strategy.ml_model_path)
     settings = _settings_of(old, settings)
     kept = old.kept.read(fill_limit=old.manifest.fill_limit)
     clock = clock or SystemClock()
@@ -189,18 +191,29 @@ def _put_in_force(job: _Job, candidate: Bundle, markets: Sequence[Bars]) -> Path
 
 
 def _judged(job: _Job, candidate: Bundle, rows: Comparison, markets: Sequence[Bars]) -> _Judged:
-    """Let old and new trade the newest part, and decide."""
+    """Let old and new trade the newest part, and decide; a look counts before it decides."""
     settings, version = job.settings, job.old.kept.version
-    look = looks_at(version.parent, version.name) + 1
+    by_evidence = job.promote is Promote.EVIDENCE
+    look = looks_at(version.parent, version.name) + 1 if by_evidence else 1
     newest = newest_markets(markets, rows.since, settings.strategy.warmup_bars)
     traded = None
     if newest:
         level = level_of(job.promote, look)
         traded = contest(job.old, candidate, newest, settings, level=level)
+    looked = is_look(job.promote, traded)
+    if looked:
+        _note_look(job, look)
     decision = decide(job.promote, rows, traded)
-    looked = job.promote is Promote.EVIDENCE and traded is not None and traded.enough
     log.info("%s", decision.why)
     return _Judged(rows, traded, decision, look if looked else None)
+
+
+def _note_look(job: _Job, look: int) -> None:
+    """Count the look, whatever becomes of the update: its figures may have been seen."""
+    version, promote = job.old.kept.version, job.promote
+    facts = {"promote": str(promote), "look": look, "level": level_of(promote, look)}
+    known = {"previous": version.name, "in_force": version.name}
+    note_look(version.parent, {"at": moment_of(job.clock), **facts, **known})
 
 
 def _with_newest(manifest: Manifest, job: _Job, judged: _Judged) -> Manifest:

@@ -60,6 +60,11 @@ def level_of(promote: Promote, look: int) -> float:
     return 1.0 - (1.0 - LEVEL) / (look * (look + 1))
 
 
+def is_look(promote: Promote, traded: Contest | None) -> bool:
+    """Return whether the candidate could be shown to be better, which is what counts as a look."""
+    return promote is Promote.EVIDENCE and traded is not None and traded.enough
+
+
 def decide(promote: Promote, rows: Comparison, traded: Contest | None) -> Decision:
     """Return whether the candidate is put in force.
 
