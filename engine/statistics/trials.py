@@ -2,9 +2,10 @@
 
 Every run keeps a folder below `out`, so the folders there are the record of what was tried. A run
 counts if it saw a symbol of this run at the same time, whatever the timeframe; on simulated markets
-only the same bars are the same market. ML-off and ML-on are a configuration each. What does not
-decide a trade, such as where a bundle lies, makes no other configuration; another bundle does.
-A search has looked at each of its sets; what they were lies in `SEARCHED` files below the folder.
+only the same bars are the same market, and what a search has cut from them for its windows. ML-off
+and ML-on are a configuration each. What does not decide a trade, such as where a bundle lies, makes
+no other configuration; another bundle does. A search has looked at each of its sets; what they were
+lies in `SEARCHED` files below the folder.
 
 Runs whose folder was deleted, or kept elsewhere, are not known: the count is a lower bound. The
 trials of a bundle's own tuning are not among them; they were judged on its train part.
@@ -17,6 +18,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Self, TypeAlias
 
 from pydantic import BaseModel, FiniteFloat
@@ -60,7 +62,12 @@ class Trials:
     unreadable: int
 
 
-def trials(out: Path, data: Mapping[str, Any], results: Sequence[RunResult]) -> Trials:
+def trials(
+    out: Path,
+    data: Mapping[str, Any],
+    results: Sequence[RunResult],
+    tried: Mapping[Key, float | None] = MappingProxyType({}),
+) -> Trials:
     """Return what has been looked at below `out` on the bars of these results, and themselves.
 
     Parameters
@@ -68,6 +75,7 @@ def trials(out: Path, data: Mapping[str, Any], results: Sequence[RunResult]) -> 
     out : the folder of run folders; it need not be there
     data : what the results saw, as in `metrics.json`
     results : the runs at hand, which have no folder yet
+    tried : Sharpe ratio per year of each set that their search looked at, on whatever bars
     """
     here = _Data.model_validate(plain(data))
     found: dict[Key, float | None] = {}
@@ -83,6 +91,7 @@ def trials(out: Path, data: Mapping[str, Any], results: Sequence[RunResult]) -> 
             searched |= Searched.read(file).trials_on(here)
         except _UNREADABLE:
             unreadable += 1
+    searched |= {key: _daily(sharpe) for key, sharpe in tried.items()}
     found |= searched
     found |= {
         configuration_of(r.label, r.config, r.digests): _daily(r.metrics.sharpe) for r in results
@@ -103,9 +112,22 @@ def trials(out: Path, data: Mapping[str, Any], results: Sequence[RunResult]) -> 
 
 
 class _Symbol(BaseModel):
+    """Bars of a symbol; `cut_from` is the digest of those that they were cut from, if any."""
+
     start: str
     end: str
     digest: str
+    cut_from: str | None = None
+
+    def meets(self, other: "_Symbol") -> bool:
+        # Moments written in one form are in the order of time.
+        return self.start < other.end and other.start < self.end
+
+    def is_of(self, other: "_Symbol") -> bool:
+        """Return whether both are of the same simulated bars."""
+        return not {self.digest, self.cut_from or self.digest}.isdisjoint(
+            {other.digest, other.cut_from or other.digest}
+        )
 
 
 class _Data(BaseModel):
@@ -118,10 +140,8 @@ class _Data(BaseModel):
         """Return whether both saw a symbol at the same time; simulated ones, the same bars."""
         both = self.symbols.keys() & other.symbols.keys()
         pairs = [(self.symbols[symbol], other.symbols[symbol]) for symbol in both]
-        if self.synthetic or other.synthetic:
-            return any(one.digest == two.digest for one, two in pairs)
-        # Moments written in one form are in the order of time.
-        return any(one.start < two.end and two.start < one.end for one, two in pairs)
+        simulated = self.synthetic or other.synthetic
+        return any(one.meets(two) and (one.is_of(two) or not simulated) for one, two in pairs)
 
 
 class _Figures(BaseModel):

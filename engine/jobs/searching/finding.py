@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.jobs.run_report import data_facts
 from engine.jobs.searching.asked import TRIALS, AskedSearch
 from engine.jobs.searching.looking import Looking, look
 from engine.jobs.searching.record import Ground, Noting, search_digest
@@ -15,6 +14,7 @@ from engine.jobs.searching.study import Study
 from engine.jobs.searching.sweeping import Sweeps
 from engine.jobs.searching.trial import Trial, best_of
 from engine.jobs.searching.worth import Worth, worth_of
+from engine.statistics.trials import Key
 
 log = logging.getLogger("tandem.search")
 
@@ -30,12 +30,14 @@ class Found:
     folder : where it is kept
     trials : in the order in which sets were chosen
     importance : of each key, adding up to 1; empty where there is too little to tell
+    tried : Sharpe ratio per year of each configuration that was looked at
     """
 
     ground: Ground
     folder: Path
     trials: Sequence[Trial]
     importance: Mapping[str, float]
+    tried: Mapping[Key, float | None]
 
     @property
     def best(self) -> Trial | None:
@@ -50,7 +52,7 @@ class Found:
 
     def worth(self, out: Path) -> Worth:
         """Return what the best set is worth, given what the folder of results knows."""
-        return worth_of(self.trials, self.best, out, data_facts(self.ground.markets))
+        return worth_of(self.trials, self.best, out, self.ground.facts())
 
 
 def search_folder(ground: Ground, space: Space, asked: AskedSearch, out: Path) -> Path:
@@ -70,13 +72,13 @@ def find(ground: Ground, space: Space, asked: AskedSearch, out: Path) -> Found:
     folder = search_folder(ground, space, asked, out)
     address = asked.storage or file_storage(folder / "trials.sqlite3")
     looking = Looking(settings, space, asked.objective, Sweeps(markets, settings, ground.ensemble))
-    noted = Noting(folder / "tried.json", ground, data_facts(markets))
+    noted = Noting(folder / "tried.json", ground)
     log.info("the search is kept in %s", folder)
     with opened_storage(address) as storage:
         first = configured(settings, space)
         study = Study(storage, f"search-{folder.name}", space, seed=settings.seed, first=first)
         trials = look(looking, study, _total(asked, space), noted)
-        return Found(ground, folder, trials, study.importance())
+        return Found(ground, folder, trials, study.importance(), noted.tried)
 
 
 def _total(asked: AskedSearch, space: Space) -> int:

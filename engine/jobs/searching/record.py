@@ -11,11 +11,12 @@ left out: the same search goes on where it was, and another one never takes its 
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from engine.jobs.markets import Market
+from engine.jobs.run_report import data_facts
 from engine.jobs.searching.space import Space, applied
 from engine.jobs.searching.trial import Objective, Trial
 from engine.jobs.settings import Settings
@@ -39,11 +40,29 @@ _IDLE: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ground:
-    """What a search looks at; without an ensemble it is ML-off."""
+    """What a search looks at; without an ensemble it is ML-off.
+
+    Attributes
+    ----------
+    cut_from : by symbol, the digest of the whole bars that windows were cut from; else empty
+    """
 
     settings: Settings
     markets: Sequence[Market]
     ensemble: Analyzer | None
+    cut_from: Mapping[str, str] = field(default_factory=dict)
+
+    def facts(self) -> dict[str, Any]:
+        """Return what its trials see, as `engine.statistics.trials` knows it again."""
+        return facts_of(self.markets, self.cut_from)
+
+
+def facts_of(markets: Sequence[Market], cut_from: Mapping[str, str]) -> dict[str, Any]:
+    """Return what is seen of these markets, as in `metrics.json`, and what they were cut from."""
+    facts = data_facts(markets)
+    for symbol, digest in cut_from.items():
+        facts["symbols"][symbol]["cut_from"] = digest
+    return facts
 
 
 def search_digest(ground: Ground, space: Space, objective: Objective) -> str:
@@ -67,23 +86,27 @@ class Noting:
     ----------
     file : one of `engine.statistics.trials.SEARCHED`
     ground : of the search
-    data : what its trials see, as in `metrics.json`
+
+    Attributes
+    ----------
+    tried : Sharpe ratio per year by configuration, of the trials of the last call
     """
 
-    def __init__(self, file: Path, ground: Ground, data: Mapping[str, Any]) -> None:
-        self._file, self._ground, self._data = file, ground, plain(data)
+    def __init__(self, file: Path, ground: Ground) -> None:
+        self.tried: Mapping[Key, float | None] = {}
+        self._file, self._ground, self._data = file, ground, plain(ground.facts())
         self._label = "off" if ground.ensemble is None else "on"
         self._digests = {} if ground.ensemble is None else {"bundle": ground.ensemble.digest}
         self._keys: dict[int, Key] = {}
 
     def __call__(self, trials: Sequence[Trial]) -> None:
         """Write down all trials so far."""
-        tried = {
+        self.tried = {
             self._key(trial): trial.outcome.figures.sharpe
             for trial in trials
             if trial.outcome is not None
         }
-        keep_searched(self._file, Searched.of(self._data, tried))
+        keep_searched(self._file, Searched.of(self._data, self.tried))
 
     def _key(self, trial: Trial) -> Key:
         if trial.number not in self._keys:

@@ -20,13 +20,14 @@ from engine.jobs.auditing.rule_check import check_rules_on
 from engine.jobs.markets import Market
 from engine.jobs.reporting.search import ToldSearch
 from engine.jobs.request_record import SEARCH
-from engine.jobs.run_report import RunContext, data_facts, kept, run_result
+from engine.jobs.run_report import RunContext, kept, run_result
 from engine.jobs.run_request import RunRequest
 from engine.jobs.searching.asked import AskedSearch
 from engine.jobs.searching.confirming import check_same, figures_of
 from engine.jobs.searching.effect import check_effect
 from engine.jobs.searching.far import search_far
 from engine.jobs.searching.finding import Found, find
+from engine.jobs.searching.record import facts_of
 from engine.jobs.searching.space import Space, applied, load_space
 from engine.jobs.searching.stitching import (
     Stretch,
@@ -91,8 +92,9 @@ def search_windows(
         ensembles = _ensembles(settings, markets, (spec, windows), folder, backend)
     check_effect(space, settings, ensembles)
     asked_of = [None] * len(windows) if ensembles is None else ensembles.analyzers
+    digests = {market.bars.symbol: market.bars.digest() for market in markets}
     parts = [
-        SearchWindow(window, markets, settings, ensemble)
+        SearchWindow(window, markets, digests, settings, ensemble)
         for window, ensemble in zip(windows, asked_of, strict=True)
     ]
     if backend is not None and far:
@@ -115,9 +117,9 @@ def _reported(
     pairs = list(zip(parts, found, strict=True))
     result, searched = _traded(context, [each.test(_chosen(one)) for each, one in pairs])
     beside, configured = _traded(context, [each.test(settings) for each in parts])
-    trials = [trial for each in found for trial in each.trials]
-    facts = data_facts(context.markets)
-    worth = worth_of_run(result, settings.broker.cash, trials, out, facts)
+    tried = [each.tried for each in found]
+    seen = facts_of(context.markets, parts[0].digests)
+    worth = worth_of_run(result, settings.broker.cash, tried, out, seen)
     judged = JudgedWindows(
         spec=spec,
         space=space,

@@ -1,6 +1,6 @@
 """One window of a search in windows: what its settings are chosen on, and what they trade."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,10 +18,16 @@ from ml.analyzer import Analyzer
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SearchWindow:
-    """One window: its markets, and who is asked in it; without an ensemble it is ML-off."""
+    """One window: its markets, and who is asked in it; without an ensemble it is ML-off.
+
+    Attributes
+    ----------
+    digests : of the whole bars, by symbol
+    """
 
     window: Window
     markets: Sequence[Market]
+    digests: Mapping[str, str]
     settings: Settings
     ensemble: Analyzer | None
 
@@ -31,7 +37,8 @@ class SearchWindow:
         if self.ensemble is not None:
             training: Any = self.ensemble.bundle.manifest.metrics["training"]
             start = parse_utc(training["parts"]["calibrate"]["first"])
-        return Ground(self.settings, self._cut(start, self.window.train_end), self.ensemble)
+        cut = self._cut(start, self.window.train_end)
+        return Ground(self.settings, cut, self.ensemble, self.digests)
 
     def test(self, settings: Settings) -> Stretch:
         """Return what is traded with settings that were chosen before."""

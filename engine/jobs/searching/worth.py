@@ -1,6 +1,5 @@
 """What the best of many trials is worth: how much of it the choice explains."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -9,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from engine.jobs.searching.trial import Trial
-from engine.metrics import DAYS_PER_YEAR, daily_returns
+from engine.metrics import daily_returns
 from engine.result import RunResult
 from engine.statistics.overfitting import Overfitting, overfitting
 from engine.statistics.sharpe import chance_variance, deflated_sharpe
-from engine.statistics.trials import Trials
+from engine.statistics.trials import Key, Trials
 from engine.statistics.trials import trials as looked_at
 from feeds.bars import FloatArray
 
@@ -70,31 +69,26 @@ def worth_of(
 def worth_of_run(
     result: RunResult,
     cash: float,
-    own: Sequence[Trial],
+    own: Sequence[Mapping[Key, float | None]],
     out: Path,
     data: Mapping[str, Any],
 ) -> Worth:
     """Return what a run is worth whose settings were chosen on other bars.
 
-    Its own trials are counted as if they had been on the same bars: that errs on the side of
-    caution.
+    What its own search looked at is counted as if it had been on the same bars, a set once for each
+    window that tried it: that errs on the side of caution.
 
     Parameters
     ----------
     cash : that the account began with
-    own : trials that its settings were chosen among
+    own : of each window, Sharpe ratio per year of each configuration that it chose among
     out, data : as in `worth_of`
     """
     daily = daily_returns(result.equity.time, result.equity.equity, cash)
-    known = looked_at(out, data, [result])
-    traded = [t.outcome.figures.sharpe for t in own if t.outcome is not None]
-    sharpes = [each / math.sqrt(DAYS_PER_YEAR) for each in traded if each is not None]
-    tried = replace(
-        known,
-        count=max(known.count, 1 + len(traded)),
-        sharpes=max(known.sharpes, tuple(sharpes), key=len),
-    )
-    return _worth(daily, tried, None)
+    different = {key: sharpe for window in own for key, sharpe in window.items()}
+    again = sum(map(len, own)) - len(different)
+    known = looked_at(out, data, [result], different)
+    return _worth(daily, replace(known, count=known.count + again), None)
 
 
 def _worth(daily: FloatArray, tried: Trials, splits: Overfitting | None) -> Worth:

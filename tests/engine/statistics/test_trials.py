@@ -12,7 +12,15 @@ import pytest
 from engine.jobs.settings import Settings
 from engine.result import RunResult
 from engine.run_folder import save_run
-from engine.statistics.trials import IDLE_KEYS, IDLE_SECTIONS, Trials, trials
+from engine.statistics.trials import (
+    IDLE_KEYS,
+    IDLE_SECTIONS,
+    Searched,
+    Trials,
+    configuration_of,
+    keep_searched,
+    trials,
+)
 from feeds.clock import FixedClock
 from tests.engine.run_makers import make_curve, make_result
 
@@ -81,6 +89,35 @@ def test_simulated_markets_are_the_same_only_with_the_same_bars(
     simulated = {**data(digest=digest), "synthetic": True}
     save_run([run(entry_score=7.0)], None, simulated, tmp_path)
     assert trials(tmp_path, {**data(), "synthetic": True}, [run()]).count == 1 + counts
+
+
+@pytest.mark.parametrize(
+    ("about", "counts"),
+    [
+        ({"cut_from": "ab12"}, True),
+        ({"cut_from": "ab12", "start": "2023-12-01", "end": "2024-01-01"}, False),
+        ({"cut_from": "cd34"}, False),
+    ],
+)
+def test_of_simulated_bars_a_part_that_a_search_has_seen_counts_for_the_whole(
+    tmp_path: Path, about: dict[str, Any], counts: bool
+) -> None:
+    part = {**data(digest="part", **about), "synthetic": True}
+    key = configuration_of("off", settings(entry_score=7.0), {})
+    keep_searched(tmp_path / "search" / "one" / "tried.json", Searched.of(part, {key: 1.0}))
+    assert trials(tmp_path, {**data(), "synthetic": True}, [run()]).count == 1 + counts
+
+
+def test_what_the_own_search_has_tried_counts_beside_what_is_kept(tmp_path: Path) -> None:
+    keep(tmp_path, run("on", sharpe=1.0, entry_score=7.0))
+    keep(tmp_path, run("on", sharpe=2.0, entry_score=8.0))
+    tried = {
+        configuration_of("off", settings(entry_score=score), {}): sharpe
+        for score, sharpe in ((6.0, 9.0), (7.0, 4.0), (9.0, None))
+    } | {configuration_of("on", settings(entry_score=8.0), DIGESTS): 5.0}
+    found = trials(tmp_path, data(), [run(sharpe=3.0)], tried)
+    assert found.count == 5
+    assert sorted(found.sharpes) == pytest.approx([n / math.sqrt(365.0) for n in (1, 3, 4, 5)])
 
 
 def test_what_decides_no_trade_makes_no_other_configuration(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from engine.errors import RunError, UsageError
 from engine.jobs.hybrid_run import run_batch
 from engine.jobs.markets import AskedBars, Market
+from engine.jobs.run_report import data_facts
 from engine.jobs.run_request import RunRequest
 from engine.jobs.searching.asked import AskedSearch
 from engine.jobs.searching.space import applied
@@ -24,6 +25,7 @@ from engine.jobs.showing.rerun import rerun
 from engine.jobs.spreading.here import Processes
 from engine.jobs.walking.spans import part
 from engine.jobs.walking.windows import WindowSpec
+from engine.statistics.trials import trials
 from feeds.bars import Bars
 from feeds.moments import parse_utc
 from strategies.evidence import evidence_table
@@ -181,13 +183,34 @@ def test_the_answer_tells_each_window_and_what_the_settings_alone_come_to(
     assert found["best"] == found["windows"][-1]["best"]
     assert found["configured"]["trades"] > 0
     assert 0.0 <= found["deflated_sharpe"] <= 1.0
-    assert found["looked_at"] > 60
+    assert found["looked_at"] == 60  # the configured set is among them
     pbos = [each["pbo"] for each in found["windows"] if each["pbo"] is not None]
     assert found["pbo"] == pytest.approx(np.mean(pbos))
     text = report.text()
     for word in ("Trained on", "Configured", "Window 3", "flattered", "Deflated Sharpe"):
         assert word in text
     assert (report.folder / f"{report.run.run_dir.name}.json").exists()
+
+
+def different(*reports: WindowSearchReport) -> set[str]:
+    """Return the sets that were tried, however often and in how many windows."""
+    every = [trial for report in reports for each in report.windows for trial in each.found.trials]
+    return {repr(sorted(trial.values.items())) for trial in every if trial.outcome is not None}
+
+
+def test_sets_of_its_windows_and_of_other_searches_are_counted_together(
+    bars: list[Bars], tmp_path: Path
+) -> None:
+    first = searched(bars[:1], tmp_path, trials=8)
+    other = load_settings(overrides={"seed": 7})
+    second = searched(bars[:1], tmp_path, trials=5, settings=other)
+    assert (first.worth.looked_at, second.trials) == (24, 15)
+    known = different(first, second)
+    assert second.worth.looked_at == 15 + len(known) - len(different(second)) > 15
+    later = trials(tmp_path / "runs", data_facts([Market(bars[0], 0)]), [])
+    assert later.count == len(known)
+    elsewhere = trials(tmp_path / "runs", data_facts([Market(bars[0][:1000], 0)]), [])
+    assert elsewhere.count == 0  # simulated bars that nothing was cut from
 
 
 def test_its_run_is_a_folder_with_a_page_that_says_how_it_is_made_again(
