@@ -80,6 +80,11 @@ class Contest:
         """Whether both bundles made enough trades for an interval of their difference."""
         return min(self.trades(RUNNING), self.trades(CANDIDATE)) >= FEWEST_TRADES
 
+    @property
+    def draws_beyond(self) -> float:
+        """How many draws lie beyond the level: what the width of an interval rests on."""
+        return self.intervals.draws * (1.0 - self.intervals.level)
+
     def ahead_of(self, rival: str) -> PairIntervals:
         """Return the differences of the candidate less the rival."""
         return self.intervals.pair(CANDIDATE, rival)
@@ -176,14 +181,18 @@ def _contest(
         since=since,
         until=until,
         symbols=[market.bars.symbol for market in markets],
-        intervals=intervals_on(runs, pairs, days, seed=seed, draws=_draws_for(level), level=level),
+        intervals=intervals_on(runs, pairs, days, seed=seed, draws=draws_for(level), level=level),
         ranking=None if beside is None else str(beside.ranking),
         synthetic=any(market.bars.synthetic for market in markets),
     )
 
 
-def _draws_for(level: float) -> int:
-    """Return how many draws leave as many beyond the level as usual, if they can be afforded."""
+def draws_for(level: float) -> int:
+    """Return how many draws leave as many beyond the level as usual, if they can be afforded.
+
+    >>> draws_for(0.95), draws_for(0.975), draws_for(0.999)
+    (2000, 4000, 20000)
+    """
     return min(round(DRAWS * (1.0 - LEVEL) / (1.0 - level)), _MOST_DRAWS)
 
 

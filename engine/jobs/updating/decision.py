@@ -8,7 +8,9 @@ and volatility gates, each time with the whole interval. Else the running bundle
 
 Who looks every week finds something in the end. So the k-th look at one running bundle is taken at
 the level 1 - 0.05 / (k (k + 1)): over all looks, however many, the errors that are allowed add up
-to the 5 % of one interval.
+to the 5 % of one interval. Only so many draws can be afforded: at the 14th look fewer than
+FEWEST_BEYOND of them lie beyond the level, and the end of an interval would be the luck of a few
+draws. From there on nothing is promoted by evidence.
 
 Unless worse: it is put in force unless it is shown to be worse, by a look at the usual level, or
 hardly trades where the running bundle does, or tells the newest rows apart worse than chance
@@ -32,6 +34,7 @@ from engine.statistics.drawn_days import LEVEL
 from engine.statistics.intervals import Interval
 
 RANKING_DEVIATIONS = 2.0  # of what chance moves the ROC AUC by; a worse one is no chance
+FEWEST_BEYOND = 5  # draws beyond the level
 _WIDEST = 1.0  # of the money put in; so wide an interval comes of draws without any difference
 
 _CALLED = {
@@ -62,7 +65,9 @@ def level_of(promote: Promote, look: int) -> float:
 
 def is_look(promote: Promote, traded: Contest | None) -> bool:
     """Return whether the candidate could be shown to be better, which is what counts as a look."""
-    return promote is Promote.EVIDENCE and traded is not None and traded.enough
+    if promote is not Promote.EVIDENCE or traded is None:
+        return False
+    return traded.enough and traded.draws_beyond >= FEWEST_BEYOND
 
 
 def decide(promote: Promote, rows: Comparison, traded: Contest | None) -> Decision:
@@ -83,6 +88,8 @@ def decide(promote: Promote, rows: Comparison, traded: Contest | None) -> Decisi
 def _by_evidence(traded: Contest | None) -> Decision:
     if traded is None or not traded.enough:
         return Decision(False, f"Too little to tell: {_too_little(traded)}.")
+    if traded.draws_beyond < FEWEST_BEYOND:
+        return Decision(False, f"Looked at too often to tell: {_too_often(traded)}.")
     ahead = {rival: traded.ahead_of(rival) for rival in RIVALS}
     failed = {rival: pair for rival, pair in ahead.items() if not above_zero(pair.expectancy)}
     if failed:
@@ -141,6 +148,15 @@ def _too_little(traded: Contest | None) -> str:
     return (
         f"the running bundle made {traded.trades(RUNNING):,} trades and the candidate "
         f"{traded.trades(CANDIDATE):,}, and each needs {FEWEST_TRADES}"
+    )
+
+
+def _too_often(traded: Contest) -> str:
+    said = traded.intervals
+    return (
+        f"of {said.draws:,} draws, {traded.draws_beyond:.1f} lie beyond the {said.level:.3%} of "
+        f"this look at the running bundle, and it takes {FEWEST_BEYOND}; train once with the whole "
+        "history, or update with --promote unless-worse"
     )
 
 

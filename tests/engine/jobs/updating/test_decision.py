@@ -9,8 +9,8 @@ import pytest
 from scipy.stats import binom
 
 from engine.jobs.comparing.verdict import FEWEST_TRADES, RANDOM, VOLATILITY
-from engine.jobs.updating.contest import CANDIDATE, RIVALS, RUNNING, Contest
-from engine.jobs.updating.decision import Decision, decide, level_of
+from engine.jobs.updating.contest import CANDIDATE, RIVALS, RUNNING, Contest, draws_for
+from engine.jobs.updating.decision import FEWEST_BEYOND, Decision, decide, is_look, level_of
 from engine.jobs.updating.policy import Promote
 from engine.jobs.updating.rows import Comparison
 from engine.statistics.drawn_days import LEVEL
@@ -205,6 +205,32 @@ def test_the_errors_allowed_at_all_looks_add_up_to_those_of_one() -> None:
     assert sum(shares) == pytest.approx(1.0 - LEVEL, abs=1e-6)
     assert sum(shares) < 1.0 - LEVEL
     assert {level_of(UNLESS_WORSE, look) for look in range(1, 9)} == {LEVEL}
+
+
+def test_the_errors_of_all_looks_that_may_promote_stay_within_those_of_one() -> None:
+    """A draw of a world without a difference is beyond the end as often as that world itself."""
+    allowed, errors = [], 0.0
+    for look in range(1, 1000):
+        level = level_of(EVIDENCE, look)
+        draws = draws_for(level)
+        ordered = np.arange(draws)
+        end = np.quantile(ordered, level, method="higher")  # as intervals end
+        if draws * (1.0 - level) >= FEWEST_BEYOND:
+            allowed.append(look)
+            errors += (draws - end) / (draws + 1)
+    assert allowed == [*range(1, 14)]  # as docs/retraining.md says
+    assert errors < 1.0 - LEVEL
+
+
+@pytest.mark.parametrize(("look", "may"), [(13, True), (14, False), (200, False)])
+def test_who_has_looked_too_often_is_told_nothing_by_a_few_draws(look: int, may: bool) -> None:
+    level = level_of(EVIDENCE, look)
+    far = some_trades(2, 0.05, days=90)
+    found = contest_of(level=level, draws=draws_for(level), running=SOME, candidate=far)
+    decided = decide(EVIDENCE, NOTHING, found)
+    assert (decided.promoted, is_look(EVIDENCE, found)) == (may, may)
+    assert decided.why.startswith("Looked at too often to tell: of 20,000 draws, ") != may
+    assert decide(UNLESS_WORSE, NOTHING, found).promoted
 
 
 def test_a_contest_is_json_and_a_table_within_the_page() -> None:

@@ -107,6 +107,19 @@ def test_a_look_that_finds_no_place_on_the_disk_is_an_error(tmp_path: Path) -> N
         note_look(tmp_path, {"previous": "a", "look": 1})
 
 
+def test_a_look_that_could_show_nothing_is_not_counted(bundle: Path) -> None:
+    running = name_in_force(bundle)
+    note(bundle, {"previous": running, "look": 13})
+    report = update(Given(MARKETS), settings_at(bundle), clock=NOON)
+    assert report.decision.why.endswith(
+        "Looked at too often to tell: of 20,000 draws, 4.8 lie beyond the 99.976% of this look at "
+        "the running bundle, and it takes 5; train once with the whole history, or update with "
+        "--promote unless-worse."
+    )
+    assert (report.look, report.exit_code) == (None, 3)
+    assert looks_at(bundle, running) == 13
+
+
 def test_looks_are_known_by_their_highest_number(tmp_path: Path) -> None:
     assert looks_at(tmp_path, "a") == 0
     for look in (2, None, "9", 1):
