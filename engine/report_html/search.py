@@ -1,25 +1,13 @@
 """What a search tried that chose the settings of the run, and how much of what it shows is luck."""
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping
 from typing import Any
 
 from engine.labels import FIGURES
 from engine.report_html.report import Report
 from engine.report_html.section import Section, render
-from engine.report_html.words import DASH, fraction, number
-
-# The figures of a set, as its table has them, and how they are written.
-_FIGURES: Mapping[str, Callable[[float | None], str]] = {
-    "trades": partial(number, digits=0),
-    "expectancy": partial(fraction, digits=3),
-    "profit_factor": partial(number, digits=2),
-    "sharpe": partial(number, digits=2),
-    "total_return": partial(fraction, digits=1),
-    "max_drawdown": partial(fraction, digits=1),
-    "win_rate": partial(fraction, digits=1),
-}
-_BESIDE = 4  # sets whose values stand beside each other
+from engine.report_html.words import DASH, fraction, number, typeset
+from engine.search_words import BESIDE, FORMS, by_importance, cell, heads, said
 
 
 def search(report: Report) -> Section | None:
@@ -36,9 +24,9 @@ def search(report: Report) -> Section | None:
             tried=_tried(found),
             warning=found["warning"],
             worth=_worth(found),
-            figures=list(_FIGURES),
+            figures=list(FORMS),
             sets=[] if in_windows else [_set(each) for each in found["table"]],
-            heads=_heads(found["table"][:_BESIDE]) if not in_windows else _window_heads(found),
+            heads=_window_heads(found) if in_windows else _heads(found),
             keys=_window_keys(found) if in_windows else _keys(found),
             windows=[_window(each, found["objective"]) for each in found.get("windows", [])],
         ),
@@ -93,25 +81,28 @@ def _worth(found: Mapping[str, Any]) -> list[dict[str, str]]:
 
 
 def _set(trial: Mapping[str, Any]) -> dict[str, Any]:
-    cells = [show(trial["figures"][name]) for name, show in _FIGURES.items()]
+    cells = [_shown(name, trial["figures"][name]) for name in FORMS]
     return {"number": trial["number"], "cells": cells}
 
 
-def _heads(sets: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return what sets are called beside each other, the best first."""
-    return [f"Set {each['number']}{'' if place else ' (best)'}" for place, each in enumerate(sets)]
+def _shown(figure: str, value: float | None) -> str:
+    return DASH if value is None else typeset(cell(figure, value))
+
+
+def _heads(found: Mapping[str, Any]) -> list[str]:
+    return heads(each["number"] for each in found["table"][:BESIDE])
 
 
 def _keys(found: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the values of the best sets by key, the one that matters most first."""
-    weights, sets = found["importance"], found["table"][:_BESIDE]
+    weights, sets = found["importance"], found["table"][:BESIDE]
     return [
         {
             "name": key,
             "importance": fraction(weights.get(key), 1),
-            "values": [_said(each["values"][key]) for each in sets],
+            "values": [said(each["values"][key]) for each in sets],
         }
-        for key in sorted(found["space"], key=lambda key: -weights.get(key, 0.0))
+        for key in by_importance(found["space"], weights)
     ]
 
 
@@ -126,7 +117,7 @@ def _window_keys(found: Mapping[str, Any]) -> list[dict[str, Any]]:
         {
             "name": key,
             "importance": "",
-            "values": [DASH if best is None else _said(best["values"][key]) for best in bests],
+            "values": [DASH if best is None else said(best["values"][key]) for best in bests],
         }
         for key in found["space"]
     ]
@@ -134,23 +125,16 @@ def _window_keys(found: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _window(window: Mapping[str, Any], objective: str) -> dict[str, Any]:
     """Return the cells of a window: what was found in its train part, and what came of it."""
-    show, best = _FIGURES[objective], window["best"]
+    best = window["best"]
     return {
         "number": window["window"],
         "cells": [
             window["train_end"][:10],
             number(window["trials"], 0),
             fraction(window["pbo"], 0),
-            show(None if best is None else best["score"]),
-            show(window["test"][objective]),
-            show(window["test_configured"][objective]),
+            _shown(objective, None if best is None else best["score"]),
+            _shown(objective, window["test"][objective]),
+            _shown(objective, window["test_configured"][objective]),
             number(window["test"]["trades"], 0),
         ],
     }
-
-
-def _said(value: Any) -> str:
-    """Return a value as tables write it."""
-    if value is None:
-        return "none"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

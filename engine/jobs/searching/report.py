@@ -9,28 +9,16 @@ from typing import Any
 
 from engine.jobs.run_report import RunReport
 from engine.jobs.searching.finding import Found
-from engine.jobs.searching.space import NONE, Space
+from engine.jobs.searching.space import Space
 from engine.jobs.searching.trial import Objective, Trial, best_of
-from engine.jobs.searching.values import Choice
 from engine.jobs.searching.worth import Worth
 from engine.labels import FIGURES
 from engine.plain import plain
+from engine.search_words import BESIDE, FORMS, by_importance, cell, heads, said
 from engine.tables import WIDTH, formatted, rendered, stamp_lines, table
 from feeds.atomic import atomic_text
 
 SHOWN = 10  # sets in the table
-
-_BESIDE = 4  # sets beside each other
-
-_FORMS = {
-    "trades": ",.0f",
-    "expectancy": ".3%",
-    "profit_factor": ".2f",
-    "sharpe": ".2f",
-    "total_return": ".2%",
-    "max_drawdown": ".2%",
-    "win_rate": ".1%",
-}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -126,22 +114,18 @@ class SearchReport(Judged):
 
     def _best_table(self) -> Any:
         """Return the figures of the best sets."""
-        best = best_of(self.trials)[:_BESIDE]
-        shown = table("Figure", *self._heads(best))
-        for name, form in _FORMS.items():
+        best = best_of(self.trials)[:BESIDE]
+        shown = table("Figure", *heads(each.number for each in best))
+        for name in FORMS:
             known = [each.outcome.figures for each in best if each.outcome]
-            shown.add_row(FIGURES[name], *(formatted(getattr(of, name), form) for of in known))
+            shown.add_row(FIGURES[name], *(cell(name, getattr(of, name)) for of in known))
         return shown
-
-    def _heads(self, sets: Sequence[Trial]) -> list[str]:
-        """Return what the best sets are called beside each other: by the order of their trial."""
-        return [f"Set {each.number}{'' if place else ' (best)'}" for place, each in enumerate(sets)]
 
     def _values_table(self) -> Any:
         """Return the values of the best set, beside those that the next ones have."""
-        best = best_of(self.trials)[:_BESIDE]
-        shown = table("Key", "Importance", *self._heads(best))
-        for key in sorted(self.space.spans, key=lambda k: -self.found.importance.get(k, 0.0)):
+        best = best_of(self.trials)[:BESIDE]
+        shown = table("Key", "Importance", *heads(each.number for each in best))
+        for key in by_importance(self.space.spans, self.found.importance):
             weight = formatted(self.found.importance.get(key), ".1%")
             shown.add_row(key, weight, *(said(trial.values[key]) for trial in best))
         return shown
@@ -172,10 +156,3 @@ class SearchReport(Judged):
             "half was among the worse half of the sets on the other; about 50% means that the "
             f"choice is luck. It lost money there in {found.loss:.1%} of them."
         )
-
-
-def said(value: Choice) -> str:
-    """Return a value as tables write it."""
-    if value is None:
-        return NONE
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

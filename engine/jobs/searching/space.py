@@ -24,10 +24,10 @@ from engine.config import checked_config, read_toml
 from engine.errors import ConfigError
 from engine.jobs.searching.values import Choice, Choices, Given, Span, Value, nested
 from engine.jobs.settings import Settings
+from engine.search_words import NONE
 from feeds.messages import printable, shown
 from feeds.section import Section
 
-NONE = "none"  # a choice that leaves the key out
 FEWEST_TRADES = 30
 
 _SECTIONS = ("strategy", "protections")

@@ -9,13 +9,13 @@ from typing import Any
 
 from engine.jobs.run_report import RunReport
 from engine.jobs.searching.finding import Found
-from engine.jobs.searching.report import said
 from engine.jobs.searching.space import Space
 from engine.jobs.searching.trial import Figures, Objective, best_of
 from engine.jobs.searching.worth import Worth
 from engine.jobs.walking.windows import Window, WindowSpec
 from engine.labels import FIGURES
 from engine.plain import plain
+from engine.search_words import cell, said
 from engine.tables import WIDTH, formatted, rendered, stamp_lines, table
 from feeds.atomic import atomic_text
 from feeds.moments import iso
@@ -48,6 +48,7 @@ class SearchedWindow:
             **{name: iso(getattr(self.window, name)) for name in moments},
             "trials": len(self.found.trials),
             "compared": len(best_of(self.found.trials)),
+            "refused": sum(bool(trial.refused) for trial in self.found.trials),
             "best": None if best is None else best.to_json(),
             "importance": self.found.importance,
             **self.worth.to_json(),
@@ -162,20 +163,20 @@ class WindowSearchReport(JudgedWindows):
     def _windows_table(self) -> Any:
         heads = ("Test from", "Sets", "PBO", "Trained on", "Tested", "Configured", "Trades")
         shown = table("Window", *heads)
-        form = ".3%" if self.objective is Objective.EXPECTANCY else ".2f"
+        figure = self.objective.value
         for each in self.windows:
             best = each.found.best
             values = (
                 None if best is None else best.score,
-                getattr(each.searched, self.objective.value),
-                getattr(each.configured, self.objective.value),
+                getattr(each.searched, figure),
+                getattr(each.configured, figure),
             )
             shown.add_row(
                 str(each.window.number),
                 str(each.window.train_end.astype("datetime64[D]")),
                 f"{len(each.found.trials):,}",
                 formatted(each.worth.pbo, ".0%"),
-                *(formatted(value, form) for value in values),
+                *(cell(figure, value) for value in values),
                 f"{each.searched.trades:,}",
             )
         return shown
@@ -193,15 +194,13 @@ class WindowSearchReport(JudgedWindows):
         return shown
 
     def _deflated(self) -> str:
-        name, form = FIGURES[self.objective.value].lower(), ".3%"
-        if self.objective is not Objective.EXPECTANCY:
-            form = ".2f"
-        own = getattr(self.run.results[-1].metrics, self.objective.value)
-        other = getattr(self.configured, self.objective.value)
+        figure = self.objective.value
+        own = cell(figure, getattr(self.run.results[-1].metrics, figure))
+        other = cell(figure, getattr(self.configured, figure))
         sure = formatted(self.worth.deflated_sharpe, ".1%")
         return (
-            f"The run's {name} is {formatted(own, form)}; with the configured settings on the same "
-            f"tests it is {formatted(other, form)}. Deflated Sharpe ratio: {sure}; "
+            f"The run's {FIGURES[figure].lower()} is {own}; with the configured settings on the "
+            f"same tests it is {other}. Deflated Sharpe ratio: {sure}; "
             f"{self.worth.looked_at:,} configurations were looked at on these bars, by this search "
             "and by all other searches and runs in the same folder of results."
         )
