@@ -80,7 +80,7 @@ def search_windows(
     if backend is not None and not far and mode is MLMode.OFF:
         raise UsageError(
             "--workers is for training the windows' ensembles: with --search it goes with --ml on; "
-            "sets are run on all cores of this machine anyway"
+            "sets are run by threads of this machine anyway"
         )
     space = load_space(asked.space, request.settings)
     settings, markets = markets_of(request)
