@@ -39,6 +39,7 @@ from tests.engine.jobs.walk_forward_makers import (
     settings_for,
     windows_of,
 )
+from tests.test_run_folder_docs import tables
 
 SPACE = """
 search = { fewest_trades = 5 }
@@ -190,6 +191,26 @@ def test_the_answer_tells_each_window_and_what_the_settings_alone_come_to(
     for word in ("Trained on", "Configured", "Window 3", "flattered", "Deflated Sharpe"):
         assert word in text
     assert (report.folder / f"{report.run.run_dir.name}.json").exists()
+
+
+def test_every_key_of_it_is_on_the_page_about_run_folders(report: WindowSearchReport) -> None:
+    found = report.to_json()["search"]
+    of_windows = {"compared", "refused", "importance"}
+    beside = tables()["A search", "of a search"] - of_windows - {"table"}
+    assert set(found) == beside | tables()["A search", "in windows"]
+    for window in found["windows"]:
+        assert set(window) == tables()["A window of a search", "of a window"]
+        assert set(window) >= of_windows
+
+
+def test_a_window_tells_how_many_sets_the_settings_refuse(bars: list[Bars], tmp_path: Path) -> None:
+    text = """
+    search = { sampler = "grid", fewest_trades = 2 }
+    protections.max_losses_in_a_row = { choices = ["none", 5] }
+    protections.losing_streak_pause_bars = { choices = ["none", 20] }
+    """
+    found = searched(bars[:1], tmp_path, text=text, trials=4).facts()
+    assert [(each["trials"], each["refused"]) for each in found["windows"]] == [(4, 1)] * 3
 
 
 def different(*reports: WindowSearchReport) -> set[str]:
