@@ -22,7 +22,7 @@ from engine.jobs.run_report import RunContext
 from engine.jobs.run_request import RunRequest
 from engine.jobs.searching.asked import AskedSearch
 from engine.jobs.searching.confirming import check_same, figures_of
-from engine.jobs.searching.effect import check_effect
+from engine.jobs.searching.effect import check_effect, warn_of_missing
 from engine.jobs.searching.finding import Found, find
 from engine.jobs.searching.record import Ground
 from engine.jobs.searching.report import Judged, SearchReport
@@ -48,6 +48,7 @@ def search(request: RunRequest, asked: AskedSearch) -> SearchReport:
     context, mode = _context(request)
     ensemble = context.analyzer if isinstance(context.analyzer, Analyzer) else None
     check_effect(space, context.settings, ensemble)
+    warn_of_missing(space, context.settings)
     found = find(Ground(context.settings, context.markets, ensemble), space, asked, request.out)
     best = _best(found, space)
     worth = found.worth(request.out)

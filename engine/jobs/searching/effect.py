@@ -1,17 +1,24 @@
-"""Keys of a space that could change nothing, or that the ensemble's bundle does not allow."""
+"""Keys of a space that could change nothing, or that the ensemble's bundle does not allow.
 
+And those that keep the settings at hand from being among the sets.
+"""
+
+import logging
 from collections.abc import Iterator, Mapping
 
 from engine.errors import ConfigError, UsageError
-from engine.jobs.searching.space import Space, applied
+from engine.jobs.searching.space import Space, applied, missing
 from engine.jobs.searching.values import Choice, Given, Span
 from engine.jobs.settings import Settings
 from engine.jobs.walking.analyzer import WindowAnalyzers
+from engine.search_words import said
 from ml.analyzer import Analyzer
 from ml.errors import BundleMismatchError
 from ml.features.catalog import FEATURE_NAMES
 from ml.manifest import Manifest, check_serves
 from strategies.config import OpinionPoints
+
+log = logging.getLogger("tandem.search")
 
 _THRESHOLDS = tuple(
     f"strategy.ml_{name}_threshold" for name in ("strong", "entry", "weak", "avoid")
@@ -45,6 +52,17 @@ def check_effect(
         for key, span in space.spans.items():
             for value in _ends(span):
                 _check_served(manifest, settings, {key: value})
+
+
+def warn_of_missing(space: Space, settings: Settings) -> None:
+    """Warn if the settings at hand cannot be among the sets; name what the space does not hold."""
+    left_out = missing(settings, space)
+    if left_out:
+        log.warning(
+            "the settings at hand are not among the sets, for the space must hold them and does "
+            "not hold %s: widen it there to compare the best with them",
+            ", ".join(f"{key} = {said(value)}" for key, value in left_out.items()),
+        )
 
 
 def _refuse_thresholds(space: Space, *, single: bool) -> None:

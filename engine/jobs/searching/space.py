@@ -275,12 +275,20 @@ def applied(settings: Settings, values: Mapping[str, Choice]) -> Settings:
 
 def configured(settings: Settings, space: Space) -> dict[str, Choice] | None:
     """Return the values that the settings have, if the space holds them."""
+    return None if missing(settings, space) else _at_hand(settings, space)
+
+
+def missing(settings: Settings, space: Space) -> dict[str, Choice]:
+    """Return the values of the settings that the space does not hold, by dotted key."""
+    values = _at_hand(settings, space)
+    return {key: value for key, value in values.items() if not space.spans[key].holds(value)}
+
+
+def _at_hand(settings: Settings, space: Space) -> dict[str, Choice]:
     values: dict[str, Choice] = {}
-    for key, span in space.spans.items():
+    for key in space.spans:
         value: Any = settings
         for each in key.split("."):
             value = getattr(value, each)
-        if not span.holds(value):
-            return None
         values[key] = value
     return values

@@ -24,7 +24,7 @@ from engine.jobs.run_report import RunContext, kept, run_result
 from engine.jobs.run_request import RunRequest
 from engine.jobs.searching.asked import AskedSearch
 from engine.jobs.searching.confirming import check_same, figures_of
-from engine.jobs.searching.effect import check_effect
+from engine.jobs.searching.effect import check_effect, warn_of_missing
 from engine.jobs.searching.far import search_far
 from engine.jobs.searching.finding import Found, find
 from engine.jobs.searching.record import facts_of
@@ -91,6 +91,7 @@ def search_windows(
         folder = request.out / "walk_forward"
         ensembles = _ensembles(settings, markets, (spec, windows), folder, backend)
     check_effect(space, settings, ensembles)
+    warn_of_missing(space, settings)
     asked_of = [None] * len(windows) if ensembles is None else ensembles.analyzers
     digests = {market.bars.symbol: market.bars.digest() for market in markets}
     parts = [

@@ -219,6 +219,16 @@ def test_sets_that_trade_too_little_are_not_compared(world: World, tmp_path: Pat
         searched(world, tmp_path, text, trials=5)
 
 
+def test_a_space_without_the_settings_at_hand_says_so(
+    world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    text = "search.fewest_trades = 2\nstrategy.min_entry_score = { low = 3.0, high = 5.0 }"
+    made = searched(world, tmp_path, text, trials=3)
+    (said,) = [m for m in caplog.messages if "settings at hand" in m]
+    assert "strategy.min_entry_score = 6: widen" in said
+    assert all(trial.values["strategy.min_entry_score"] != 6.0 for trial in made.trials)
+
+
 def test_sets_that_the_settings_refuse_are_told_apart(world: World, tmp_path: Path) -> None:
     text = """
     search = { sampler = "grid", fewest_trades = 2 }

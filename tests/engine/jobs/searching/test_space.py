@@ -12,6 +12,7 @@ from optuna.distributions import FloatDistribution, IntDistribution
 
 from engine.errors import ConfigError
 from engine.jobs.searching.choosing import distribution
+from engine.jobs.searching.effect import warn_of_missing
 from engine.jobs.searching.space import Space, applied, configured, load_space
 from engine.jobs.searching.values import Choices, Span
 from engine.jobs.settings import load_settings
@@ -120,6 +121,23 @@ def test_what_the_settings_have_is_found_in_the_space_or_not_at_all(tmp_path: Pa
     assert configured(SETTINGS, inside) == {"strategy.min_entry_score": 6.0}
     assert configured(SETTINGS, beside) is None
     assert configured(SETTINGS, above) is None
+
+
+def test_settings_that_the_space_does_not_hold_are_told_in_one_line(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    inside = read(tmp_path, "strategy.min_entry_score = { low = 4, high = 8, step = 0.5 }")
+    warn_of_missing(inside, SETTINGS)
+    assert caplog.messages == []
+    text = """
+    strategy.min_entry_score = { low = 6.5, high = 8 }
+    strategy.rsi_oversold = { choices = [25, 30, 35] }
+    strategy.exits.trailing_stop = { choices = [0.5, 1.0] }
+    """
+    warn_of_missing(read(tmp_path, text), SETTINGS)
+    (said,) = caplog.messages
+    assert "not among the sets" in said
+    assert "hold strategy.min_entry_score = 6, strategy.exits.trailing_stop = none: widen" in said
 
 
 def test_a_step_that_floats_cannot_hold_reaches_its_end() -> None:
