@@ -60,9 +60,9 @@ def look(
     total = int(min(total, study.most))
     if ended:
         log.info("%d sets were tried before", len(ended))
-    with progress("searching", total=total, unit="sets") as advance:
+    with study.at_work(), progress("searching", total=total, unit="sets") as advance:
         advance(min(len(ended), total))
-        while waiting := study.unended() or study.choose(total):
+        while waiting := study.next(total):
             looking.run(waiting, study)
             known, ended = len(ended), study.trials()
             advance(len(ended) - known)

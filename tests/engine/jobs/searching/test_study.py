@@ -1,10 +1,9 @@
-"""Which sets are chosen: the same after an interruption, none twice, none lost, by several too."""
+"""Which sets are chosen: the same after an interruption, none twice, none lost."""
 
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -12,11 +11,10 @@ import pytest
 from engine.errors import RunError
 from engine.jobs.searching.choosing import BATCH
 from engine.jobs.searching.space import SearchConfig, Space
-from engine.jobs.searching.storage import JOURNAL, file_storage, opened_storage
+from engine.jobs.searching.storage import file_storage, opened_storage
 from engine.jobs.searching.study import Study
 from engine.jobs.searching.trial import Figures, Outcome
 from engine.jobs.searching.values import Choices, Span
-from tests.postgres import server
 
 TPE = Space(
     SearchConfig(),
@@ -147,13 +145,6 @@ def test_a_grid_needs_steps_and_an_end(tmp_path: Path, address: str) -> None:
         study(address, tmp_path, huge)
 
 
-@pytest.fixture
-def database() -> Iterator[str]:
-    # The server's user may not look into pytest's own folders.
-    with TemporaryDirectory() as folder, server(Path(folder)) as address:
-        yield address
-
-
 def test_a_database_holds_the_same_search_and_lets_it_go_on(database: str, tmp_path: Path) -> None:
     whole = searched(study(file_storage(tmp_path / "whole.db"), tmp_path), 3 * BATCH)
     found: list[dict[str, object]] = []
@@ -162,42 +153,6 @@ def test_a_database_holds_the_same_search_and_lets_it_go_on(database: str, tmp_p
             at = Study(storage, "study", TPE, seed=5, first=FIRST)
             found = searched(at, 3 * BATCH, stop=partial(operator.eq, stop))
     assert found == whole
-
-
-@pytest.fixture(params=["sqlite", "journal", "postgresql"])
-def shared(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Return a record that several commands may write to."""
-    if request.param == "postgresql":
-        return str(request.getfixturevalue("database"))
-    journal = f"{JOURNAL}{tmp_path / 'search.log'}"
-    return journal if request.param == "journal" else file_storage(tmp_path / "shared.db")
-
-
-def test_two_commands_on_one_record_share_the_sets(shared: str) -> None:
-    with opened_storage(shared) as storage, opened_storage(shared) as elsewhere:
-        one, other = (Study(s, "s", TPE, seed=5, first=FIRST) for s in (storage, elsewhere))
-        mine = one.choose(4 * BATCH)
-        its = other.choose(4 * BATCH)
-        assert {repr(each.values) for each in mine}.isdisjoint({repr(e.values) for e in its})
-        for each in mine:
-            one.end(each, merit(dict(each.values)), outcome(0.1))
-        # The other command dies here; what it had chosen is run by the one that is left.
-        found = searched(one, 4 * BATCH)
-        assert len(found) == 4 * BATCH
-        assert [chosen.values for chosen in its if dict(chosen.values) not in found] == []
-        other.end(its[0], 9.0, outcome(9.0))  # it was dead: what it says late changes nothing
-        assert max(trial.score or 0.0 for trial in one.trials()) <= 0.0
-
-
-def test_sets_that_two_commands_choose_in_the_same_moment_are_run_by_one(tmp_path: Path) -> None:
-    with opened_storage(file_storage(tmp_path / "s.db")) as storage:
-        one = Study(storage, "s", TPE, seed=5, first=FIRST)
-        other = Study(storage, "s", TPE, seed=5, first=FIRST)
-        mine = one.choose(BATCH)
-        # The other one had looked before these were entered, and enters the same.
-        again = {other._enter(dict(each.values)) for each in mine}
-        assert other._kept_of(again, set()) == []
-        assert len(one._entries()) == BATCH
 
 
 def test_importance_tells_what_matters(tmp_path: Path, address: str) -> None:
