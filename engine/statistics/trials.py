@@ -36,9 +36,15 @@ Key: TypeAlias = tuple[str, str]
 
 SEARCHED = "search/*/tried.json"
 
-# What a configuration holds that decides no trade: whole sections, and a key of another.
-IDLE_SECTIONS = frozenset({"seed", "training", "statistics"})
-IDLE_KEYS = {"strategy": "ml_model_path"}
+# What a configuration holds that decides no trade: keys of sections, None for whole sections. What
+# an ensemble learned from is in its digest, whether one was asked in the label.
+IDLE: Mapping[str, frozenset[str] | None] = MappingProxyType(
+    {
+        "data": frozenset({"store", "exchange", "base_url"}),
+        "strategy": frozenset({"use_ml_ensemble", "ml_model_path"}),
+        **dict.fromkeys(("members", "paper", "seed", "statistics", "training")),
+    }
+)
 
 # What reading the files of a damaged or foreign folder raises.
 _UNREADABLE = (OSError, ValueError, TypeError, LookupError, RecursionError)
@@ -235,20 +241,21 @@ def _of_folder(folder: Path, here: _Data) -> dict[Key, float | None]:
 
 def configuration_of(label: str, config: Mapping[str, Any], digests: Mapping[str, str]) -> Key:
     """Return the label and a digest of all that decides trades on given bars."""
-    deciding = {
-        name: _deciding(section, IDLE_KEYS.get(name))
-        for name, section in config.items()
-        if name not in IDLE_SECTIONS
-    }
     ensemble = sorted(digest for name, digest in digests.items() if name in ENSEMBLES)
-    text = json.dumps(plain([label, deciding, ensemble]), sort_keys=True)
+    text = json.dumps(plain([label, deciding(config), ensemble]), sort_keys=True)
     return label, hashlib.sha256(text.encode()).hexdigest()
 
 
-def _deciding(section: Any, idle: str | None) -> Any:
+def deciding(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of a configuration decides a trade; a seed decides none."""
+    kept = {name: section for name, section in config.items() if IDLE.get(name, ()) is not None}
+    return {name: _less(section, IDLE.get(name) or frozenset()) for name, section in kept.items()}
+
+
+def _less(section: Any, idle: frozenset[str]) -> Any:
     if not isinstance(section, Mapping):
         return section
-    return {key: value for key, value in section.items() if key != idle}
+    return {key: value for key, value in section.items() if key not in idle}
 
 
 def _daily(sharpe: float | None) -> float | None:

@@ -20,22 +20,14 @@ from engine.jobs.run_report import data_facts
 from engine.jobs.searching.space import Space, applied
 from engine.jobs.searching.trial import Objective, Trial
 from engine.jobs.settings import Settings
+from engine.jobs.spreading.code import digest_of_code
 from engine.plain import plain
-from engine.statistics.trials import Key, Searched, configuration_of, keep_searched
+from engine.statistics.trials import Key, Searched, configuration_of, deciding, keep_searched
 from ml.analyzer import Analyzer
 from ml.manifest import library_versions
 
-_ROOT = Path(__file__).resolve().parents[3]
 # What decides a trade: not reports, pages, paper and the other jobs.
-_CODE = ("feeds", "ml", "strategies", "engine/sweep", "engine/jobs/searching")
-_IDLE: dict[str, Any] = {
-    "data": {"store", "exchange", "base_url"},
-    "training": True,
-    "statistics": True,
-    "paper": True,
-    "members": True,
-    "strategy": {"use_ml_ensemble", "ml_model_path"},
-}
+_CODE = ("feeds", "ml", "strategies", "engine/*.py", "engine/sweep", "engine/jobs/searching")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,9 +61,10 @@ def search_digest(ground: Ground, space: Space, objective: Objective) -> str:
     """Return the SHA-256 of all that decides the trials of a search."""
     facts = {
         "bars": [[m.bars.symbol, m.bars.digest(), m.first] for m in ground.markets],
-        "code": _code_digest(),
+        "code": digest_of_code(_CODE),
         "libraries": library_versions(),
-        "settings": ground.settings.model_dump(mode="json", exclude=_IDLE),
+        "settings": deciding(ground.settings.model_dump(mode="json")),
+        "seed": ground.settings.seed,
         "ensemble": None if ground.ensemble is None else ground.ensemble.digest,
         "space": space.to_json(),
         "objective": objective.value,
@@ -113,11 +106,3 @@ class Noting:
             config = applied(self._ground.settings, trial.values).model_dump(mode="json")
             self._keys[trial.number] = configuration_of(self._label, config, self._digests)
         return self._keys[trial.number]
-
-
-def _code_digest() -> str:
-    sha = hashlib.sha256()
-    folders = [file for name in _CODE for file in sorted((_ROOT / name).rglob("*.py"))]
-    for file in [*folders, *sorted((_ROOT / "engine").glob("*.py"))]:
-        sha.update(file.relative_to(_ROOT).as_posix().encode() + b"\0" + file.read_bytes())
-    return sha.hexdigest()

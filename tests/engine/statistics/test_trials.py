@@ -9,12 +9,15 @@ from typing import Any
 
 import pytest
 
-from engine.jobs.settings import Settings
+from engine.jobs.markets import Market
+from engine.jobs.searching.record import Ground, search_digest
+from engine.jobs.searching.space import SearchConfig, Space
+from engine.jobs.searching.trial import Objective
+from engine.jobs.settings import Settings, load_settings
 from engine.result import RunResult
 from engine.run_folder import save_run
 from engine.statistics.trials import (
-    IDLE_KEYS,
-    IDLE_SECTIONS,
+    IDLE,
     Searched,
     Trials,
     configuration_of,
@@ -23,8 +26,11 @@ from engine.statistics.trials import (
 )
 from feeds.clock import FixedClock
 from tests.engine.run_makers import make_curve, make_result
+from tests.makers import make_bars
 
 DIGESTS = {"BTC/USDT": "ab12"}
+SPACE = Space(SearchConfig(), {})
+BARS = make_bars(10)
 
 
 def data(
@@ -47,6 +53,10 @@ def run(label: str = "off", *, sharpe: float | None = 1.0, **strategy: Any) -> R
 def keep(out: Path, result: RunResult, *, day: int = 1, **about: Any) -> Path:
     clock = FixedClock(datetime(2024, 3, day, tzinfo=UTC))
     return save_run([result], None, data(**about), out, clock=clock)
+
+
+def ground(of: Settings) -> Ground:
+    return Ground(of, [Market(BARS, 0)], None)
 
 
 def test_without_folders_only_the_runs_at_hand_count(tmp_path: Path) -> None:
@@ -180,5 +190,28 @@ def test_what_is_not_named_as_a_run_does_not_count(tmp_path: Path) -> None:
 
 def test_what_is_said_to_decide_nothing_is_there_to_be_set() -> None:
     config = Settings().model_dump(mode="json")
-    assert config.keys() >= IDLE_SECTIONS
-    assert [name for name, key in IDLE_KEYS.items() if key not in config[name]] == []
+    assert config.keys() >= IDLE.keys()
+    assert [name for name, keys in IDLE.items() if keys and not keys <= config[name].keys()] == []
+
+
+@pytest.mark.parametrize(
+    ("altered", "decides"),
+    [
+        ({"seed": 3}, False),
+        ({"data": {"store": "elsewhere"}}, False),
+        ({"data": {"fill_limit": 1}}, True),
+        ({"paper": {"confirm": "doubt"}}, False),
+        ({"training": {"lookahead": 9}}, False),
+        ({"strategy": {"use_ml_ensemble": False}}, False),
+        ({"strategy": {"min_entry_score": 4.5}}, True),
+        ({"protections": {"cooldown_bars": 3}}, True),
+    ],
+)
+def test_runs_and_searches_agree_on_what_decides_a_trade(
+    altered: dict[str, Any], *, decides: bool
+) -> None:
+    plain, other = (load_settings(overrides=each) for each in ({}, altered))
+    keys = {configuration_of("off", each.model_dump(mode="json"), {}) for each in (plain, other)}
+    assert len(keys) == 1 + decides
+    digests = {search_digest(ground(each), SPACE, Objective.SHARPE) for each in (plain, other)}
+    assert len(digests) == 1 + (decides or "seed" in altered)  # a seed decides what is tried
