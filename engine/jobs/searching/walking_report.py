@@ -40,6 +40,11 @@ class SearchedWindow:
     searched: Figures
     configured: Figures
 
+    @property
+    def refused(self) -> int:
+        """How many of its sets the settings refuse."""
+        return sum(bool(trial.refused) for trial in self.found.trials)
+
     def to_json(self) -> dict[str, Any]:
         """Return it in JSON's own types."""
         best, moments = self.found.best, ("train_start", "train_end", "test_end")
@@ -48,7 +53,7 @@ class SearchedWindow:
             **{name: iso(getattr(self.window, name)) for name in moments},
             "trials": len(self.found.trials),
             "compared": len(best_of(self.found.trials)),
-            "refused": sum(bool(trial.refused) for trial in self.found.trials),
+            "refused": self.refused,
             "best": None if best is None else best.to_json(),
             "importance": self.found.importance,
             **self.worth.to_json(),
@@ -146,9 +151,11 @@ class WindowSearchReport(JudgedWindows):
     def text(self) -> str:
         """Return what a person reads."""
         stamps = stamp_lines(self.run.results)
+        refused = sum(each.refused for each in self.windows)
+        of_them = f", {refused:,} of them refused by the settings" if refused else ""
         parts = [
             f"search by {self.objective.value} in {len(self.windows)} windows, {self.spec}: "
-            f"{self.trials:,} sets tried; the run goes over all tests",
+            f"{self.trials:,} sets tried{of_them}; the run goes over all tests",
             self.run.text(),
             "",
             "windows: the best set on the train part, and on the test that it had not seen",

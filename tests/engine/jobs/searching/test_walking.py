@@ -188,6 +188,7 @@ def test_the_answer_tells_each_window_and_what_the_settings_alone_come_to(
     pbos = [each["pbo"] for each in found["windows"] if each["pbo"] is not None]
     assert found["pbo"] == pytest.approx(np.mean(pbos))
     text = report.text()
+    assert "refused by the settings" not in text
     for word in ("Trained on", "Configured", "Window 3", "flattered", "Deflated Sharpe"):
         assert word in text
     assert (report.folder / f"{report.run.run_dir.name}.json").exists()
@@ -209,8 +210,10 @@ def test_a_window_tells_how_many_sets_the_settings_refuse(bars: list[Bars], tmp_
     protections.max_losses_in_a_row = { choices = ["none", 5] }
     protections.losing_streak_pause_bars = { choices = ["none", 20] }
     """
-    found = searched(bars[:1], tmp_path, text=text, trials=4).facts()
-    assert [(each["trials"], each["refused"]) for each in found["windows"]] == [(4, 1)] * 3
+    made = searched(bars[:1], tmp_path, text=text, trials=4)
+    windows = made.facts()["windows"]
+    assert [(each["trials"], each["refused"]) for each in windows] == [(4, 1)] * 3
+    assert "12 sets tried, 3 of them refused by the settings; the run" in made.text()
 
 
 def different(*reports: WindowSearchReport) -> set[str]:
