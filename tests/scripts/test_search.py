@@ -74,7 +74,7 @@ def with_another_figure(record: Path, number: int) -> None:
     with closing(sqlite3.connect(record)) as open_record, open_record:
         ((row, said),) = open_record.execute(
             "SELECT trial_user_attribute_id, value_json FROM trial_user_attributes "
-            "JOIN trials USING (trial_id) WHERE number = ?",
+            "JOIN trials USING (trial_id) WHERE number = ? AND key = 'outcome'",
             [number],
         ).fetchall()
         told = json.loads(said)
