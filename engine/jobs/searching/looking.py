@@ -68,6 +68,8 @@ def look(
             advance(len(ended) - known)
             noted(ended)
             _tell(ended)
+        known, ended = len(ended), study.trials()  # other commands may have ended the last ones
+        advance(len(ended) - known)
     noted(ended)
     return ended[:total]
 

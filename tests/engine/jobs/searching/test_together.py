@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,8 +12,12 @@ import pytest
 
 from engine.jobs.searching import signs
 from engine.jobs.searching.choosing import BATCH, Values
+from engine.jobs.searching.looking import Looking, look
 from engine.jobs.searching.storage import file_storage, opened_storage
 from engine.jobs.searching.study import Chosen, Study
+from engine.jobs.searching.sweeping import Sweeps
+from engine.jobs.searching.trial import Objective
+from engine.jobs.settings import load_settings
 from tests.engine.jobs.searching.test_study import FIRST, TPE, merit, outcome, searched
 from tests.test_layout import ROOT
 
@@ -54,7 +58,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(signs, "PATIENCE_SECONDS", 3.0)
 
 
-def run(study: Study, chosen: list[Chosen]) -> list[str]:
+def run(study: Study, chosen: Sequence[Chosen]) -> list[str]:
     """End these sets; return them as words."""
     for each in chosen:
         value = merit(dict(each.values))
@@ -65,9 +69,14 @@ def run(study: Study, chosen: list[Chosen]) -> list[str]:
 def run_all(study: Study) -> list[str]:
     """Search to the end; return the sets that this command ran."""
     found: list[str] = []
-    with study.at_work():
-        while chosen := study.next(TOTAL):
-            found += run(study, chosen)
+
+    class AtOnce(Looking):
+        def run(self, chosen: Sequence[Chosen], study: Study) -> None:
+            found.extend(run(study, chosen))
+
+    settings = load_settings()
+    looking = AtOnce(settings, TPE, Objective.EXPECTANCY, Sweeps([], settings, None))
+    assert len(look(looking, study, TOTAL, lambda _: None)) == TOTAL
     return found
 
 
@@ -118,7 +127,7 @@ def test_what_a_killed_command_had_chosen_is_taken_over_by_one(shared: str) -> N
             assert one.unended() == []
             killed.kill()
         with one.at_work():
-            taken = one.next(TOTAL)
+            taken = one.next(BATCH)
             assert [each.number for each in taken] == list(range(BATCH))
             assert [each.number for each in other.next(TOTAL)] == list(range(BATCH, 2 * BATCH))
         assert len(whole.unended()) == 2 * BATCH  # that one is gone, and gives no sign
