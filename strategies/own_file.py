@@ -6,6 +6,7 @@ from types import ModuleType
 from typing import Any
 
 from feeds.errors import PythonFileError
+from feeds.messages import printable, shown
 from feeds.python_file import ENDING, PythonFile, line_in, read_python
 from strategies.errors import StrategyError
 
@@ -42,7 +43,7 @@ def split(text: str) -> tuple[Path, str]:
     path, colon, name = text.rpartition(":")
     if not colon or not path.endswith(ENDING) or not name.isidentifier():
         raise StrategyError(
-            f"a strategy is named as PATH.py:ClassName, found {text!r}; such as "
+            f"a strategy is named as PATH.py:ClassName, found {shown(text)}; such as "
             "examples/my_strategy.py:MyStrategy"
         )
     return Path(path), name
@@ -84,7 +85,7 @@ def read_class(text: str, expected: str | None = None) -> OwnFile:
     if not isinstance(found, type):
         there = [n for n, v in vars(module).items() if _is_its_own(v, module)]
         raise StrategyError(
-            f"{path}: must hold a class {name}, found {', '.join(there) or 'no class'}"
+            f"{path}: must hold a class {printable(name)}, found {', '.join(there) or 'no class'}"
         )
     return OwnFile(path, name, file.digest, found)
 
@@ -94,8 +95,8 @@ def _read(path: Path) -> PythonFile:
         return read_python(path)
     except PythonFileError as error:
         raise StrategyError(
-            f"{path}: a strategy's file must be readable: {error}; name one as PATH.py:ClassName, "
-            "such as examples/my_strategy.py:MyStrategy"
+            f"{printable(str(path))}: a strategy's file must be readable: {error}; name one as "
+            "PATH.py:ClassName, such as examples/my_strategy.py:MyStrategy"
         ) from error
 
 

@@ -20,7 +20,7 @@ from engine.jobs.opening import show_page
 from engine.jobs.settings import PlainSettings, Settings, hybrid, load_any_settings
 from engine.jobs.walking.windows import WindowSpec
 from feeds.errors import BlockedError, FeedError, UnreachableError
-from feeds.messages import one_line
+from feeds.messages import one_line, shown
 from feeds.moments import parse_utc
 from feeds.symbol import normalise_symbol
 from feeds.timeframe import Timeframe
@@ -144,7 +144,7 @@ def window_spec(text: str) -> WindowSpec:
 def whole_number(text: str) -> int:
     """Read a whole number from 0 up."""
     if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"must be a whole number from 0 up, found {text!r}")
+        raise argparse.ArgumentTypeError(f"must be a whole number from 0 up, found {shown(text)}")
     return int(text)
 
 

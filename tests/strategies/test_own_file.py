@@ -102,6 +102,13 @@ def test_a_strategy_is_named_by_file_and_class(text: str) -> None:
         read_strategy(text)
 
 
+@pytest.mark.parametrize("form", ["{}", "{}.py:Own", "examples/my_strategy.py:{}"])
+def test_a_name_of_any_length_makes_no_endless_line(form: str) -> None:
+    with pytest.raises(StrategyError) as found:
+        read_strategy(form.format("x" * 5000))
+    assert len(str(found.value)) < 1000
+
+
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(StrategyError, match=r"none\.py: .*must be readable: No such file"):
         read_strategy(f"{tmp_path / 'none.py'}:Own")

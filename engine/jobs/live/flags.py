@@ -20,6 +20,7 @@ from engine.jobs.live.request import DEFAULT_TIMEFRAME, PaperRequest, Rehearsal
 from engine.jobs.markets import AskedBars, BarFiles, refuse_mixed_symbols
 from engine.jobs.serving import MLMode
 from engine.jobs.settings import Settings
+from feeds.messages import shown
 
 _ML = "auto (default): with ML if a bundle loads, else a warning and without; on: ML or nothing"
 _LIVE = ("symbols", "exchange", "base_url")
@@ -208,5 +209,5 @@ def _rehearsal(args: argparse.Namespace) -> Rehearsal:
 def _address(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     if not host or not port.isdecimal() or not 0 < int(port) < 65536:
-        raise argparse.ArgumentTypeError(f"must be like 127.0.0.1:8787, found {text!r}")
+        raise argparse.ArgumentTypeError(f"must be like 127.0.0.1:8787, found {shown(text)}")
     return host.strip("[]"), int(port)
