@@ -1,6 +1,7 @@
 """What a search tried that chose the settings of the run, and how much of what it shows is luck."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from engine.labels import FIGURES
@@ -10,12 +11,22 @@ from engine.report_html.words import DASH, fraction, number, typeset
 from engine.search_words import BESIDE, FORMS, by_importance, cell, heads, said
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Table:
+    """A table of the section; the first cell of a row is its name."""
+
+    name: str
+    title: str
+    note: str = ""
+    heads: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
 def search(report: Report) -> Section | None:
     """Return what was tried; None for a run whose settings nobody searched for."""
     found = report.document.get("search")
     if found is None:
         return None
-    in_windows = "windows" in found
     return Section(
         name="search",
         title="Search",
@@ -24,11 +35,7 @@ def search(report: Report) -> Section | None:
             tried=_tried(found),
             warning=found["warning"],
             worth=_worth(found),
-            figures=list(FORMS),
-            sets=[] if in_windows else [_set(each) for each in found["table"]],
-            heads=_window_heads(found) if in_windows else _heads(found),
-            keys=_window_keys(found) if in_windows else _keys(found),
-            windows=[_window(each, found["objective"]) for each in found.get("windows", [])],
+            tables=_of_windows(found) if "windows" in found else _of_sets(found),
         ),
     )
 
@@ -80,61 +87,78 @@ def _worth(found: Mapping[str, Any]) -> list[dict[str, str]]:
     return told
 
 
-def _set(trial: Mapping[str, Any]) -> dict[str, Any]:
-    cells = [_shown(name, trial["figures"][name]) for name in FORMS]
-    return {"number": trial["number"], "cells": cells}
+def _of_sets(found: Mapping[str, Any]) -> list[_Table]:
+    weights, beside = found["importance"], found["table"][:BESIDE]
+    sets = _Table(
+        name="sets",
+        title="The best sets, as they were tried",
+        heads=["Set", *(FIGURES[name] for name in FORMS)],
+        rows=[
+            [_numbered(place, trial["number"]), *_figures(trial["figures"])]
+            for place, trial in enumerate(found["table"])
+        ],
+    )
+    keys = _Table(
+        name="keys",
+        title="What was searched for",
+        note="Importance (PED-ANOVA) says in which keys the better sets differ from the others. It "
+        "explains the search, not the market.",
+        heads=["Key", "Importance", *heads(each["number"] for each in beside)],
+        rows=[
+            [key, fraction(weights.get(key), 1), *(said(each["values"][key]) for each in beside)]
+            for key in by_importance(found["space"], weights)
+        ],
+    )
+    return [sets, keys]
+
+
+def _of_windows(found: Mapping[str, Any]) -> list[_Table]:
+    told = found["windows"]
+    windows = _Table(
+        name="windows",
+        title="Each window: its best set where it was chosen, and on the test that it had not seen",
+        heads=[
+            *("Window", "Test from", "Sets", "Refused", "PBO"),
+            *("Trained on", "Tested", "Configured", "Trades"),
+        ],
+        rows=[_window(each, found["objective"]) for each in told],
+    )
+    keys = _Table(
+        name="keys",
+        title="The best set of each window",
+        heads=["Key", *(f"Window {each['window']}" for each in told)],
+        rows=[[key, *(_value(each["best"], key) for each in told)] for key in found["space"]],
+    )
+    return [windows, keys]
+
+
+def _window(window: Mapping[str, Any], objective: str) -> list[str]:
+    """Return the cells of a window: what was found in its train part, and what came of it."""
+    best = window["best"]
+    return [
+        str(window["window"]),
+        window["train_end"][:10],
+        number(window["trials"], 0),
+        number(window["refused"], 0),
+        fraction(window["pbo"], 0),
+        _shown(objective, None if best is None else best["score"]),
+        _shown(objective, window["test"][objective]),
+        _shown(objective, window["test_configured"][objective]),
+        number(window["test"]["trades"], 0),
+    ]
+
+
+def _numbered(place: int, number: int) -> str:
+    return f"{number}{'' if place else ' (best)'}"
+
+
+def _figures(figures: Mapping[str, float | None]) -> list[str]:
+    return [_shown(name, figures[name]) for name in FORMS]
 
 
 def _shown(figure: str, value: float | None) -> str:
     return DASH if value is None else typeset(cell(figure, value))
 
 
-def _heads(found: Mapping[str, Any]) -> list[str]:
-    return heads(each["number"] for each in found["table"][:BESIDE])
-
-
-def _keys(found: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the values of the best sets by key, the one that matters most first."""
-    weights, sets = found["importance"], found["table"][:BESIDE]
-    return [
-        {
-            "name": key,
-            "importance": fraction(weights.get(key), 1),
-            "values": [said(each["values"][key]) for each in sets],
-        }
-        for key in by_importance(found["space"], weights)
-    ]
-
-
-def _window_heads(found: Mapping[str, Any]) -> list[str]:
-    return [f"Window {each['window']}" for each in found["windows"]]
-
-
-def _window_keys(found: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the values of each window's best set, by key."""
-    bests = [each["best"] for each in found["windows"]]
-    return [
-        {
-            "name": key,
-            "importance": "",
-            "values": [DASH if best is None else said(best["values"][key]) for best in bests],
-        }
-        for key in found["space"]
-    ]
-
-
-def _window(window: Mapping[str, Any], objective: str) -> dict[str, Any]:
-    """Return the cells of a window: what was found in its train part, and what came of it."""
-    best = window["best"]
-    return {
-        "number": window["window"],
-        "cells": [
-            window["train_end"][:10],
-            number(window["trials"], 0),
-            fraction(window["pbo"], 0),
-            _shown(objective, None if best is None else best["score"]),
-            _shown(objective, window["test"][objective]),
-            _shown(objective, window["test_configured"][objective]),
-            number(window["test"]["trades"], 0),
-        ],
-    }
+def _value(best: Mapping[str, Any] | None, key: str) -> str:
+    return DASH if best is None else said(best["values"][key])

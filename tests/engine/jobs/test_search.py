@@ -1,9 +1,7 @@
 """A search from request to answer: the Engine confirms the best, and every trial is counted."""
 
 import json
-import re
 from dataclasses import replace
-from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +24,7 @@ from engine.jobs.showing.rerun import rerun
 from engine.labels import FIGURES
 from engine.report_html.words import typeset
 from engine.statistics.trials import trials
+from tests.engine.jobs.searching.page_tables import cells
 from tests.engine.jobs.walk_forward_makers import Given
 from tests.world import UNTIL, World
 
@@ -194,9 +193,8 @@ def test_the_best_is_the_best_by_the_objective(
 def test_page_and_console_write_sets_alike(report: SearchReport) -> None:
     text = report.text().partition("the best set, run on the Engine")[0]
     lines = [line.strip("| ").split(" | ") for line in text.splitlines()]
-    rows = {cells[0].strip(): [typeset(cell.strip()) for cell in cells[1:]] for cells in lines}
-    page = report.page.read_text(encoding="utf-8")
-    sets, keys = (_cells(page, name) for name in ("sets", "keys"))
+    rows = {line[0].strip(): [typeset(each.strip()) for each in line[1:]] for line in lines}
+    sets, keys = (cells(report.page, name) for name in ("sets", "keys"))
     figures = ("trades", "expectancy", "profit_factor", "sharpe", "total_return", "max_drawdown")
     written = list(zip(*(rows[FIGURES[name]] for name in figures), strict=True))
     assert len(written) == 4
@@ -204,13 +202,6 @@ def test_page_and_console_write_sets_alike(report: SearchReport) -> None:
     assert keys[0] == ["Key", "Importance", *(rows["Figure"])]
     assert [row[0] for row in keys[1:]] == [name for name in rows if name in report.space.spans]
     assert all(row[1:] == rows[row[0]] for row in keys[1:])
-
-
-def _cells(page: str, name: str) -> list[list[str]]:
-    """Return the cells of a table of the page, without marks."""
-    found = page.partition(f'<table data-table="{name}">')[2].partition("</table>")[0]
-    rows = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in found.split("</tr>")[:-1]]
-    return [[unescape(re.sub("<[^>]+>", "", cell)) for cell in row] for row in rows]
 
 
 def test_sets_that_trade_too_little_are_not_compared(world: World, tmp_path: Path) -> None:

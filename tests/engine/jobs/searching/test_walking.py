@@ -30,6 +30,7 @@ from feeds.bars import Bars
 from feeds.moments import parse_utc
 from strategies.evidence import evidence_table
 from strategies.views import BatchViews
+from tests.engine.jobs.searching.page_tables import cells
 from tests.engine.jobs.walk_forward_makers import (
     QUICK,
     SPEC,
@@ -214,6 +215,11 @@ def test_a_window_tells_how_many_sets_the_settings_refuse(bars: list[Bars], tmp_
     windows = made.facts()["windows"]
     assert [(each["trials"], each["refused"]) for each in windows] == [(4, 1)] * 3
     assert "12 sets tried, 3 of them refused by the settings; the run" in made.text()
+    heads, *rows = cells(made.page, "windows")
+    assert [dict(zip(heads, row, strict=True))["Refused"] for row in rows] == ["1"] * 3
+    heads, *rows = cells(made.page, "keys")
+    assert heads == ["Key", "Window 1", "Window 2", "Window 3"]
+    assert [row[0] for row in rows] == list(made.facts()["space"])
 
 
 def different(*reports: WindowSearchReport) -> set[str]:
